@@ -1,0 +1,1 @@
+"""OpenAI chat completions in front of the Anthropic Messages API."""
