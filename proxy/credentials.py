@@ -11,7 +11,7 @@ or gone. The refresh token in the CLI's file is never looked at.
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -53,6 +53,10 @@ class MissingCredentialError(Exception):
 class Source(Protocol):
     description: str
     """Where it comes from, in words: for the start line and for errors."""
+    headers: Mapping[str, str]
+    """What each call needs beside the token (a profile's workspace)."""
+    base_url: str | None
+    """The API that a profile belongs to, where it names one."""
     changes: bool
     """Another token may appear by itself, so a 401 is worth a short wait."""
 
@@ -67,6 +71,8 @@ class Fixed:
     """A credential from the environment."""
 
     changes = False
+    headers: Mapping[str, str] = {}
+    base_url: str | None = None
 
     def __init__(self, token: Token, description: str) -> None:
         self.description = description
@@ -86,6 +92,8 @@ class Federation:
     description = "the SDK's profile or workload identity settings"
 
     def __init__(self, result: sdk.CredentialResult) -> None:
+        self.headers: Mapping[str, str] = result.extra_headers
+        self.base_url = result.base_url
         self._cache = sdk.TokenCache(result.provider)
 
     def token(self) -> Token:
@@ -105,6 +113,8 @@ class File:
     """The CLI's credentials file, the original's two shapes of it, or a bare token."""
 
     changes = True
+    headers: Mapping[str, str] = {}
+    base_url: str | None = None
 
     def __init__(self, path: str) -> None:
         self.description = f"the file {path}"
@@ -195,8 +205,9 @@ def parse(text: str, expires_at: float | None = None) -> Token | None:
         return None
     if found.claudeAiOauth is not None:
         expires = found.claudeAiOauth.expiresAt
-        value, expires_at = found.claudeAiOauth.accessToken, (
-            None if expires is None else expires / 1000
+        value, expires_at = (
+            found.claudeAiOauth.accessToken,
+            (None if expires is None else expires / 1000),
         )
     else:
         value = found.access_token or found.token

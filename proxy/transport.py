@@ -5,13 +5,13 @@ and what went wrong on the way is told apart. Credentials, retries and meaning l
 ``proxy.upstream``.
 """
 
-import contextlib
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 import anthropic
 import httpx2
 
-from proxy import credentials, guard, settings
+from proxy import guard, settings
 
 ERROR_BODY = 1 << 20
 """Bytes of an error's body that are read; more is nobody's error message."""
@@ -33,8 +33,44 @@ class TimedOutError(TransportError):
     """The network was silent for too long."""
 
 
-class Reply:
-    """One HTTP reply: status, headers (lower-case names), body bytes as they come."""
+class Reply(Protocol):
+    """One HTTP reply, while it arrives."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Body bytes; what arrives together comes together.
+
+        Raises ``CutError``, ``TimedOutError``, and ``guard.Cancelled``.
+        """
+
+    def read(self) -> bytes:
+        """The whole body of an error, up to ``ERROR_BODY``. Raises as iterating does."""
+
+    def close(self) -> None:
+        """Let go of the connection: kept if the reply was read whole, else closed."""
+
+
+class Transport(Protocol):
+    """What sends a request to Anthropic."""
+
+    def post(
+        self, path: str, body: bytes, headers: Mapping[str, str], watch: guard.Guard
+    ) -> Reply:
+        """Send one request and wait for the reply's headers.
+
+        Raises ``UnreachedError``, ``TimedOutError``, and ``guard.Cancelled`` when
+        ``watch`` ends the call.
+        """
+
+    def get(self, path: str, headers: Mapping[str, str]) -> Reply:
+        """Fetch a resource (the models list)."""
+
+
+class SDKReply:
+    """A reply of the SDK's own stack."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self.status = response.status_code
@@ -42,16 +78,17 @@ class Reply:
         self._response = response
 
     def __iter__(self) -> Iterator[bytes]:
-        """Body bytes; raises ``CutError``, ``TimedOutError``."""
         try:
-            yield from self._response.iter_bytes()
+            if self._response.is_stream_consumed:
+                yield self._response.content
+            else:
+                yield from self._response.iter_bytes()
         except httpx2.TimeoutException as ex:
             raise TimedOutError from ex
         except (httpx2.HTTPError, httpx2.StreamError) as ex:
             raise CutError from ex
 
     def read(self) -> bytes:
-        """The whole body of an error, up to ``ERROR_BODY``."""
         body = b""
         for data in self:
             body += data
@@ -63,10 +100,10 @@ class Reply:
         self._response.close()
 
 
-class Transport:
+class SDKTransport:
     """Calls by the SDK's own stack: proxies, CA variables and IPv6 as its users know."""
 
-    def __init__(self, config: settings.Settings) -> None:
+    def __init__(self, config: settings.Settings, base_url: str | None) -> None:
         timeout = httpx2.Timeout(
             connect=config.connect_timeout,
             read=max(config.header_timeout, config.progress_timeout) + 1,
@@ -79,8 +116,8 @@ class Transport:
             keepalive_expiry=15,
         )
         self._client = anthropic.Anthropic(
-            api_key="unused: each call brings its own",
-            base_url=config.base_url,
+            api_key="each call brings its own",
+            base_url=base_url,
             max_retries=0,
             timeout=timeout,
             open_telemetry=False,
@@ -89,38 +126,36 @@ class Transport:
             ),
         )
 
-    @property
-    def host(self) -> str:
-        return self._client.base_url.host
-
     def post(
-        self,
-        path: str,
-        body: bytes,
-        *,
-        token: credentials.Token,
-        headers: Mapping[str, str],
-        watch: guard.Guard,
+        self, path: str, body: bytes, headers: Mapping[str, str], watch: guard.Guard
     ) -> Reply:
-        """Send one request and wait for the reply's headers.
-
-        Raises ``TransportError``s, and ``guard.Cancelled`` when ``watch`` ends the call.
-        """
-        del watch
-        client = self._as(token)
+        watch.check()
         try:
-            response = client.post(
+            stream = self._client.post(
                 path,
-                cast_to=httpx2.Response,
+                cast_to=object,
                 content=body,
                 stream=True,
                 stream_cls=anthropic.Stream[object],
                 options={"headers": {"content-type": "application/json", **headers}},
             )
         except anthropic.APIStatusError as ex:
-            return Reply(ex.response)
+            return SDKReply(ex.response)
         except anthropic.APITimeoutError as ex:
             raise TimedOutError from ex
         except anthropic.APIConnectionError as ex:
             raise UnreachedError from ex
-        return Reply(response.response)
+        return SDKReply(stream.response)
+
+    def get(self, path: str, headers: Mapping[str, str]) -> Reply:
+        try:
+            response = self._client.get(
+                path, cast_to=httpx2.Response, options={"headers": dict(headers)}
+            )
+        except anthropic.APIStatusError as ex:
+            return SDKReply(ex.response)
+        except anthropic.APITimeoutError as ex:
+            raise TimedOutError from ex
+        except anthropic.APIConnectionError as ex:
+            raise UnreachedError from ex
+        return SDKReply(response)
