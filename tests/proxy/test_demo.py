@@ -1,0 +1,159 @@
+"""The stand-in as the official SDK sees it."""
+
+import threading
+import time
+
+import anthropic
+import httpx2
+import pytest
+
+from proxy.demo import server
+
+MODEL = "claude-opus-5-5"
+WEATHER = {
+    "name": "get_weather",
+    "description": "Says how the weather is.",
+    "input_schema": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    },
+}
+
+
+@pytest.fixture
+def standin():
+    with server.serve() as running:
+        yield running
+
+
+@pytest.fixture
+def client(standin):
+    with anthropic.Anthropic(
+        base_url=standin.base_url, api_key="key-of-a-test", max_retries=0
+    ) as opened:
+        yield opened
+
+
+def user(text):
+    return {"role": "user", "content": text}
+
+
+def eventually(holds):
+    deadline = time.monotonic() + 10
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return holds()
+
+
+def create(client, **fields):
+    request = {"model": MODEL, "max_tokens": 1000, "messages": [user("Hello")]}
+    return client.messages.create(**request | fields)
+
+
+def test_a_plain_answer_says_that_it_is_a_demo(client):
+    message = create(client)
+    assert "demo, not Claude" in message.content[-1].text
+    assert message.stop_reason == "end_turn"
+
+
+def test_a_stream_gives_the_same_message_as_a_plain_answer(client):
+    plain = create(client)
+    request = {"model": MODEL, "max_tokens": 1000, "messages": [user("Hello")]}
+    with client.messages.stream(**request) as stream:
+        streamed = stream.get_final_message()
+    assert streamed.content[-1].text == plain.content[-1].text
+    assert streamed.stop_reason == plain.stop_reason
+    assert streamed.usage.output_tokens == plain.usage.output_tokens
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_tool_loop_ends_in_a_text_that_quotes_the_result(client, streamed):
+    def ask(messages):
+        request = {"model": MODEL, "max_tokens": 1000, "messages": messages}
+        request["tools"] = [WEATHER]
+        if not streamed:
+            return client.messages.create(**request)
+        with client.messages.stream(**request) as stream:
+            return stream.get_final_message()
+
+    messages = [user("How is the weather in Paris?")]
+    called = ask(messages)
+    use = called.content[-1]
+    assert called.stop_reason == "tool_use"
+    assert (use.name, use.input) == ("get_weather", {"city": "Paris"})
+
+    result = {"type": "tool_result", "tool_use_id": use.id, "content": "22 and sunny"}
+    turn = [item.to_dict(exclude_unset=True) for item in called.content]
+    turn = [{k: v for k, v in block.items() if k != "parsed_output"} for block in turn]
+    messages += [{"role": "assistant", "content": turn}, user([result])]
+    answered = ask(messages)
+    assert "22 and sunny" in answered.content[-1].text
+
+
+def test_what_was_received_is_kept_without_the_credential(client, standin):
+    create(client, messages=[user("Hello there")])
+    received = standin.requests[-1]
+    assert received.body["messages"] == [user("Hello there")]
+    assert received.headers["anthropic-version"] == "2026-10-21"
+    assert "key-of-a-test" not in repr(received)
+
+
+def test_a_refused_request_is_kept_with_the_row_that_it_broke(client, standin):
+    with pytest.raises(anthropic.BadRequestError, match="Extra inputs") as caught:
+        create(client, extra_body={"temperature": 1})
+    assert standin.requests[-1].rule == "sampling.removed"
+    assert caught.value.request_id
+
+
+def test_a_scripted_failure_is_answered_once(client, standin):
+    standin.fail_next(status=429, type="rate_limit_error", headers={"retry-after": "7"})
+    with pytest.raises(anthropic.RateLimitError) as caught:
+        create(client)
+    assert caught.value.response.headers["retry-after"] == "7"
+    assert create(client).stop_reason == "end_turn"
+
+
+def test_only_accepted_tokens_are_let_in(client, standin):
+    standin.accept_tokens = {"another-key"}
+    with pytest.raises(anthropic.AuthenticationError):
+        create(client)
+    standin.accept_tokens.add("key-of-a-test")
+    assert create(client).stop_reason == "end_turn"
+
+
+def open_stream(client):
+    request = {"model": MODEL, "max_tokens": 1000, "messages": [user("Hello")]}
+    return client.messages.with_streaming_response.create(**request, stream=True)
+
+
+def test_a_scripted_stream_waits_for_its_event_and_may_be_cut(client, standin):
+    go_on = threading.Event()
+    standin.answer_with([{"type": "ping"}, go_on, {"type": "ping"}], cut=True)
+    with open_stream(client) as response:
+        lines = response.iter_lines()
+        assert next(lines) == "event: ping"
+        go_on.set()
+        with pytest.raises(httpx2.RemoteProtocolError):
+            list(lines)
+
+
+def test_a_client_that_hangs_up_is_counted(client, standin):
+    standin.answer_with([{"type": "ping"}, threading.Event()])
+    with open_stream(client) as response:
+        assert next(response.iter_lines()) == "event: ping"
+    assert eventually(lambda: standin.hangups == 1)
+
+
+def test_the_models_are_listed_page_by_page(client):
+    ids = [model.id for model in client.models.list(limit=5)]
+    assert len(ids) == len(set(ids)) > 10
+    assert MODEL in ids
+    assert client.models.retrieve(MODEL).max_tokens == 128_000
+    with pytest.raises(anthropic.NotFoundError):
+        client.models.retrieve("claude-none")
+
+
+def test_tokens_are_counted(client):
+    counted = client.messages.count_tokens(model=MODEL, messages=[user("x" * 400)])
+    assert 100 <= counted.input_tokens < 120
