@@ -117,7 +117,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         self.on_drain: Callable[[float], None] = lambda deadline: None  # noqa: ARG005
         self.threads = Threads()
         self._lock = threading.Lock()
-        self._parked: dict[int, Connection] = {}
+        self._parked: dict[int, Connection] = {}  # the longest parked comes first
         self._busy = 0
         self._accepting = False
         self._signals = 0  # how often we were told to stop
@@ -202,13 +202,17 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
             for connection in list(self._parked.values()):
                 connection.expires = min(connection.expires, idle_until)
 
+    def _is_full(self) -> bool:
+        limit: int = self.cfg.worker_connections
+        return self._busy + len(self._parked) >= limit
+
+    def _longest_idle(self) -> Connection | None:
+        return next((one for one in self._parked.values() if not one.closing), None)
+
     def _accept_if_room(self) -> None:
-        """Accept while there is room, or an idle connection that can make some."""
+        """Listen while there is room, or an idle connection that can make some."""
         with self._lock:
-            room = self._busy + len(self._parked) < self.cfg.worker_connections
-            if not room and (oldest := self._oldest_idle()) is not None:
-                self._drop(oldest)
-                room = True
+            room = not self._is_full() or self._longest_idle() is not None
         if room is not self._accepting:
             self._accepting = room
             for descriptor in self._listeners:
@@ -216,10 +220,6 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
                     self._epoll.register(descriptor, select.EPOLLIN)
                 else:
                     self._epoll.unregister(descriptor)
-
-    def _oldest_idle(self) -> Connection | None:
-        idle = (one for one in self._parked.values() if not one.closing)
-        return min(idle, key=lambda one: one.expires, default=None)
 
     def _dispatch(self, timeout: float) -> None:
         for descriptor, event in self._epoll.poll(timeout):
@@ -239,6 +239,8 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
                 self.log.warning("Cannot accept a connection: %s", ex.strerror)
                 self._make_room()
             return  # else it has gone again, or another worker was faster
+        if self._is_full():
+            self._make_room()
         self._limit(sock)
         connection = Connection(self.cfg, sock, address)
         if connection.has_data():
@@ -248,12 +250,12 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
                 self._park(connection, time.monotonic() + self.receive_timeout)
 
     def _make_room(self) -> None:
-        """Out of descriptors: give up an idle connection, or wait a moment."""
+        """Give up the connection that has been idle longest, or wait a moment."""
         with self._lock:
-            oldest = self._oldest_idle()
-            if oldest is not None:
-                self._drop(oldest)
-        if oldest is None:
+            idle = self._longest_idle()
+            if idle is not None:
+                self._drop(idle)
+        if idle is None:
             time.sleep(0.01)
 
     def _awake(self, descriptor: int, event: int) -> None:
