@@ -101,7 +101,7 @@ def decode(body: bytes) -> openai.ChatRequest:
 
 
 def _does_not_fit(said: str) -> errors.InvalidRequestError:
-    """msgspec's one line as ours: ``messages[0].content: expected …``.
+    """The decoder's one line as ours: ``messages[0].content: expected …``.
 
     Values of the client's are not repeated.
     """

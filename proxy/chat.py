@@ -137,7 +137,7 @@ class _Completion:
 
     def batches(self) -> Iterator[list[anthropic.Event]]:
         if self._answer is None:
-            raise RuntimeError("not started")  # noqa: TRY003 - a fault of this module
+            raise RuntimeError("not started")
         return iter(self._answer)
 
     def whole(self) -> bytes:

@@ -286,8 +286,10 @@ class Credential:
     def refuse(
         self, token: Token, error: errors.ProxyError, *, final: bool = False
     ) -> None:
-        """Remember that Anthropic refused ``token``: for some seconds, or, if
-        ``final``, until the source has another one."""
+        """Remember that Anthropic refused ``token``, for some seconds.
+
+        If ``final``, until the source has another one.
+        """
         until = float("inf") if final else self._now() + REMEMBERED
         self._refused = (token.value, error, until)
 

@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 5
     server: Listener
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's own name
+    def do_GET(self) -> None:
         page = self.server.pages.get(self.path.partition("?")[0])
         status, kind, body = page() if page else (404, "application/json", b"{}")
         self.send_response(status)
