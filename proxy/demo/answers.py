@@ -45,10 +45,10 @@ class Answer:
 def answer(call: Call) -> Answer:
     """Answer a request that breaks no rule."""
     key = digest(canonical(call.body))
-    if any(REFUSAL_TRIGGER in text for text in _texts(_last_turn(call))):
+    if any(REFUSAL_TRIGGER in text for text in _texts(call.last_turn)):
         return _refusal(key)
     calls = list(_tool_calls(call, key))
-    content = [*thinking.blocks(call, calls=bool(calls)), *_prose(call, calls), *calls]
+    content = [*thinking.made(call, calls=bool(calls)), *_prose(call, calls), *calls]
     return _within_limits(call, f"msg_{key}", content)
 
 
@@ -61,23 +61,12 @@ def _refusal(key: str) -> Answer:
     return Answer(f"msg_{key}", (), "refusal", 1, stop_details=details)
 
 
-def _last_turn(call: Call) -> list[Block]:
-    """Give the blocks of the user turn at the end, system messages left out."""
-    turn: list[Block] = []
-    for role, content in reversed(call.messages):
-        if role == "assistant":
-            break
-        if role == "user":
-            turn = [*content, *turn]
-    return turn
-
-
 def _texts(turn: list[Block]) -> list[str]:
     return [block["text"] for block in turn if block["type"] == "text"]
 
 
 def _prose(call: Call, calls: list[Block]) -> Iterator[Block]:
-    turn = _last_turn(call)
+    turn = call.last_turn
     results = [block for block in turn if block["type"] == "tool_result"]
     if call.output_schema is not None and not calls:
         made = schema.instance(call.output_schema, _word(turn), every=True)
@@ -103,7 +92,7 @@ def _quote(result: Block) -> str:
 
 
 def _tool_calls(call: Call, key: str) -> Iterator[Block]:
-    turn = _last_turn(call)
+    turn = call.last_turn
     for index, tool in enumerate(_chosen(call, turn)):
         arguments = schema.instance(tool["input_schema"], _word(turn)) or {}
         yield {
@@ -156,7 +145,7 @@ def _within_limits(call: Call, key: str, content: list[Block]) -> Answer:
         stopped, sequence = _at_stop_sequence(call, block)
         fitting, fits = _fitting(stopped, left)
         spent += min(_cost(stopped), left)
-        if block["type"] == "thinking":
+        if block["type"] in thinking.KINDS:
             thought = spent
         if fitting is not None:
             kept.append(fitting)
@@ -181,7 +170,12 @@ def _at_stop_sequence(call: Call, block: Block) -> tuple[Block, str | None]:
     return block | {"text": text[:at]}, sequence
 
 
-_WRITTEN = {"text": "text", "tool_use": "json", "thinking": "thought"}
+_WRITTEN = {
+    "text": "text",
+    "tool_use": "json",
+    "thinking": "thought",
+    "redacted_thinking": "thought",
+}
 
 
 def _cost(block: Block) -> int:

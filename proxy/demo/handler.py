@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, cast
 
-from proxy.demo import answers, caching, events, listing, rules, standin
+from proxy.demo import answers, caching, events, listing, rules, standin, thinking
 from proxy.demo.call import Call
 
 if TYPE_CHECKING:
@@ -121,13 +121,24 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer_truly(call)
 
     def _answer_truly(self, call: Call) -> None:
-        answer = answers.answer(call)
-        usage = self._standin.cache.usage(call)
+        shown, dropped = thinking.without_unbound(call)
+        answer = answers.answer(shown)
+        usage = self._standin.cache.usage(shown)
+        head: dict[str, Any] = {"model": call.model.id}
+        if thinking.BETA in call.betas:
+            head["input_transformations"] = [
+                {
+                    "type": "thinking_dropped",
+                    "path": path,
+                    "reason": "prefix_binding_mismatch",
+                }
+                for path in dropped
+            ]
         self._record(call.body, usage=usage)
         if call.body.get("stream"):
-            self._stream(events.stream(answer, call.model.id, usage))
+            self._stream(events.stream(answer, head, usage))
         else:
-            self._send_json(200, events.message(answer, call.model.id, usage))
+            self._send_json(200, events.message(answer, head, usage))
 
     def _record(
         self,

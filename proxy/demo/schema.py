@@ -57,7 +57,7 @@ class _Maker:
         kind = schema.get("type")
         match kind[0] if isinstance(kind, list) and kind else kind:
             case "string":
-                return _FORMATS.get(schema.get("format", ""), self._word)
+                return _FORMATS.get(str(schema.get("format")), self._word)
             case "integer" | "number":
                 return schema.get("minimum", 1)
             case "boolean":

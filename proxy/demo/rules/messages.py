@@ -81,7 +81,7 @@ def _texts(call: Call) -> Iterator[tuple[str, str]]:
     """Give the text of every text block that is written as a block, or not empty."""
     written = [*call.system_blocks(), *call.message_blocks()]
     for path, block in written:
-        if block["type"] == "text":
+        if block["type"] == "text" and not block.get("cache_control"):
             yield path.partition(".")[0], block["text"]
 
 

@@ -175,5 +175,7 @@ BODY_ROWS = (
     Row("metadata.user_id_length", _user_id_length),
     Row("metadata.user_id_personal", _user_id_personal),
     Row("stop.blank", _blank_stop),
-    Row("prompt.long", _prompt_too_long),
 )
+
+LAST_ROWS = (Row("prompt.long", _prompt_too_long),)
+"""Counting a prompt's tokens comes after all that can be wrong with it."""

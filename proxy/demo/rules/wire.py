@@ -90,9 +90,9 @@ _block = Tagged(
         "document": _document,
         "search_result": _search_result,
         "thinking": Object(
-            _type | {"thinking": shape.string, "signature": shape.string}, _marked
+            _type | {"thinking": shape.string, "signature": shape.string}
         ),
-        "redacted_thinking": Object(_type | {"data": shape.string}, _marked),
+        "redacted_thinking": Object(_type | {"data": shape.string}),
         "tool_use": _tool_use,
         "tool_result": _tool_result,
     }
