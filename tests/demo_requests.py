@@ -87,7 +87,11 @@ def formatted(shape, **fields):
     return body(output_config={"format": form}, **fields)
 
 
+def answered(request, headers=NEW):
+    """The answer of the stand-in to a good request, as a plain message."""
+    return events.message(answers.answer(call.Call(request, headers)), {}, {})
+
+
 def thought(request):
     """The answer of the stand-in to a request, as the next assistant message."""
-    answer = answers.answer(call.Call(request, NEW))
-    return assistant(*events.message(answer, {}, {})["content"])
+    return assistant(*answered(request)["content"])

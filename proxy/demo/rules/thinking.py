@@ -98,10 +98,8 @@ def _first_block(call: Call) -> Iterator[str]:
             yield (
                 f"messages.{index}.content.0.type: Expected `thinking` or "
                 f"`redacted_thinking`, but found `{kinds[0]}`. When `thinking` is "
-                "enabled, a final `assistant` message must start with a thinking block "
-                "(preceeding the lastmost set of `tool_use` and `tool_result` blocks). "
-                "We recommend you include thinking blocks from previous turns. To "
-                "avoid this requirement, disable `thinking`."
+                "enabled, a final `assistant` message must start with a thinking "
+                "block. To avoid this requirement, disable `thinking`."
             )
 
 
