@@ -1,10 +1,14 @@
 """The stand-in as the official SDK sees it."""
 
+import json
+import subprocess
+import sys
 import threading
 import time
 
 import anthropic
 import httpx2
+import pydantic
 import pytest
 
 from proxy.demo import server
@@ -157,3 +161,139 @@ def test_the_models_are_listed_page_by_page(client):
 def test_tokens_are_counted(client):
     counted = client.messages.count_tokens(model=MODEL, messages=[user("x" * 400)])
     assert 100 <= counted.input_tokens < 120
+
+
+def test_thinking_goes_round_and_is_refused_in_another_conversation(client, standin):
+    asked = {"model": MODEL, "max_tokens": 1000, "system": "Be brief."}
+    messages = [user("Hello")]
+    thought = client.messages.create(**asked, messages=messages)
+    assert [block.type for block in thought.content] == ["thinking", "text"]
+    messages += [{"role": "assistant", "content": thought.content}, user("And then?")]
+    assert client.messages.create(**asked, messages=messages).content
+
+    asked["system"] = "Be verbose."
+    with pytest.raises(anthropic.BadRequestError, match="`system` prompt differs"):
+        client.messages.create(**asked, messages=messages)
+    assert standin.requests[-1].rule == "thinking.unbound"
+
+
+def test_thinking_of_another_conversation_is_dropped_on_request(client):
+    messages = [user("Hello")]
+    thought = create(client, messages=messages, system="Be brief.")
+    messages += [{"role": "assistant", "content": thought.content}, user("And then?")]
+    binding = {"prefix_mismatch_behavior": "drop_block"}
+    message = client.beta.messages.create(
+        model=MODEL,
+        max_tokens=1000,
+        messages=messages,
+        thinking={"type": "adaptive", "block_binding": binding},
+        betas=["thinking-binding-controls-2026-08-01"],
+    )
+    (dropped,) = message.input_transformations
+    assert (dropped.type, dropped.path) == ("thinking_dropped", "messages.1.content.0")
+
+
+class Weather(pydantic.BaseModel):
+    city: str
+    degrees: int
+    sunny: bool | None
+
+
+def test_a_structured_output_is_parsed_by_the_sdk(client):
+    message = client.messages.parse(
+        model=MODEL,
+        max_tokens=1000,
+        messages=[user("How is it in Paris?")],
+        output_format=Weather,
+    )
+    assert message.parsed_output == Weather(city="Paris", degrees=1, sunny=True)
+
+
+def test_a_conversation_reads_its_beginning_from_the_cache(client, standin):
+    mark = {"type": "ephemeral"}
+    messages = [user("word " * 1000)]
+    first = create(client, messages=messages, cache_control=mark)
+    assert first.usage.cache_creation_input_tokens > 1000
+    messages += [{"role": "assistant", "content": first.content}, user("And then?")]
+    second = create(client, messages=messages, cache_control=mark)
+    read = second.usage.cache_read_input_tokens
+    assert read == first.usage.cache_creation_input_tokens
+    assert standin.requests[-1].usage["cache_read_input_tokens"] == read
+
+
+def test_a_stable_code_comes_in_the_details_of_an_error(client):
+    with pytest.raises(anthropic.BadRequestError) as caught:
+        create(client, tools=[WEATHER, WEATHER])
+    assert caught.value.body["error"]["details"] == {"error_code": "tool_name_conflict"}
+
+
+def test_every_answer_says_its_id_and_the_rate_limits(client):
+    raw = client.messages.with_raw_response.create(
+        model=MODEL, max_tokens=1000, messages=[user("Hello")]
+    )
+    assert raw.headers["request-id"].startswith("req_")
+    assert int(raw.headers["anthropic-ratelimit-requests-remaining"]) > 0
+
+
+def test_a_failure_may_be_anything_but_json(client, standin):
+    standin.fail_next(
+        status=502, body=b"<html>", headers={"content-type": "text/html"}, times=2
+    )
+    for _ in range(2):
+        with pytest.raises(anthropic.InternalServerError, match="<html>"):
+            create(client)
+    assert create(client).stop_reason == "end_turn"
+
+
+def test_what_is_scripted_is_not_spent_on_a_refused_request(client, standin):
+    standin.fail_next()
+    with pytest.raises(anthropic.BadRequestError):
+        create(client, max_tokens=0)
+    with pytest.raises(anthropic.APIStatusError, match="Overloaded"):
+        create(client)
+
+
+def test_a_body_may_come_in_chunks(standin):
+    body = b'{"model": "%b", "max_tokens": 9, "messages": []}' % MODEL.encode()
+    headers = {"x-api-key": "k", "anthropic-version": "2026-10-21"}
+    pieces = iter([body[:10], body[10:]])
+    url = f"{standin.base_url}/v1/messages"
+    response = httpx2.post(url, headers=headers, content=pieces)
+    assert response.json()["error"]["message"].endswith("one message is required")
+    assert standin.requests[-1].headers["transfer-encoding"] == "chunked"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "type_"),
+    [
+        ("POST", "/v1/complete", 404, "not_found_error"),
+        ("GET", "/v1/files", 404, "not_found_error"),
+        ("GET", "/v1/models?limit=0", 400, "invalid_request_error"),
+        ("GET", "/v1/models?after_id=none", 400, "invalid_request_error"),
+        ("POST", "/v1/messages", 400, "invalid_request_error"),
+    ],
+)
+def test_every_error_has_the_envelope(standin, method, path, status, type_):
+    headers = {"x-api-key": "k", "anthropic-version": "2026-10-21"}
+    response = httpx2.request(method, standin.base_url + path, headers=headers)
+    error = response.json()
+    assert (response.status_code, error["type"]) == (status, "error")
+    assert error["error"]["type"] == type_
+    assert error["request_id"] == response.headers["request-id"]
+
+
+@pytest.mark.parametrize("end", ["the end of its input", "SIGTERM"])
+def test_as_a_program_it_ends_with_its_parent(end):
+    command = [sys.executable, "-m", "proxy.demo"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as program:
+        base_url = json.loads(program.stdout.readline())["base_url"]
+        with anthropic.Anthropic(base_url=base_url, api_key="k") as client:
+            assert create(client).stop_reason == "end_turn"
+        if end == "SIGTERM":
+            program.terminate()
+        else:
+            program.stdin.close()
+        assert program.wait(10) == 0
+        assert program.stdout.read() == b""
