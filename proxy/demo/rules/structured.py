@@ -33,16 +33,19 @@ _LOOKAROUND = re.compile(r"\(\?(?:<?[=!])|\\[bB1-9]")
 Placed = tuple[str, Node]  # where a schema stands in the request, and the schema
 
 
+_FORMAT = "output_config.format.schema"
+
+
 def _format_schema(call: Call) -> list[Placed]:
     schema = call.output_schema
-    return [] if schema is None else [("output_config.format.schema", schema)]
+    return [(_FORMAT, schema)] if json_schema.is_valid(schema) and schema else []
 
 
 def _strict_schemas(call: Call) -> list[Placed]:
     return [
         (f"tools.{index}.custom.input_schema", tool["input_schema"])
         for index, tool in enumerate(call.tools)
-        if tool.get("strict")
+        if tool.get("strict") and json_schema.is_valid(tool["input_schema"])
     ]
 
 
@@ -111,9 +114,8 @@ def _reaches_itself(root: Node, start: Node) -> bool:
 
 
 def _format_invalid(call: Call) -> Iterator[str]:
-    for path, schema in _format_schema(call):
-        if not json_schema.is_valid(schema):
-            yield f"{path}: JSON schema is invalid"
+    if call.output_schema is not None and not json_schema.is_valid(call.output_schema):
+        yield f"{_FORMAT}: JSON schema is invalid"
 
 
 def _format_open(call: Call) -> Iterator[str]:

@@ -166,8 +166,9 @@ def _schema_invalid(call: Call) -> Iterator[str]:
 
 def _property_key(call: Call) -> Iterator[str]:
     for index, tool in enumerate(call.tools):
-        properties = tool["input_schema"].get("properties") or {}
-        if any(not _PROPERTY.fullmatch(name) for name in properties):
+        properties = tool["input_schema"].get("properties")
+        names = properties if isinstance(properties, dict) else ()
+        if not all(map(_PROPERTY.fullmatch, names)):
             yield (
                 f"tools.{index}.custom.input_schema.properties: Property keys should "
                 "match pattern '^[a-zA-Z0-9_.-]{1,64}$'"
