@@ -27,6 +27,14 @@ CITY = schema(city={"type": "string"})
 FORCED = {"type": "any"}
 MANUAL = {"type": "enabled", "budget_tokens": 1024}
 ADAPTIVE = {"type": "adaptive"}
+CITATION = {
+    "type": "char_location",
+    "cited_text": "a",
+    "document_index": 0,
+    "document_title": None,
+    "start_char_index": 0,
+    "end_char_index": 1,
+}
 SIGNED = {"type": "thinking", "thinking": "", "signature": "not.from.here"}
 
 
@@ -87,6 +95,8 @@ BAD_BODIES = [
     ),
     ("shape.unknown_field", two_turns(thinking={"type": "between_tools", "a": 1})),
     ("shape.unknown_field", loop(SIGNED | {"cache_control": MARK}, use())),
+    ("shape.unknown_field", body(thinking=MANUAL | {"block_binding": {}})),
+    ("shape.unknown_field", one(text("a", citations=[CITATION | {"file_id": "f"}]))),
     ("shape.word", body(service_tier="flex")),
     ("shape.word", body(output_config={"effort": "minimal"})),
     ("shape.word", body(thinking=ADAPTIVE | {"display": "full"})),
@@ -119,6 +129,13 @@ BAD_BODIES = [
     (
         "system.model",
         body(model="claude-sonnet-5", messages=[user("Hello"), system("Be brief.")]),
+    ),
+    (
+        "system.text_only",
+        body(
+            model="claude-opus-5",
+            messages=[user("a"), system([text("b"), png()])],
+        ),
     ),
     (
         "system.after_user",
@@ -211,7 +228,7 @@ BAD_BODIES = [
             ]
         ),
     ),
-    ("citations.user", one(text("a", citations=[{"type": "char_location"}]))),
+    ("citations.user", one(text("a", citations=[CITATION]))),
     ("marks.too_many", body(messages=[user(*[text("a", cache_control=MARK)] * 5)])),
     (
         "marks.too_many",

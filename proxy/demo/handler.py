@@ -68,6 +68,16 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._answer(call)
 
+    def send_error(
+        self, code: int, message: str | None = None, explain: str | None = None
+    ) -> None:
+        """Answer what is no request to any endpoint in the envelope, too."""
+        del explain
+        self.close_connection = True
+        self._request_id = self._server.next_request_id()
+        words = message or "Bad request"
+        self._send_json(code, listing.error("invalid_request_error", words))
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Log nothing."""
 
@@ -76,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
         self._path = url.path.rstrip("/")
         self._query = urllib.parse.parse_qs(url.query)
         self._headers = {name.lower(): value for name, value in self.headers.items()}
-        self._request_id = f"req_{next(self._server.numbers):024d}"
+        self._request_id = self._server.next_request_id()
 
     @property
     def _server(self) -> "Server":
@@ -197,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
                     self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
             if not cut:
                 self.wfile.write(b"0\r\n\r\n")
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             self._standin.hangups += 1
             cut = True
         self.close_connection = self.close_connection or cut

@@ -48,8 +48,12 @@ class Server(ThreadingHTTPServer):
         super().__init__(address, Handler)
         self.standin = standin
         self.stopping = threading.Event()
-        self.numbers = itertools.count(1)
+        self._numbers = itertools.count(1)
         self.connections: set[socket.socket] = set()
+
+    def next_request_id(self) -> str:
+        """Give the id of one more request."""
+        return f"req_{next(self._numbers):024d}"
 
     def close_connections(self) -> None:
         """Wake the threads that wait for another request on an open connection."""

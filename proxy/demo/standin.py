@@ -78,7 +78,7 @@ class StandIn:
         body: bytes | None = None,
         times: int = 1,
     ) -> None:
-        """Answer the next requests for a message with an error.
+        """Answer the next good requests for a message with an error.
 
         `body` replaces the JSON envelope with other bytes (an HTML page, say; give its
         `content-type` in `headers`).
@@ -90,9 +90,9 @@ class StandIn:
     def answer_with(
         self, events: Iterable[Item] = (), *, cut: bool = False, times: int = 1
     ) -> None:
-        """Answer the next requests for a message with these pieces of a stream.
+        """Answer the next good requests for a message with these pieces of a stream.
 
-        A dict is one event, a string or bytes go out as they are, and at a
+        They are streamed even if the request did not ask for a stream. A dict is one event, a string or bytes go out as they are, and at a
         `threading.Event` the stream waits until it is set or the client goes. With
         `cut` the connection closes without the last chunk of the body.
         """

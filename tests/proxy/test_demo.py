@@ -271,6 +271,7 @@ def test_a_body_may_come_in_chunks(standin):
         ("GET", "/v1/models?limit=0", 400, "invalid_request_error"),
         ("GET", "/v1/models?after_id=none", 400, "invalid_request_error"),
         ("POST", "/v1/messages", 400, "invalid_request_error"),
+        ("PUT", "/v1/messages", 501, "invalid_request_error"),
     ],
 )
 def test_every_error_has_the_envelope(standin, method, path, status, type_):

@@ -17,6 +17,10 @@ def fields(thing):
     return {*thing.required, *thing.fields}
 
 
+def _camel(name):
+    return name.title().replace("_", "")
+
+
 BLOCK = wire.block.members
 SOURCE = wire.document_source.members
 CHOICE = wire.tool_choice.members
@@ -48,6 +52,10 @@ THINKING = wire.thinking.members
         (BLOCK["redacted_thinking"], types.RedactedThinkingBlockParam),
         (BLOCK["tool_use"], types.ToolUseBlockParam),
         (BLOCK["tool_result"], types.ToolResultBlockParam),
+        *(
+            (known, getattr(types, f"Citation{_camel(name)}Param"))
+            for name, known in wire.citation.members.items()
+        ),
         (SOURCE["base64"], types.Base64ImageSourceParam),
         (SOURCE["text"], types.PlainTextSourceParam),
         (SOURCE["content"], types.ContentBlockSourceParam),

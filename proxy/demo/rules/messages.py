@@ -45,6 +45,12 @@ def _first(call: Call) -> Iterator[str]:
             )
 
 
+def _system_text(call: Call) -> Iterator[str]:
+    for index, (role, content) in enumerate(call.messages):
+        if role == "system" and any(block["type"] != "text" for block in content):
+            yield f"messages.{index}: role 'system' takes `text` blocks only"
+
+
 def _system_after_user(call: Call) -> Iterator[str]:
     for index, (before, here) in _pairs(call):
         if here == "system" and before == "assistant" and call.model.mid_system:
@@ -147,6 +153,7 @@ ROWS = (
     Row("messages.role", _role),
     Row("messages.first", _first),
     Row("system.model", _system_unsupported),
+    Row("system.text_only", _system_text),
     Row("system.after_user", _system_after_user),
     Row("system.before_assistant", _system_before_assistant),
     Row("messages.empty_content", _empty_content),

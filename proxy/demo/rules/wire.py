@@ -12,7 +12,45 @@ cache_control = optional(Tagged({"ephemeral": ephemeral}))
 _marked = {"cache_control": cache_control}
 _type = {"type": shape.string}
 
-citation = Object(_type, open=True)
+_cited = _type | {"cited_text": shape.string}
+_in_document = _cited | {
+    "document_index": shape.integer,
+    "document_title": optional(shape.string),
+}
+citation = Tagged(
+    {
+        "char_location": Object(
+            _in_document
+            | {"start_char_index": shape.integer, "end_char_index": shape.integer}
+        ),
+        "page_location": Object(
+            _in_document
+            | {"start_page_number": shape.integer, "end_page_number": shape.integer}
+        ),
+        "content_block_location": Object(
+            _in_document
+            | {"start_block_index": shape.integer, "end_block_index": shape.integer}
+        ),
+        "web_search_result_location": Object(
+            _cited
+            | {
+                "encrypted_index": shape.string,
+                "title": optional(shape.string),
+                "url": shape.string,
+            }
+        ),
+        "search_result_location": Object(
+            _cited
+            | {
+                "search_result_index": shape.integer,
+                "source": shape.string,
+                "title": optional(shape.string),
+                "start_block_index": shape.integer,
+                "end_block_index": shape.integer,
+            }
+        ),
+    }
+)
 text = Object(
     {"type": one_of("text"), "text": shape.string},
     _marked | {"citations": optional(array(citation))},
@@ -59,7 +97,14 @@ search_result = Object(
     _type | {"content": array(text), "source": shape.string, "title": shape.string},
     _marked | {"citations": optional(citations_config)},
 )
-caller = Object(_type, {"tool_id": shape.string})
+_by_server_tool = Object(_type | {"tool_id": shape.string})
+caller = Tagged(
+    {
+        "direct": Object(_type),
+        "code_execution_20250825": _by_server_tool,
+        "code_execution_20260120": _by_server_tool,
+    }
+)
 tool_use = Object(
     _type | {"id": shape.string, "name": shape.string, "input": shape.mapping},
     _marked | {"caller": optional(caller), "toolset_name": optional(shape.string)},
