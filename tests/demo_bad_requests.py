@@ -106,6 +106,7 @@ BAD_BODIES = [
     ("shape.tag", body(thinking={"type": "on"})),
     ("shape.tag", body(cache_control={"type": "persistent"})),
     ("output.top_level_format", body(output_format={"type": "json_schema"})),
+    ("context_management.beta", body(context_management={"edits": []})),
     ("model.unknown", body(model="claude-none")),
     ("max_tokens.small", body(max_tokens=0)),
     ("max_tokens.large", body(max_tokens=128_001)),

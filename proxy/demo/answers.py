@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from proxy.demo import schema, thinking
+from proxy.demo import instances, thinking
 from proxy.demo.call import Block, Call, blocks, canonical, digest, tokens
 
 REFUSAL_TRIGGER = "ANTHROPIC_MAGIC_STRING_TRIGGER_REFUSAL"
@@ -69,7 +69,7 @@ def _prose(call: Call, calls: list[Block]) -> Iterator[Block]:
     turn = call.last_turn
     results = [block for block in turn if block["type"] == "tool_result"]
     if call.output_schema is not None and not calls:
-        made = schema.instance(call.output_schema, _word(turn), every=True)
+        made = instances.make(call.output_schema, _word(turn), every=True)
         yield {"type": "text", "text": json.dumps(made, ensure_ascii=False)}
         return
     said = "This is the built-in demo, not Claude."
@@ -94,7 +94,7 @@ def _quote(result: Block) -> str:
 def _tool_calls(call: Call, key: str) -> Iterator[Block]:
     turn = call.last_turn
     for index, tool in enumerate(_chosen(call, turn)):
-        arguments = schema.instance(tool["input_schema"], _word(turn)) or {}
+        arguments = instances.make(tool["input_schema"], _word(turn)) or {}
         yield {
             "type": "tool_use",
             "id": f"toolu_{digest(key.encode(), str(index).encode())}",
@@ -136,7 +136,7 @@ def _word(turn: list[Block]) -> str:
     return (capitalised or words or ["demo"])[-1][:40]
 
 
-def _within_limits(call: Call, key: str, content: list[Block]) -> Answer:
+def _within_limits(call: Call, id_: str, content: list[Block]) -> Answer:
     """Cut the answer at a stop sequence or where the tokens run out."""
     kept: list[Block] = []
     thought = spent = 0
@@ -150,12 +150,12 @@ def _within_limits(call: Call, key: str, content: list[Block]) -> Answer:
         if fitting is not None:
             kept.append(fitting)
         if not fits:
-            return Answer(key, tuple(kept), "max_tokens", spent, thought)
+            return Answer(id_, tuple(kept), "max_tokens", spent, thought)
         if sequence is not None:
-            return Answer(key, tuple(kept), "stop_sequence", spent, thought, sequence)
+            return Answer(id_, tuple(kept), "stop_sequence", spent, thought, sequence)
     tool_use = any(block["type"] == "tool_use" for block in kept)
     reason = "tool_use" if tool_use else "end_turn"
-    return Answer(key, tuple(kept), reason, max(1, spent), thought)
+    return Answer(id_, tuple(kept), reason, max(1, spent), thought)
 
 
 def _at_stop_sequence(call: Call, block: Block) -> tuple[Block, str | None]:

@@ -30,6 +30,8 @@ class Handler(BaseHTTPRequestHandler):
         """Open the connection; closing the server closes what is still open."""
         super().setup()
         self._server.connections.add(self.connection)
+        if self._server.stopping.is_set():  # it came while the others were closed
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def finish(self) -> None:
         """Close the connection."""
@@ -49,7 +51,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer `/v1/messages` and `/v1/messages/count_tokens`."""
         self._begin()
-        raw = self._read_body()
+        try:
+            raw = self._read_body()
+        except ValueError:
+            self.send_error(400, "Invalid content-length or chunk")
+            return
         if self._path not in ("/v1/messages", "/v1/messages/count_tokens"):
             self._record(None)
             self._send_json(404, listing.error("not_found_error", "Not found"))
@@ -123,7 +129,10 @@ class Handler(BaseHTTPRequestHandler):
         match scripted:
             case standin.Failure(status, body, headers):
                 self._record(call.body)
-                self._send(status, body, headers)
+                if isinstance(body, bytes):
+                    self._send(status, body, headers)
+                else:
+                    self._send_json(status, body, headers)
             case standin.Script(items, cut):
                 self._record(call.body)
                 self._stream(items, cut=cut)
@@ -167,10 +176,15 @@ class Handler(BaseHTTPRequestHandler):
         error = listing.error(violation.type, violation.message, violation.error_code)
         self._send_json(violation.status, error)
 
-    def _send_json(self, status: int, body: dict[str, Any]) -> None:
+    def _send_json(
+        self,
+        status: int,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         if body.get("type") == "error":
-            body = body | {"request_id": self._request_id}
-        self._send(status, json.dumps(body, ensure_ascii=False).encode())
+            body = {**body, "request_id": self._request_id}
+        self._send(status, json.dumps(body, ensure_ascii=False).encode(), headers)
 
     def _send(
         self, status: int, body: bytes, headers: Mapping[str, str] | None = None

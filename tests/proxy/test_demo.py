@@ -111,10 +111,18 @@ def test_a_refused_request_is_kept_with_the_row_that_it_broke(client, standin):
 
 
 def test_a_scripted_failure_is_answered_once(client, standin):
-    standin.fail_next(status=429, type="rate_limit_error", headers={"retry-after": "7"})
+    standin.fail_next(
+        status=429,
+        type="rate_limit_error",
+        error_code="enforced_spend_limit_reached",
+        headers={"retry-after": "7"},
+    )
     with pytest.raises(anthropic.RateLimitError) as caught:
         create(client)
     assert caught.value.response.headers["retry-after"] == "7"
+    details = caught.value.body["error"]["details"]
+    assert details == {"error_code": "enforced_spend_limit_reached"}
+    assert caught.value.body["request_id"] == caught.value.request_id
     assert create(client).stop_reason == "end_turn"
 
 

@@ -222,6 +222,12 @@ def test_a_key_may_come_in_either_header():
     assert broken(body(), headers | {"authorization": "bearer k"}) == []
 
 
+def test_context_management_is_taken_with_its_beta():
+    managed = body(context_management={"edits": [{"type": "clear_tool_uses_20250919"}]})
+    beta = {"anthropic-beta": "context-management-2025-06-27"}
+    assert broken(managed, NEW | beta) == []
+
+
 def test_any_beta_is_taken():
     assert broken(body(), BINDING | {"anthropic-beta": "a-2026-01-01, b"}) == []
 

@@ -219,6 +219,7 @@ create = Object(
         "diagnostics": optional(
             Object(fields={"previous_message_id": optional(shape.string)})
         ),
+        "context_management": optional(Object(fields={"edits": array(shape.mapping)})),
         "output_format": optional(shape.mapping),  # deprecated: a row of its own
         "inference_geo": optional(shape.string),
         "metadata": metadata,

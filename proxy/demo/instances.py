@@ -17,7 +17,7 @@ _FORMATS = {
 _MAX_DEPTH = 16
 
 
-def instance(schema: object, word: str, *, every: bool = False) -> object:
+def make(schema: object, word: str, *, every: bool = False) -> object:
     """Make a value that fits the schema.
 
     Objects get their required properties, or `every` property; enums their first
