@@ -15,6 +15,6 @@ Where to look:
 * `models`: what each model accepts;
 * `answers`, `thinking`, `instances`: what it answers, always the same for the same
   request;
-* `caching`: what of a prompt would have been read from the prompt cache;
+* `caching`: what of a prompt comes from the prompt cache;
 * `events`: a message as server-sent events.
 """

@@ -1,11 +1,10 @@
 """What a prompt costs, and what of it comes from the prompt cache.
 
-A prompt is one row of blocks: tools, then the system prompt, then the messages. A mark
-(`cache_control`) asks to keep the row up to and including its block; the top-level
+A prompt is a sequence of blocks: tools, then the system prompt, then the messages. A
+mark (`cache_control`) asks to keep the prefix that ends with its block; the top-level
 field marks the last block that can carry one. A later prompt reads the longest kept
-row that it starts with, and looks for one only in the 20 blocks that end
-at each of its own marks. What is shorter than the model's minimum is
-not kept.
+prefix that it starts with, and looks for one only at the 20 blocks that lead up
+to each of its own marks. A prefix shorter than the model's minimum is not kept.
 
 Source: the prompt-caching pages of Anthropic's documentation.
 """
@@ -26,9 +25,9 @@ _UNMARKABLE = ("thinking", "redacted_thinking")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A block of a prompt with all that stands before it.
+    """A block of a prompt, and the prefix that ends with it.
 
-    `key` is a hash of the row up to here, `size` its tokens, `ttl` the mark's lifetime
+    `key` is a hash of that prefix, `size` its tokens, `ttl` the mark's lifetime
     or None without a mark.
     """
 
@@ -39,7 +38,7 @@ class Step:
 
 @dataclass(slots=True)
 class Cache:
-    """The rows that were kept, each until its lifetime ends; reading one renews it."""
+    """The prefixes that were kept; reading one renews its lifetime."""
 
     clock: Callable[[], float] = time.monotonic
     _kept: dict[str, tuple[float, int]] = field(default_factory=dict)  # end, lifetime
@@ -73,7 +72,7 @@ class Cache:
         }
 
     def _read(self, steps: list[Step], mark: int) -> int:
-        """Give the size of the longest kept row at a mark or just before it."""
+        """Give the size of the longest kept prefix that ends at a mark or before it."""
         for step in reversed(steps[max(0, mark + 1 - LOOKBACK) : mark + 1]):
             if step.key in self._kept:
                 self._keep(step.key, self._kept[step.key][1])
@@ -93,9 +92,9 @@ class Cache:
 def prompt(call: Call) -> Iterator[Step]:
     """Give the blocks of a prompt in the order in which it is cached.
 
-    What changes how the blocks are read is part of the row: the model from the start,
-    a structured output from the system prompt on, and from the messages on the tool
-    choice, the thinking mode and whether there are images at all.
+    What changes how the blocks are read is part of the prefix: the model from the
+    start, a structured output from the system prompt on, and from the messages on the
+    tool choice, the thinking mode and whether there are images at all.
     """
     placed = list(_placed(call))
     markable = [
@@ -146,6 +145,6 @@ def _settings(call: Call, part: str) -> object:
             budget = (call.body.get("thinking") or {}).get("budget_tokens")
             images = any(b["type"] == "image" for _, b in call.message_blocks())
             choice = call.body.get("tool_choice")
-            return [choice, call.thinking_type, budget, images]
+            return [call.output_schema, choice, call.thinking_type, budget, images]
         case _:
             return None

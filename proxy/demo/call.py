@@ -113,9 +113,9 @@ class Call:
 
 
 def blocks(content: str | list[Block]) -> list[Block]:
-    """Give content as a list of blocks; a string is one text block."""
+    """Give content as a list of blocks; a string is one text block, "" is none."""
     if isinstance(content, str):
-        return [{"type": "text", "text": content}]
+        return [{"type": "text", "text": content}] if content else []
     return content
 
 

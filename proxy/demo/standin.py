@@ -84,7 +84,7 @@ class StandIn:
         other bytes (an HTML page, say; give its `content-type` in `headers`).
         """
         envelope = listing.error(type, message, error_code)
-        failure = Failure(status, body or envelope, headers or {})
+        failure = Failure(status, envelope if body is None else body, headers or {})
         self.scripted.extend([failure] * times)
 
     def answer_with(
@@ -92,9 +92,10 @@ class StandIn:
     ) -> None:
         """Answer the next good requests for a message with these pieces of a stream.
 
-        They are streamed even if the request did not ask for a stream. A dict is one event, a string or bytes go out as they are, and at a
-        `threading.Event` the stream waits until it is set or the client goes. With
-        `cut` the connection closes without the last chunk of the body.
+        They are streamed even if the request did not ask for a stream. A dict is one
+        event, a string or bytes go out as they are, and at a `threading.Event` the
+        stream waits until it is set or the client goes. With `cut` the connection
+        closes without the last chunk of the body.
         """
         self.scripted.extend([Script(tuple(events), cut)] * times)
 

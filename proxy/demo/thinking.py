@@ -32,8 +32,8 @@ _CHANGED = {
 class Prefix:
     """Hashes of what stood before a thinking block when it was made.
 
-    `messages` leaves thinking out; `previous` is the signature of the thinking block
-    before, "" where there was none.
+    `messages` leaves thinking out; `previous` is for the thinking block before, "" where
+    there was none.
     """
 
     system: str
@@ -79,15 +79,18 @@ def unbound(call: Call) -> Iterator[tuple[int, int, str]]:
     for index, (_, content) in enumerate(call.messages):
         for place, block in enumerate(content):
             if block["type"] in KINDS:
-                claimed = _claimed(block)
-                actual = _prefix(call, index)
-                if claimed.previous in earlier:
-                    actual = dataclasses.replace(actual, previous=claimed.previous)
-                for name, sentence in _CHANGED.items():
-                    if getattr(claimed, name) != getattr(actual, name):
-                        yield index, place, sentence
-                        break
-                earlier.append(digest(_signature(block).encode()))
+                changed = _changed(_claimed(block), _prefix(call, index), earlier)
+                if changed is not None:
+                    yield index, place, _CHANGED[changed]
+                earlier.append(_id(block))
+
+
+def _changed(claimed: Prefix, actual: Prefix, earlier: list[str]) -> str | None:
+    """Name the first part of a prefix that is not what a block says it was."""
+    for name in ("system", "tools", "messages"):
+        if getattr(claimed, name) != getattr(actual, name):
+            return name
+    return None if claimed.previous in earlier else "previous"
 
 
 def without_unbound(call: Call) -> tuple[Call, list[str]]:
@@ -134,7 +137,7 @@ def _prefix(call: Call, count: int) -> Prefix:
         system=digest(canonical([block for _, block in call.system_blocks()])),
         tools=digest(canonical(call.tools)),
         messages=digest(canonical(said)),
-        previous=digest(_signature(thought[-1]).encode()) if thought else "",
+        previous=_id(thought[-1]) if thought else "",
     )
 
 
@@ -154,6 +157,10 @@ def _sign(text: str, prefix: Prefix) -> str:
 
 def _signature(block: Block) -> str:
     return str(block["signature" if block["type"] == "thinking" else "data"])
+
+
+def _id(block: Block) -> str:
+    return digest(_signature(block).encode())
 
 
 def _claimed(block: Block) -> Prefix:

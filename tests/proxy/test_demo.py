@@ -1,6 +1,7 @@
 """The stand-in as the official SDK sees it."""
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -269,6 +270,19 @@ def test_a_body_may_come_in_chunks(standin):
     response = httpx2.post(url, headers=headers, content=pieces)
     assert response.json()["error"]["message"].endswith("one message is required")
     assert standin.requests[-1].headers["transfer-encoding"] == "chunked"
+
+
+@pytest.mark.parametrize(
+    "framing", [b"content-length: x", b"transfer-encoding: chunked"]
+)
+def test_a_body_of_unknown_length_is_refused(standin, framing):
+    host, port = standin.base_url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        head = b"POST /v1/messages HTTP/1.1\r\nhost: x\r\n%b\r\n\r\nx\r\n"
+        connection.sendall(head % framing)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'"type": "error"' in answer
 
 
 @pytest.mark.parametrize(

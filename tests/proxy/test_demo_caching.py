@@ -99,7 +99,7 @@ def test_what_changes_before_a_mark_is_read_no_more(ask):
     assert ask(first | {"tools": changed})[1] == 0
 
 
-def test_only_rows_that_were_marked_are_kept(ask):
+def test_only_prefixes_that_were_marked_are_kept(ask):
     ask(body(system=LONG, messages=[user(text("a"), text("b", cache_control=MARK))]))
     other = body(system=LONG, messages=[user(text("a", cache_control=MARK))])
     assert ask(other)[1] == 0
@@ -121,7 +121,7 @@ def test_a_second_mark_makes_up_for_a_long_turn(ask):
     assert ask(body(system=SYSTEM, messages=[long_turn], cache_control=MARK))[1] > 1250
 
 
-def test_a_kept_row_ends_with_its_lifetime_unless_it_is_read(ask, clock):
+def test_a_kept_prefix_ends_with_its_lifetime_unless_it_is_read(ask, clock):
     request = body(system=SYSTEM)
     ask(request)
     for _ in range(3):

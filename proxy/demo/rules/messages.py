@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 
-from proxy.demo.call import Call
+from proxy.demo.call import Block, Call
 from proxy.demo.rules.row import Row
 
 _ANYWHERE = (
@@ -72,36 +72,31 @@ def _pairs(call: Call) -> Iterator[tuple[int, tuple[str, str]]]:
 
 
 def _empty_content(call: Call) -> Iterator[str]:
-    last = len(call.body["messages"]) - 1
-    for index, message in enumerate(call.body["messages"]):
-        if message["content"] in ("", []) and (
-            index != last or message["role"] != "assistant"
-        ):
+    last = len(call.messages) - 1
+    for index, (role, content) in enumerate(call.messages):
+        if not content and (index != last or role != "assistant"):
             yield (
                 f"messages.{index}: all messages must have non-empty content except "
                 "for the optional final assistant message"
             )
 
 
-def _texts(call: Call) -> Iterator[tuple[str, str]]:
-    """Give the text of every text block that is written as a block, or not empty."""
-    written = [*call.system_blocks(), *call.message_blocks()]
-    for path, block in written:
-        if block["type"] == "text" and not block.get("cache_control"):
-            yield path.partition(".")[0], block["text"]
+def _texts(call: Call) -> Iterator[tuple[str, Block]]:
+    """Give every text block, with the part of the request that it stands in."""
+    for path, block in (*call.system_blocks(), *call.message_blocks()):
+        if block["type"] == "text":
+            yield path.partition(".")[0], block
 
 
 def _empty_text(call: Call) -> Iterator[str]:
-    whole = [message["content"] for message in call.body["messages"]]
-    strings = sum(content == "" for content in whole)
-    empty = [where for where, text in _texts(call) if not text]
-    if len(empty) > strings:
-        yield f"{empty[0]}: text content blocks must be non-empty"
+    for where, block in _texts(call):
+        if not block["text"] and not block.get("cache_control"):  # `marks.empty_text`
+            yield f"{where}: text content blocks must be non-empty"
 
 
 def _blank_text(call: Call) -> Iterator[str]:
-    for where, text in _texts(call):
-        if text and not text.strip():
+    for where, block in _texts(call):
+        if block["text"] and not block["text"].strip():
             yield f"{where}: text content blocks must contain non-whitespace text"
 
 

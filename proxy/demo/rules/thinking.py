@@ -34,8 +34,9 @@ def _off_with_effort(call: Call) -> Iterator[str]:
     off = _supported(call, "disabled") or _supported(call, "between_tools")
     if off and call.model.off_needs_effort_high and effort in ("xhigh", "max"):
         yield (
-            f'"thinking.type.{call.thinking_type}" is not supported with '
-            f"output_config.effort '{effort}'. Use 'high' or lower."
+            f"output_config.effort '{effort}' is not supported when thinking is "
+            f"{call.thinking_type} on this model. Use effort 'high' or below, or "
+            "enable thinking."
         )
 
 
