@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from proxy.demo import instances, thinking
+from proxy.demo import caching, instances, thinking
 from proxy.demo.call import Block, Call, blocks, canonical, digest, tokens
 
 REFUSAL_TRIGGER = "ANTHROPIC_MAGIC_STRING_TRIGGER_REFUSAL"
@@ -138,10 +138,14 @@ def _word(turn: list[Block]) -> str:
 
 def _within_limits(call: Call, id_: str, content: list[Block]) -> Answer:
     """Cut the answer at a stop sequence or where the tokens run out."""
+    room = call.model.max_input_tokens - caching.prompt_tokens(call)
+    limit, reason = call.body["max_tokens"], "max_tokens"
+    if room < limit:
+        limit, reason = room, "model_context_window_exceeded"
     kept: list[Block] = []
     thought = spent = 0
     for block in content:
-        left = call.body["max_tokens"] - spent
+        left = limit - spent
         stopped, sequence = _at_stop_sequence(call, block)
         fitting, fits = _fitting(stopped, left)
         spent += min(_cost(stopped), left)
@@ -150,12 +154,12 @@ def _within_limits(call: Call, id_: str, content: list[Block]) -> Answer:
         if fitting is not None:
             kept.append(fitting)
         if not fits:
-            return Answer(id_, tuple(kept), "max_tokens", spent, thought)
+            return Answer(id_, tuple(kept), reason, spent, thought)
         if sequence is not None:
             return Answer(id_, tuple(kept), "stop_sequence", spent, thought, sequence)
     tool_use = any(block["type"] == "tool_use" for block in kept)
-    reason = "tool_use" if tool_use else "end_turn"
-    return Answer(id_, tuple(kept), reason, max(1, spent), thought)
+    ended = "tool_use" if tool_use else "end_turn"
+    return Answer(id_, tuple(kept), ended, max(1, spent), thought)
 
 
 def _at_stop_sequence(call: Call, block: Block) -> tuple[Block, str | None]:

@@ -19,7 +19,7 @@ from demo_requests import (
     user,
 )
 
-from proxy.demo import answers, call, events
+from proxy.demo import answers, call, events, models
 
 TIME = tool("get_time", input_schema=schema(zone={"enum": ["UTC", "CET"]}))
 TOOLS = [tool(), TIME, tool("search_notes")]
@@ -92,6 +92,15 @@ def test_an_answer_that_is_too_long_is_cut():
     assert short["usage"]["output_tokens"] == 3
     assert whole["content"][0]["text"].startswith(short["content"][0]["text"])
     assert len(short["content"][0]["text"]) == 12
+
+
+def test_an_answer_that_does_not_fit_into_the_context_window_is_cut():
+    window = models.find("claude-haiku-4-5").max_input_tokens
+    filler = user("x" * (4 * window - 100))
+    asked = body(model="claude-haiku-4-5", messages=[filler])
+    message = answered(asked)
+    assert message["stop_reason"] == "model_context_window_exceeded"
+    assert not message["content"][0]["text"].endswith(".")
 
 
 def test_arguments_that_are_too_long_are_cut_in_the_stream():

@@ -30,10 +30,9 @@ _FORMATS = {
 }
 _LOOKAROUND = re.compile(r"\(\?(?:<?[=!])|\\[bB1-9]")
 
-Placed = tuple[str, Node]  # where a schema stands in the request, and the schema
-
-
 _FORMAT = "output_config.format.schema"
+
+Placed = tuple[str, Node]  # where a schema stands in the request, and the schema
 
 
 def _format_schema(call: Call) -> list[Placed]:
