@@ -67,7 +67,7 @@ class StandIn:
     cache: caching.Cache = field(default_factory=caching.Cache)
     scripted: deque[Failure | Script] = field(default_factory=deque)
 
-    def fail_next(  # noqa: PLR0913 - each is a part of an HTTP answer
+    def fail_next(
         self,
         *,
         status: int = 529,

@@ -1,0 +1,80 @@
+"""How many completions may be in flight, and what a refusal is.
+
+A completion holds a slot from before its upstream call to the end of its answer,
+streamed or not. There is no queue: a client that is told at once to come back in a
+second is served better than one that waits without a word.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+from typing import Self
+
+
+class Refusal(enum.Enum):
+    """Why a completion is not taken up."""
+
+    AT_CAPACITY = "at_capacity"
+    SHUTTING_DOWN = "shutting_down"
+
+
+class Slot:
+    """The right to one completion in flight; give it back with `release`."""
+
+    __slots__ = ("_admission", "_lock")
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission: Admission | None = admission
+        self._lock = threading.Lock()
+
+    def release(self) -> None:
+        """Give the slot back. A second call does nothing."""
+        with self._lock:
+            admission, self._admission = self._admission, None
+        if admission is not None:
+            admission.leave()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class Admission:
+    """`limit` slots for completions."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._in_flight = 0
+        self._draining = False
+        self._lock = threading.Lock()
+
+    @property
+    def in_flight(self) -> int:
+        """Slots that are taken."""
+        return self._in_flight
+
+    def drain(self) -> None:
+        """Refuse whatever comes from now on; what is in flight may end."""
+        self._draining = True
+
+    def refusal(self) -> Refusal | None:
+        """Tell what `enter` would refuse with now: ask before reading a large body."""
+        if self._draining:
+            return Refusal.SHUTTING_DOWN
+        return Refusal.AT_CAPACITY if self._in_flight >= self.limit else None
+
+    def enter(self) -> Slot | Refusal:
+        """Take a slot, or say at once why not."""
+        with self._lock:
+            if (refusal := self.refusal()) is not None:
+                return refusal
+            self._in_flight += 1
+        return Slot(self)
+
+    def leave(self) -> None:
+        """Count one completion less (`Slot.release` calls this)."""
+        with self._lock:
+            self._in_flight -= 1

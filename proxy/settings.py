@@ -1,0 +1,143 @@
+"""Settings: read once from the environment, frozen after.
+
+Names have no prefix, because the original's names keep working. A pod has many
+variables, so unknown ones are ignored; a known one with a bad value stops the start.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+import msgspec
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0, le=7 * 24 * 3600)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class SettingsError(Exception):
+    """A known variable with a bad value. The message names it and never repeats it."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """One field a variable, in capitals; the docstring below each is its meaning."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Anything but loopback needs an inbound key."""
+    port: Port = 8080
+    """Port of the API."""
+    health_port: Port | None = None
+    """Port for `/healthz`, `/readyz`, `/metrics` on all interfaces, without a key. Unset: no second listener."""
+
+    proxy_api_key: str = ""
+    """The key clients must send as `Authorization: Bearer`. Empty: no key, loopback only."""
+    proxy_api_keys_file: str = ""
+    """A file with such keys, one a line, read again when it changes."""
+
+    anthropic_api_key: str = ""
+    """Anthropic API key. The first source of a credential."""
+    claude_access_token: str = ""
+    """An access token, used as it is. The second source."""
+    claude_credentials_path: str = ""
+    """The file that `claude auth login` wrote, or one that holds a bare token. Empty: `$HOME/.claude/.credentials.json`."""
+    anthropic_api_base: str = ""
+    """Base URL of the Messages API. Empty: `ANTHROPIC_BASE_URL`, else Anthropic's."""
+    anthropic_base_url: str = ""
+    """The SDK's own name for the same; `ANTHROPIC_API_BASE` comes first."""
+
+    default_model: str = "claude-sonnet-4-6"
+    """Model for requests that name none."""
+    default_max_tokens: Count = 16384
+    """Token limit for requests that set none; never above the model's own."""
+    prompt_caching: Literal["auto", "always", "off"] = "auto"
+    """Place cache marks on requests that bring none: `auto` (with tools or earlier turns), `always`, `off`."""
+    reasoning_display: Literal["", "summarized", "omitted"] = ""
+    """`summarized`: ask for readable reasoning from every model that thinks by default. Empty: only when the client asks for reasoning."""
+    strict_params: bool = False
+    """Refuse (400) what would else be dropped or changed with a warning."""
+
+    max_requests: Count = 512
+    """Completions in flight; more are answered 503 at once."""
+    max_body_bytes: Count = 32 * 1024 * 1024
+    """Largest request body; larger ones are answered 413 unread."""
+
+    connect_timeout: Seconds = 10.0
+    """Seconds to connect to Anthropic."""
+    header_timeout: Seconds = 120.0
+    """Seconds until Anthropic's response headers."""
+    progress_timeout: Seconds = 600.0
+    """Seconds without an event that is not a ping."""
+    total_timeout: Seconds = 3600.0
+    """Seconds for one completion in all."""
+    drain_timeout: Seconds = 25.0
+    """Seconds after SIGTERM in which running completions may finish."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Level of everything but the line that each completion writes."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read the known variables of ``environ``; an empty one counts as unset.
+
+        Kubernetes puts ``<SERVICE>_PORT=tcp://…`` into every pod of a namespace, so a
+        Service called ``health`` sets ``HEALTH_PORT``: such a value counts as unset.
+
+        Raises ``SettingsError`` for a value that does not fit.
+        """
+        given: dict[str, str] = {}
+        for field in msgspec.structs.fields(cls):
+            value = environ.get(field.name.upper(), "").strip()
+            if value and not (field.name.endswith("port") and "://" in value):
+                given[field.name] = value
+        given.setdefault("claude_credentials_path", _default_path(environ))
+        try:
+            return msgspec.convert(_lowered(given), cls, strict=False)
+        except msgspec.ValidationError as ex:
+            raise SettingsError(_say(str(ex))) from None
+
+    def __repr__(self) -> str:
+        return "Settings(…)"  # holds keys
+
+    @property
+    def base_url(self) -> str | None:
+        """The Messages API to call; ``None`` leaves it to the SDK (a profile's)."""
+        return self.anthropic_api_base or self.anthropic_base_url or None
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in {"127.0.0.1", "::1", "localhost"}
+
+    @property
+    def has_inbound_key(self) -> bool:
+        return bool(self.proxy_api_key or self.proxy_api_keys_file)
+
+    def check_exposure(self) -> None:
+        """Refuse to serve strangers: a wider address needs an inbound key.
+
+        Raises ``SettingsError`` with what to do.
+        """
+        if not self.is_loopback and not self.has_inbound_key:
+            raise SettingsError(
+                "HOST is not loopback, so anyone who reaches it could spend your "
+                "tokens: set PROXY_API_KEY (or PROXY_API_KEYS_FILE), or leave HOST "
+                "at 127.0.0.1"
+            )
+
+
+def _default_path(environ: Mapping[str, str]) -> str:
+    return environ.get("HOME", "/").rstrip("/") + "/.claude/.credentials.json"
+
+
+def _lowered(given: dict[str, str]) -> dict[str, str]:
+    """Words are case-insensitive: ``INFO`` and ``Always`` are what they say."""
+    words = {"prompt_caching", "reasoning_display", "log_level", "strict_params"}
+    return {k: v.lower() if k in words else v for k, v in given.items()}
+
+
+def _say(error: str) -> str:
+    """``Expected `int` >= 1 - at `$.port` `` -> ``PORT: expected int >= 1``."""
+    what, _, path = error.partition(" - at `$.")
+    what = what.replace("`", "")
+    if what.startswith("Invalid enum value"):
+        what = "not one of the words that it may be"
+    return f"{path.rstrip('`').upper()}: {what[0].lower()}{what[1:]}"

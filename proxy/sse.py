@@ -1,0 +1,52 @@
+"""Server-sent events: bytes in, payloads out, and back (WHATWG HTML, 9.2).
+
+Lines end at CR, LF or CRLF and nowhere else: model text may hold U+2028. The event's
+name is not read, because Anthropic repeats it as ``type`` inside the payload.
+"""
+
+MAX_EVENT = 16 * 1024 * 1024
+"""Bytes of one event; more is no stream of Anthropic's."""
+
+DONE = b"data: [DONE]\n\n"
+PING = b": ping\n\n"
+"""A comment: keeps hops in between awake, and is no chunk."""
+
+
+class EventTooLargeError(Exception):
+    """An event that does not end within ``MAX_EVENT`` bytes."""
+
+
+class Decoder:
+    """Splits a byte stream into event payloads, however the bytes are cut."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The payloads (joined ``data`` lines) of the events that ``data`` completes.
+
+        Raises ``EventTooLargeError``.
+        """
+        buffer = self._rest + data if self._rest else data
+        held = b""
+        if b"\r" in buffer:  # never Anthropic's own, but a middlebox's
+            if buffer.endswith(b"\r"):  # its LF may come with the next bytes
+                buffer, held = buffer[:-1], b"\r"
+            buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *blocks, rest = buffer.split(b"\n\n")
+        if len(rest) > MAX_EVENT:
+            raise EventTooLargeError
+        self._rest = rest + held
+        return [payload for payload in map(_payload, blocks) if payload]
+
+
+def _payload(block: bytes) -> bytes:
+    if block.count(b"\ndata:") == 1 and block.startswith(b"event:"):  # the usual shape
+        return block.split(b"\ndata:", 1)[1].split(b"\n", 1)[0].strip(b" ")
+    lines = (line for line in block.split(b"\n") if line.startswith(b"data:"))
+    return b"\n".join(line[5:].removeprefix(b" ") for line in lines)
+
+
+def encode(payload: bytes) -> bytes:
+    """One ``data:`` line. ``payload`` is JSON, which holds no raw line end."""
+    return b"data: " + payload + b"\n\n"

@@ -1,0 +1,201 @@
+"""JSON schemas as Anthropic's structured outputs take them (b.3).
+
+Total and deterministic: every JSON value gives a schema or ``InexpressibleError``, and
+equal input gives equal bytes. Anthropic compiles a schema to a grammar, so every object
+is closed, what a grammar cannot say (lengths, ranges) moves into ``description``, and
+what is open or recursive has no equivalent at all.
+
+Source: platform.claude.com, structured outputs, "JSON Schema limitations" (2026-08).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+_KEPT = frozenset({"type", "enum", "const", "title", "default"})
+_FORMATS = frozenset(
+    {
+        "date-time", "time", "date", "duration", "email", "hostname", "uri",
+        "ipv4", "ipv6", "uuid",
+    }
+)  # fmt: skip
+_LOOKAROUND = re.compile(r"\(\?(?:<?[=!]|P?<|\()|\\[1-9bB]")
+_DROPPED = frozenset({"$schema", "$id", "$comment", "$anchor"})
+_NOT_PROSE = frozenset({"$defs", "definitions"})
+
+Schema = dict[str, Any]
+
+
+class InexpressibleError(Exception):
+    """The schema has no equal in structured outputs; ``str()`` says what is in the way."""
+
+
+def to_anthropic_schema(raw: bytes) -> bytes:
+    """A client's JSON schema, as bytes, in the form ``output_config.format`` takes.
+
+    Raises ``InexpressibleError`` for open or recursive schemas.
+    """
+    try:
+        schema = msgspec.json.decode(raw)
+        return msgspec.json.encode(_Transform(schema).root())
+    except RecursionError:
+        raise InexpressibleError("it is nested too deeply") from None
+
+
+def is_closed(raw: bytes) -> bool:
+    """Whether every object of the schema already forbids additional properties."""
+    try:
+        return _closed(msgspec.json.decode(raw))
+    except RecursionError:
+        return False
+
+
+def _closed(node: object) -> bool:
+    if isinstance(node, Mapping):
+        is_object = "properties" in node or "object" in _types(node)
+        if is_object and node.get("additionalProperties") is not False:
+            return False
+        return all(map(_closed, node.values()))
+    if isinstance(node, Sequence) and not isinstance(node, str):
+        return all(map(_closed, node))
+    return True
+
+
+def _types(node: Mapping[str, Any]) -> list[Any]:
+    said = node.get("type")
+    return said if isinstance(said, list) else [said]
+
+
+class _Transform:
+    def __init__(self, schema: object) -> None:
+        self._document = schema
+        self._open: list[str] = []  # references being followed, to see recursion
+
+    def root(self) -> Schema:
+        return self._schema(self._document)
+
+    def _schema(self, node: object) -> Schema:
+        if not isinstance(node, Mapping) or not node:
+            raise InexpressibleError("a part of it allows any value")
+        if "$ref" in node:
+            return self._reference(node)
+        if "allOf" in node:
+            return self._schema(_merged(node))
+        out: Schema = {}
+        prose: dict[str, Any] = {}
+        for key, value in node.items():
+            self._keyword(key, value, node, out, prose)
+        if "object" in _types(node) or "properties" in node:
+            self._object(node, out)
+        if not {"type", "enum", "const", "anyOf"} & out.keys():
+            raise InexpressibleError("a part of it allows any value")
+        if prose:
+            out["description"] = _described(node.get("description"), prose)
+        return out
+
+    def _keyword(
+        self,
+        key: str,
+        value: object,
+        node: Mapping[str, Any],
+        out: Schema,
+        prose: dict[str, Any],
+    ) -> None:
+        """Put one keyword where it belongs: kept, transformed, told in words, dropped."""
+        match key:
+            case "description":
+                out[key] = str(value)
+            case "anyOf" | "oneOf":
+                out["anyOf"] = [self._schema(one) for one in _list(value)]
+            case "items" if isinstance(value, Mapping):
+                out[key] = self._schema(value)
+            case "enum":
+                if any(isinstance(one, dict | list) for one in _list(value)):
+                    raise InexpressibleError("an enum holds objects or arrays")
+                out[key] = value
+            case "format" if value in _FORMATS:
+                out[key] = value
+            case "pattern" if isinstance(value, str) and not _LOOKAROUND.search(value):
+                out[key] = value
+            case "minItems" if value in {0, 1} and not isinstance(value, bool):
+                out[key] = value
+            case "properties" | "required" | "additionalProperties":
+                pass  # _object
+            case _ if key in _KEPT:
+                out[key] = value
+            case _ if key in _DROPPED or key in _NOT_PROSE:
+                pass
+            case _:
+                prose[key] = value
+        if key == "type" and "array" in _types(node) and "items" not in node:
+            raise InexpressibleError("an array says nothing of its items")
+
+    def _object(self, node: Mapping[str, Any], out: Schema) -> None:
+        properties = node.get("properties")
+        extra = node.get("additionalProperties")
+        if isinstance(extra, Mapping) and extra:
+            raise InexpressibleError("it holds a map (additionalProperties)")
+        if not isinstance(properties, Mapping):
+            if extra is not False:
+                raise InexpressibleError("an object does not name its properties")
+            properties = {}
+        elif not properties and extra is not False:
+            raise InexpressibleError("an object does not name its properties")
+        out["properties"] = {k: self._schema(v) for k, v in properties.items()}
+        named = [k for k in _list(node.get("required") or []) if k in properties]
+        if named:
+            out["required"] = named
+        out["additionalProperties"] = False
+
+    def _reference(self, node: Mapping[str, Any]) -> Schema:
+        """A reference is replaced by what it points to; recursion has no equivalent."""
+        target = node["$ref"]
+        if not isinstance(target, str) or not target.startswith("#"):
+            raise InexpressibleError("it refers to another document")
+        if target in self._open:
+            raise InexpressibleError("it is recursive")
+        self._open.append(target)
+        pointed = self._schema(_resolve(self._document, target))
+        self._open.pop()
+        beside = {k: v for k, v in node.items() if k in {"description", "title"}}
+        return {**pointed, **beside}
+
+
+def _list(value: object) -> Sequence[Any]:
+    if not isinstance(value, list) or (not value):
+        return [] if value == [] else _wrong()
+    return value
+
+
+def _wrong() -> Sequence[Any]:
+    raise InexpressibleError("a keyword has a value of the wrong type")
+
+
+def _resolve(document: object, pointer: str) -> object:
+    node: Any = document
+    for step in pointer.removeprefix("#").split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        try:
+            node = node[int(name)] if isinstance(node, list) else node[name]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise InexpressibleError("it refers to nothing") from None
+    return node
+
+
+def _merged(node: Mapping[str, Any]) -> Schema:
+    """``allOf`` of one schema (an old generator's way to add a description), merged."""
+    parts = _list(node["allOf"])
+    rest = {k: v for k, v in node.items() if k != "allOf"}
+    if len(parts) == 1 and isinstance(parts[0], Mapping):
+        return {**parts[0], **rest}
+    raise InexpressibleError("it combines schemas with allOf")
+
+
+def _described(description: object, prose: dict[str, Any]) -> str:
+    """What the grammar cannot hold, told to the model: ``minimum: 1; maxLength: 5``."""
+    told = "; ".join(
+        f"{key}: {msgspec.json.encode(value).decode()}" for key, value in prose.items()
+    )
+    return f"{description}\n{told}" if description else told

@@ -1,0 +1,344 @@
+"""The conversation: OpenAI's message list as Anthropic's system and messages (b.4).
+
+Every step looks at a message and its neighbours, never at what comes later, so that
+the translation of a longer conversation begins with the translation of the shorter
+one. (Exempt, because they answer for the end of a request: a system-only request, a
+history that ends with an assistant turn, and a late system message whose assistant
+reply was blank.)
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from msgspec import Raw, Struct, json
+
+from proxy import capabilities, errors
+from proxy.schema import anthropic, openai
+from proxy.translate import cache, content, late_system, names, tool_results, warn
+
+GO_ON = anthropic.Message(role="user", content=[anthropic.Text(text="Continue.")])
+"""What follows a trailing assistant turn on models that refuse a prefill."""
+
+_System = openai.SystemMessage | openai.DeveloperMessage
+_json_object = json.Decoder(dict[str, Raw]).decode
+
+
+class Conversation(Struct, frozen=True, kw_only=True):
+    system: list[anthropic.Text]
+    messages: list[anthropic.Message]
+    replays_thinking: bool
+    """Whether any thinking block of an earlier answer is sent back."""
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """What the translation of one conversation depends on beside its messages."""
+
+    model: capabilities.Model
+    keep_thinking: bool
+    """Thinking is on, so blocks of earlier answers may be replayed."""
+    prefill: bool
+    """The model continues a trailing assistant turn of this request."""
+    ttl: cache.Ttl
+
+
+def to_anthropic_messages(
+    messages: Sequence[openai.Message], rules: Rules, warnings: warn.Warnings
+) -> Conversation:
+    """Translate a whole message list.
+
+    Raises ``InvalidRequestError`` with ``param`` for tool calls without results,
+    results without calls, content Claude cannot be shown, and a blank last turn.
+    """
+    leading = 0
+    while leading < len(messages) and isinstance(messages[leading], _System):
+        leading += 1
+    if leading == len(messages):
+        return _system_only(messages, rules, warnings)
+    system = [
+        block
+        for message in messages[:leading]
+        if isinstance(message, _System)
+        for block in _system_blocks(message, rules.ttl)
+    ]
+    turns = _Turns(rules, warnings)
+    turns.take(messages, leading)
+    placed = late_system.place(turns.out, rules.model)
+    if not placed:
+        raise _invalid("messages", "hold nothing but blank text")
+    return Conversation(
+        system=system,
+        messages=_end(placed, rules, warnings),
+        replays_thinking=turns.replays_thinking,
+    )
+
+
+def _invalid(at: str, why: str) -> Exception:
+    return errors.InvalidRequestError(f"{at}: {why}", param=at)
+
+
+def _system_blocks(message: _System, ttl: cache.Ttl) -> list[anthropic.Text]:
+    own = cache.mark(message, ttl)
+    return cache.mark_last(content.text_blocks(message.content, ttl), own)
+
+
+def _system_only(
+    messages: Sequence[openai.Message], rules: Rules, warnings: warn.Warnings
+) -> Conversation:
+    """A request of system messages alone: the last one is what the user says."""
+    blocks = [
+        _system_blocks(message, rules.ttl)
+        for message in messages
+        if isinstance(message, _System)
+    ]
+    spoken = [one for one in blocks if one]
+    if not spoken:
+        raise _invalid("messages", "hold nothing but blank text")
+    warnings.add("system_only_request")
+    return Conversation(
+        system=[block for one in spoken[:-1] for block in one],
+        messages=[anthropic.Message(role="user", content=list(spoken[-1]))],
+        replays_thinking=False,
+    )
+
+
+class _Turns:
+    """Takes messages in order and builds the turns; system messages stay in place."""
+
+    def __init__(self, rules: Rules, warnings: warn.Warnings) -> None:
+        self.out: list[anthropic.Message] = []
+        self.replays_thinking = False
+        self._rules = rules
+        self._warnings = warnings
+        self._ids = names.UseIds()
+
+    def take(self, messages: Sequence[openai.Message], start: int) -> None:
+        i = start
+        while i < len(messages):
+            message = messages[i]
+            at = f"messages[{i}]"
+            match message:
+                case openai.AssistantMessage():
+                    i = self._assistant_run(messages, i)
+                    continue
+                case openai.UserMessage():
+                    self._user(message, at, last=i == len(messages) - 1)
+                case openai.SystemMessage() | openai.DeveloperMessage():
+                    self._add("system", _system_blocks(message, self._rules.ttl))
+                case openai.ToolMessage() | openai.FunctionMessage():
+                    raise _invalid(
+                        at,
+                        "messages with role 'tool' must be a response to a preceding "
+                        "message with 'tool_calls'",
+                    )
+            i += 1
+
+    def _add(
+        self,
+        role: Literal["user", "assistant", "system"],
+        blocks: Iterable[anthropic.ContentBlock],
+    ) -> None:
+        if told := list(blocks):
+            self.out.append(anthropic.Message(role=role, content=told))
+
+    def _user(self, message: openai.UserMessage, at: str, *, last: bool) -> None:
+        ttl = self._rules.ttl
+        blocks = content.user_blocks(message.content, ttl, at=at)
+        if not blocks and last:
+            raise _invalid(f"{at}.content", "the last message must not be blank")
+        self._add("user", cache.mark_last(blocks, cache.mark(message, ttl)))
+
+    # -------------------------------------------------- assistant turns and results
+
+    def _assistant_run(self, messages: Sequence[openai.Message], i: int) -> int:
+        """Directly consecutive assistant messages and the results that answer them.
+
+        System messages between the calls and their results go behind the results.
+        Returns the index of the first message that was not taken.
+        """
+        calls: list[tool_results.Call] = []
+        first = i
+        while i < len(messages) and isinstance(
+            message := messages[i], openai.AssistantMessage
+        ):
+            calls += self._assistant(message, i)
+            i += 1
+        late: list[list[anthropic.Text]] = []
+        results: dict[str, anthropic.ToolResult] = {}
+        while i < len(messages) and isinstance(
+            message := messages[i], tool_results.Result | _System
+        ):
+            if isinstance(message, _System):
+                late.append(_system_blocks(message, self._rules.ttl))
+            else:
+                self._result(message, f"messages[{i}]", calls, results)
+            i += 1
+        self._check_answered(calls, results, first)
+        self._add("user", (results[call.use_id] for call in calls))
+        for blocks in late:
+            self._add("system", blocks)
+        return i
+
+    def _assistant(
+        self, message: openai.AssistantMessage, i: int
+    ) -> list[tool_results.Call]:
+        at = f"messages[{i}]"
+        thinking = list(_thinking(message)) if self._rules.keep_thinking else []
+        texts = list(_assistant_texts(message, self._rules.ttl))
+        if message.audio is not None:
+            self._warnings.add("audio_ignored")
+        calls: list[tool_results.Call] = []
+        uses: list[anthropic.ToolUse] = []
+        for n, call in enumerate(message.tool_calls or ()):
+            use, open_call = self._tool_call(call, f"{at}.tool_calls[{n}]", calls)
+            uses.append(use)
+            calls.append(open_call)
+        if message.function_call is not None:
+            use_id = self._ids.take(f"call_{i}")
+            uses.append(self._use(message.function_call, use_id, None))
+            calls.append(
+                tool_results.Call(message.function_call.name, use_id, legacy=True)
+            )
+        spoken: list[anthropic.Block] = [*texts, *uses]
+        if not spoken:
+            return calls
+        spoken = cache.mark_last(spoken, cache.mark(message, self._rules.ttl))
+        self.replays_thinking = self.replays_thinking or bool(thinking)
+        self._add("assistant", [*thinking, *spoken])  # type: ignore[list-item]
+        return calls
+
+    def _tool_call(
+        self, call: openai.ToolCall, at: str, earlier: Sequence[tool_results.Call]
+    ) -> tuple[anthropic.ToolUse, tool_results.Call]:
+        if call.type != "function" or call.function is None:
+            raise errors.InvalidRequestError(
+                f"{at}: only function tool calls can be translated",
+                param=at,
+                code="unsupported_value",
+            )
+        if not call.id:
+            raise _invalid(f"{at}.id", "is required")
+        if any(call.id == one.id for one in earlier):
+            raise _invalid(f"{at}.id", "is used twice in this message")
+        use_id = self._ids.take(call.id)
+        mark = cache.mark(call, self._rules.ttl)
+        return self._use(call.function, use_id, mark), tool_results.Call(
+            call.id, use_id
+        )
+
+    def _use(
+        self, function: openai.FunctionCall, use_id: str, mark: cache.Mark
+    ) -> anthropic.ToolUse:
+        return anthropic.ToolUse(
+            id=use_id,
+            name=names.tool_name(function.name),
+            input=tool_input(function.arguments, self._warnings),
+            cache_control=mark,
+        )
+
+    def _result(
+        self,
+        message: tool_results.Result,
+        at: str,
+        calls: Sequence[tool_results.Call],
+        results: dict[str, anthropic.ToolResult],
+    ) -> None:
+        call = tool_results.called(message, calls, results)
+        if call is None:
+            where, what = (
+                ("tool_call_id", "tool call of the preceding assistant message")
+                if isinstance(message, openai.ToolMessage)
+                else ("name", "function_call of the preceding assistant message")
+            )
+            raise _invalid(f"{at}.{where}", f"answers no {what}")
+        if call.use_id in results:
+            self._warnings.add("tool_result_duplicate")  # the last one wins
+        results[call.use_id] = tool_results.tool_result(
+            message, call, self._rules.ttl, at
+        )
+
+    def _check_answered(
+        self,
+        calls: Sequence[tool_results.Call],
+        results: dict[str, anthropic.ToolResult],
+        first: int,
+    ) -> None:
+        missing = [call.id for call in calls if call.use_id not in results]
+        if missing:
+            raise _invalid(
+                f"messages[{first}]",
+                "An assistant message with 'tool_calls' must be followed by tool "
+                "messages responding to each 'tool_call_id'. The following "
+                f"tool_call_ids did not have response messages: {', '.join(missing)}",
+            )
+
+
+def _thinking(
+    message: openai.AssistantMessage,
+) -> Iterable[anthropic.Thinking | anthropic.RedactedThinking]:
+    """Blocks of an earlier answer, verbatim; one that cannot be verified is dropped."""
+    for block in message.thinking_blocks or ():
+        if block.type == "redacted_thinking" and block.data:
+            yield anthropic.RedactedThinking(data=block.data)
+        elif block.type == "thinking" and block.signature:
+            yield anthropic.Thinking(thinking=block.thinking, signature=block.signature)
+
+
+def _assistant_texts(
+    message: openai.AssistantMessage, ttl: cache.Ttl
+) -> Iterable[anthropic.Text]:
+    if isinstance(message.content, str):
+        if not content.is_blank(message.content):
+            yield anthropic.Text(text=message.content)
+    else:
+        for part in message.content or ():
+            match part:
+                case openai.TextPart(text=text):
+                    mark = cache.mark(part, ttl)
+                case openai.RefusalPart(refusal=text):
+                    mark = None
+            if not content.is_blank(text):
+                yield anthropic.Text(text=text, cache_control=mark)
+    if message.refusal is not None and not content.is_blank(message.refusal):
+        yield anthropic.Text(text=message.refusal)
+
+
+def tool_input(arguments: str | None, warnings: warn.Warnings) -> Raw:
+    """A call's arguments as the ``input`` object, key order and number text kept.
+
+    Blank and JSON ``null`` are ``{}`` (a .NET client sends ``"null"``). What is not a
+    JSON object goes as ``{"INVALID_JSON": …}``, Anthropic's documented convention: to
+    drop the call would orphan its result, to send ``{}`` would lose what was said.
+    """
+    if arguments is None or arguments.strip() in {"", "null"}:
+        return Raw(b"{}")
+    text = arguments.strip()
+    try:
+        _json_object(text)  # Raw is spliced in unread, so it is read once before
+    except (ValueError, RecursionError):
+        warnings.add("tool_arguments_invalid_json")
+        return Raw(json.encode({"INVALID_JSON": arguments}))
+    return Raw(text)
+
+
+# ------------------------------------------------------------------ the end
+
+
+def _end(
+    turns: list[anthropic.Message], rules: Rules, warnings: warn.Warnings
+) -> list[anthropic.Message]:
+    """A history that ends with an assistant turn: continued, or asked to go on."""
+    if turns[-1].role != "assistant":
+        return turns
+    if rules.prefill:
+        last = turns[-1].content[-1]
+        if isinstance(last, anthropic.Text):  # no trailing white space in a prefill
+            text = anthropic.Text(
+                text=last.text.rstrip(), cache_control=last.cache_control
+            )
+            blocks = [*turns[-1].content[:-1], text]
+            return [
+                *turns[:-1],
+                anthropic.Message(role="assistant", content=blocks),
+            ]
+    warnings.add_or_refuse("prefill_unsupported", param="messages")
+    return [*turns, GO_ON]

@@ -1,0 +1,55 @@
+"""Tool names and tool-call ids as Anthropic accepts them.
+
+Both are pure functions of the string itself, so a history always translates alike. What
+is changed gets eight hex digits of its sha256, which keeps two odd names apart.
+"""
+
+import hashlib
+import re
+
+MAX_NAME = 128  # what the live API's message says; the documentation still says 64
+MAX_ID = 64
+_SHORTENED = 64  # a name that has to change anyway also fits the documented limit
+_ODD = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def _sanitise(value: str, *, longest: int, shortened: int) -> str:
+    clean = _ODD.sub("_", value)
+    if clean == value and len(value) <= longest:
+        return value
+    digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{clean[: shortened - 9]}_{digest}"
+
+
+def tool_name(name: str) -> str:
+    """``files.read/v1`` -> ``files_read_v1_3f2a…``; a legal name is returned as it is.
+
+    The pattern is ``^[a-zA-Z0-9_-]{1,128}$`` (the API's own 400).
+    """
+    return _sanitise(name, longest=MAX_NAME, shortened=_SHORTENED)
+
+
+def tool_use_id(call_id: str) -> str:
+    """A tool call's id within ``^[a-zA-Z0-9_-]+$`` and 64 characters."""
+    return _sanitise(call_id, longest=MAX_ID, shortened=MAX_ID)
+
+
+class UseIds:
+    """Keeps tool_use ids unique over a conversation.
+
+    Clients that number their calls anew in each turn send ``call_1`` again and again;
+    Anthropic refuses a second ``tool_use`` of the same id. The n-th use of an id gets
+    ``_n`` behind it, which depends on earlier turns only.
+    """
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def take(self, call_id: str) -> str:
+        base = unique = tool_use_id(call_id)
+        n = 2
+        while unique in self._used:
+            unique = f"{base[: MAX_ID - len(str(n)) - 1]}_{n}"
+            n += 1
+        self._used.add(unique)
+        return unique

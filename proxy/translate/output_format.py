@@ -1,0 +1,63 @@
+"""``response_format`` as Anthropic's structured outputs, or as an instruction (b.3)."""
+
+from msgspec import Raw, Struct
+
+from proxy import capabilities, errors
+from proxy.schema import anthropic, openai
+from proxy.translate import json_schema, warn
+
+JSON_OBJECT = "Reply with one JSON object and nothing else."
+"""Never ``{"type": "object"}`` as a schema: closed, as it must be, it allows only ``{}``."""
+
+_BY_SCHEMA = (
+    "Reply with one JSON value that conforms to the following JSON Schema, and nothing "
+    "else.\n"
+)
+
+
+class Output(Struct, frozen=True):
+    format: anthropic.JSONSchemaFormat | None = None
+    instruction: str | None = None
+    """What goes to the end of the system prompt: a function of ``response_format``
+    alone, which clients keep constant over a conversation (b.10)."""
+
+
+def to_output(
+    chat: openai.ChatRequest, model: capabilities.Model, warnings: warn.Warnings
+) -> Output:
+    """What a request's wish for JSON becomes.
+
+    Anthropic's own ``output_config.format`` wins over ``response_format``. Raises
+    ``InvalidRequestError`` for a ``json_schema`` without its schema.
+    """
+    if chat.output_config is not None and chat.output_config.format is not None:
+        given, at = chat.output_config.format.schema, "output_config.format.schema"
+        return _by_schema(given, at, model, warnings)
+    match chat.response_format:
+        case openai.JSONObjectFormat():
+            warnings.add("json_object_by_prompt")
+            return Output(instruction=JSON_OBJECT)
+        case openai.JSONSchemaFormat(json_schema=given_schema):
+            at = "response_format.json_schema.schema"
+            return _by_schema(given_schema.schema, at, model, warnings)
+        case openai.TextFormat() | None:
+            return Output()
+
+
+def _by_schema(
+    raw: Raw, at: str, model: capabilities.Model, warnings: warn.Warnings
+) -> Output:
+    given = bytes(raw)
+    if given in {b"", b"null"}:
+        raise errors.InvalidRequestError(
+            f"{at}: is required", param=at, code="missing_required_parameter"
+        )
+    if model.structured_outputs:
+        try:
+            schema = json_schema.to_anthropic_schema(given)
+        except json_schema.InexpressibleError:
+            pass
+        else:
+            return Output(format=anthropic.JSONSchemaFormat(schema=Raw(schema)))
+    warnings.add_or_refuse("schema_not_enforced", param=at)
+    return Output(instruction=_BY_SCHEMA + given.decode())

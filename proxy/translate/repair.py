@@ -1,0 +1,91 @@
+"""One second try for exactly five refusals of Anthropic's (b.0).
+
+The capability table can be wrong about a model; a 400 costs nothing and says what was
+wrong. Anything else is relayed as it is.
+"""
+
+import re
+
+from msgspec import structs
+
+from proxy.schema import anthropic
+from proxy.translate import messages, request, tools
+
+_FORCED = re.compile(r'tool_choice: type "tool" and "any"')
+_SAMPLING = re.compile(r"`temperature`|`top_p`")
+_PREFILL = re.compile(r"prefill")
+_SIGNATURE = re.compile(
+    r"Invalid `signature`|bound to a different conversation"
+    r"|blocks in the latest assistant message cannot be modified"
+)
+_STRICT = re.compile(
+    r"Too many strict tools|too many optional|[Cc]ompiled grammar"
+    r"|Grammar compilation timed out|Schema is too complex"
+)
+
+
+def repaired(
+    translation: request.Translation, message: str
+) -> request.Translation | None:
+    """The request without what a 400 with this message refuses, or ``None``.
+
+    ``None`` also where the change would change nothing: never the same request twice.
+    """
+    for pattern, mend, code in (
+        (_FORCED, _unforced, "forced_tool_choice_downgraded"),
+        (_SAMPLING, _unsampled, "temperature_ignored"),
+        (_PREFILL, _continued, "prefill_unsupported"),
+        (_SIGNATURE, _without_thinking, "thinking_skipped"),
+        (_STRICT, _lenient, "strict_dropped"),
+    ):
+        if pattern.search(message):
+            mended = mend(translation.request)
+            if mended == translation.request:
+                return None
+            sampled = (mended.temperature, mended.top_p, mended.top_k)
+            return structs.replace(
+                translation,
+                request=mended,
+                version=translation.version if any(sampled) else None,
+                warnings=tuple(dict.fromkeys((*translation.warnings, code))),
+            )
+    return None
+
+
+def _unforced(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
+    if sent.tool_choice is None or sent.tool_choice.type not in {"any", "tool"}:
+        return sent
+    instruction = anthropic.Text(text=tools.instead_of(sent.tool_choice))
+    return structs.replace(
+        sent,
+        tool_choice=structs.replace(sent.tool_choice, type="auto", name=None),
+        system=[*(sent.system or ()), instruction],
+    )
+
+
+def _unsampled(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
+    return structs.replace(sent, temperature=None, top_p=None, top_k=None)
+
+
+def _continued(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
+    if sent.messages[-1].role != "assistant":
+        return sent
+    return structs.replace(sent, messages=[*sent.messages, messages.GO_ON])
+
+
+def _without_thinking(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
+    kinds = anthropic.Thinking | anthropic.RedactedThinking
+    return structs.replace(
+        sent,
+        messages=[
+            structs.replace(
+                one, content=[b for b in one.content if not isinstance(b, kinds)]
+            )
+            for one in sent.messages
+        ],
+    )
+
+
+def _lenient(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
+    plain = [structs.replace(tool, strict=None) for tool in sent.tools or ()]
+    return structs.replace(sent, tools=plain or None)

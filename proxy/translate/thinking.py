@@ -1,0 +1,206 @@
+"""``reasoning_effort`` and ``thinking``: whether, how hard, and how readable (b.2)."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from proxy import errors
+from proxy.capabilities import EFFORT_LEVELS, Model
+from proxy.schema import anthropic, openai
+from proxy.translate import warn
+
+MIN_BUDGET = 1024
+BUDGETS = {
+    "minimal": 1024,
+    "low": 1024,
+    "medium": 2048,
+    "high": 4096,
+    "xhigh": 8192,
+    "max": 16384,
+}
+"""Thinking tokens for models that have no effort levels (Sonnet 4.5, Haiku 4.5)."""
+
+DROP_BLOCK = "drop_block"
+BINDING_BETA = "thinking-binding-controls-2026-08-01"
+"""Lets an edited history lose its thinking blocks instead of failing."""
+
+Display = Literal["", "summarized", "omitted"]
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    config: anthropic.ThinkingConfig | None = None
+    effort: str | None = None
+    on: bool = False
+    """The model will think: sampling is restricted, blocks may be replayed."""
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What the decision depends on beside the model."""
+
+    effort: str | None
+    own_effort: str | None
+    """Anthropic's own ``output_config.effort``, which wins."""
+    thinking: openai.Thinking | None
+    """Anthropic's own ``thinking``, which wins."""
+    max_tokens: int
+    forced_tool: bool
+    unsigned_tool_turn: bool
+    """The history has an assistant tool call without signed thinking blocks."""
+    display: Display = ""
+
+
+def plan(asked: Asked, model: Model, warnings: warn.Warnings) -> Plan:
+    """Decide ``thinking`` and ``output_config.effort``.
+
+    Raises ``InvalidRequestError`` for an effort word that OpenAI does not have.
+    """
+    effort = _effort(asked, model, warnings)
+    if asked.thinking is not None:
+        return _as_asked(asked, asked.thinking, effort, model, warnings)
+    match asked.effort:
+        case None:
+            return _by_default(asked, effort, model)
+        case "none":
+            return _switched_off(effort, model, warnings)
+        case word if model.adaptive:
+            config = anthropic.ThinkingConfig(type="adaptive", display=_shown(asked))
+            return Plan(config=config, effort=effort, on=True)
+        case word if not model.effort:
+            return _manual(BUDGETS[word], asked, model, warnings)
+        case _:
+            return Plan(effort=effort)  # Opus 4.5: effort without thinking
+
+
+def _shown(asked: Asked) -> str:
+    """A client that asks for reasoning can read it, unless the setting says no."""
+    return asked.display or "summarized"
+
+
+def _effort(asked: Asked, model: Model, warnings: warn.Warnings) -> str | None:
+    """The effort level to send, stepped down to what the model has."""
+    for word, at, extra in (
+        (asked.own_effort, "output_config.effort", ()),
+        (asked.effort, "reasoning_effort", ("none", "minimal")),
+    ):
+        if word is not None and word not in (*EFFORT_LEVELS, *extra):
+            raise errors.InvalidRequestError(
+                f"{at}: must be one of {', '.join((*extra, *EFFORT_LEVELS))}",
+                param=at,
+                code="invalid_value",
+            )
+    word = asked.own_effort or asked.effort
+    if word is None or word == "none" or not model.effort:
+        return None
+    wanted = "low" if word == "minimal" else word
+    return _step_down(wanted, model, warnings)
+
+
+def _step_down(wanted: str, model: Model, warnings: warn.Warnings) -> str:
+    weaker = EFFORT_LEVELS[: EFFORT_LEVELS.index(wanted) + 1]
+    level = next((one for one in reversed(weaker) if one in model.effort), None)
+    if level is None:
+        level = next(one for one in EFFORT_LEVELS if one in model.effort)
+    if level != wanted:
+        warnings.add("reasoning_effort_lowered")
+    return level
+
+
+def _by_default(asked: Asked, effort: str | None, model: Model) -> Plan:
+    """Nothing asked for: the model's own default, made readable if a setting says so."""
+    on = model.thinking_default != "off"
+    config = None
+    if on and asked.display and model.adaptive:
+        config = anthropic.ThinkingConfig(type="adaptive", display=asked.display)
+    return Plan(config=config, effort=effort, on=on)
+
+
+def _switched_off(effort: str | None, model: Model, warnings: warn.Warnings) -> Plan:
+    if model.thinking_default == "off":
+        return Plan(effort=effort)
+    for word in ("disabled", "between_tools"):
+        if word in model.thinking:
+            if effort in {"xhigh", "max"}:  # neither goes with more than high
+                effort = "high"
+                warnings.add("reasoning_effort_lowered")
+            config = anthropic.ThinkingConfig(type=word)
+            return Plan(config=config, effort=effort, on=word == "between_tools")
+    warnings.add("thinking_always_on")
+    return Plan(effort=effort or "low", on=True)
+
+
+def _manual(budget: int, asked: Asked, model: Model, warnings: warn.Warnings) -> Plan:
+    """A thinking budget, where the API would take one."""
+    budget = min(budget, asked.max_tokens - 1)
+    refused = asked.forced_tool or asked.unsigned_tool_turn or budget < MIN_BUDGET
+    if refused or "enabled" not in model.thinking:
+        warnings.add("thinking_skipped")
+        return Plan()
+    config = anthropic.ThinkingConfig(
+        type="enabled",
+        budget_tokens=budget,
+        display=asked.thinking.display if asked.thinking is not None else None,
+    )
+    return Plan(config=config, on=True)
+
+
+def _as_asked(
+    asked: Asked,
+    thinking: openai.Thinking,
+    effort: str | None,
+    model: Model,
+    warnings: warn.Warnings,
+) -> Plan:
+    """The client's own ``thinking``, as far as the model takes it."""
+    display = thinking.display or asked.display or None
+    match thinking.type:
+        case "disabled":
+            return _switched_off(effort, model, warnings)
+        case "enabled" if "enabled" in model.thinking:
+            manual = _manual(thinking.budget_tokens or 4096, asked, model, warnings)
+            return Plan(config=manual.config, effort=effort, on=manual.on)
+        case "between_tools" if "between_tools" in model.thinking:
+            return _switched_off(effort, model, warnings)
+        case "enabled" if model.adaptive:
+            warnings.add(
+                "thinking_budget_ignored"
+            )  # newer models decide for themselves
+        case "adaptive" if model.adaptive:
+            pass
+        case _:
+            warnings.add("thinking_skipped")
+            return Plan(effort=effort, on=model.thinking_default != "off")
+    config = anthropic.ThinkingConfig(type="adaptive", display=display)
+    return Plan(config=config, effort=effort, on=True)
+
+
+def bound(planned: Plan, model: Model) -> tuple[anthropic.ThinkingConfig | None, bool]:
+    """The thinking config when blocks are replayed, and whether it needs the beta.
+
+    Preserved thinking is bound to all that stood before it; ``drop_block`` makes a
+    block whose prefix has changed vanish where it would else be a 400. It needs
+    ``type: adaptive``, which for a model that thinks by default changes nothing.
+    """
+    config = planned.config
+    if config is None and model.thinking_default != "off" and model.adaptive:
+        config = anthropic.ThinkingConfig(type="adaptive")
+    if config is None or config.type != "adaptive":
+        return config, False
+    return (
+        anthropic.ThinkingConfig(
+            type="adaptive",
+            display=config.display,
+            block_binding=anthropic.BlockBinding(prefix_mismatch_behavior=DROP_BLOCK),
+        ),
+        True,
+    )
+
+
+def has_unsigned_tool_turn(messages: Iterable[openai.Message]) -> bool:
+    """Whether manual thinking would be refused: a tool call without its thinking."""
+    return any(
+        isinstance(message, openai.AssistantMessage)
+        and (message.tool_calls or message.function_call)
+        and not any(b.signature or b.data for b in message.thinking_blocks or ())
+        for message in messages
+    )

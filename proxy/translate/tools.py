@@ -1,0 +1,266 @@
+"""Tools, tool choice, and the names a client knows them by (b.5)."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Raw, Struct, json, structs
+
+from proxy import capabilities, errors
+from proxy.schema import anthropic, openai
+from proxy.translate import cache, json_schema, names, warn
+
+MAX_STRICT = 20  # structured outputs: strict tools in one request
+NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
+ANY_PARAMETERS = Raw(b'{"type":"object"}')
+
+_json_object = json.Decoder(dict[str, Raw]).decode
+
+
+class Tools(Struct, frozen=True, kw_only=True):
+    tools: list[anthropic.Tool] | None = None
+    choice: anthropic.ToolChoice | None = None
+    instruction: str | None = None
+    """Stands in for a forced choice where the model refuses one."""
+    client_names: dict[str, str] = {}
+    """Anthropic's name -> the client's, for the names that had to change."""
+
+    @property
+    def forced(self) -> bool:
+        return self.choice is not None and self.choice.type in {"any", "tool"}
+
+
+def to_tools(
+    chat: openai.ChatRequest,
+    model: capabilities.Model,
+    ttl: cache.Ttl,
+    warnings: warn.Warnings,
+) -> Tools:
+    """Definitions and choice of a request, legacy ``functions`` included.
+
+    Raises ``InvalidRequestError`` for custom tools, bad schemas, duplicate names, and a
+    choice that names no tool.
+    """
+    functions = list(_functions(chat))
+    tools = [_tool(function, at, ttl) for function, at in functions]
+    _check_unique(tools, functions)
+    used = _used_names(chat.messages)
+    known = {
+        tool.name: f.function.name
+        for tool, (f, _) in zip(tools, functions, strict=True)
+    }
+    client_names = {**{names.tool_name(name): name for name in used}, **known}
+    renamed = {ours: theirs for ours, theirs in client_names.items() if ours != theirs}
+    if not tools:
+        _check_no_choice(chat)
+        if not used:
+            return Tools()
+        return Tools(
+            tools=_history_tools(used),
+            choice=anthropic.ToolChoice(type="none"),
+            client_names=renamed,
+        )
+    choice = _choice(chat, known, warnings)
+    instruction = None
+    if choice is not None and choice.type in {"any", "tool"} and not model.forced_tools:
+        warnings.add_or_refuse("forced_tool_choice_downgraded", param="tool_choice")
+        instruction = instead_of(choice)
+        choice = structs.replace(choice, type="auto", name=None)
+    return Tools(
+        tools=_strict(tools, warnings),
+        choice=choice,
+        instruction=instruction,
+        client_names=renamed,
+    )
+
+
+def _refuse(at: str, why: str, code: str | None = None) -> Exception:
+    return errors.InvalidRequestError(f"{at}: {why}", param=at, code=code)
+
+
+def _functions(
+    chat: openai.ChatRequest,
+) -> Iterable[tuple[openai.FunctionTool, str]]:
+    """Every function with its JSON path; legacy ``functions`` as tools."""
+    for i, tool in enumerate(chat.tools or ()):
+        if isinstance(tool, openai.CustomTool):
+            raise _refuse(
+                f"tools[{i}]", "custom tools cannot be translated", "unsupported_value"
+            )
+        yield tool, f"tools[{i}].function"
+    for i, function in enumerate(chat.functions or ()):
+        yield openai.FunctionTool(function=function), f"functions[{i}]"
+
+
+def _tool(tool: openai.FunctionTool, at: str, ttl: cache.Ttl) -> anthropic.Tool:
+    function = tool.function
+    if not function.name:
+        raise _refuse(f"{at}.name", "must not be empty")
+    return anthropic.Tool(
+        name=names.tool_name(function.name),
+        description=function.description or None,
+        input_schema=_input_schema(function.parameters, f"{at}.parameters"),
+        strict=function.strict or None,
+        cache_control=cache.mark(tool, ttl) or cache.mark(function, ttl),
+    )
+
+
+def _input_schema(parameters: Raw, at: str) -> Raw:
+    """The schema's own bytes where possible: it is the head of the cached prefix."""
+    given = bytes(parameters)
+    if given in {b"", b"null"}:
+        return NO_PARAMETERS
+    try:
+        schema = _json_object(given)
+    except ValueError:
+        raise _refuse(at, "must be a JSON schema object") from None
+    if not schema:
+        return NO_PARAMETERS
+    if "type" not in schema:
+        return Raw(json.encode({"type": "object", **schema}))
+    if bytes(schema["type"]) != b'"object"':
+        raise _refuse(f"{at}.type", "must be 'object'")
+    return parameters
+
+
+def _check_unique(
+    tools: Sequence[anthropic.Tool], functions: Sequence[tuple[object, str]]
+) -> None:
+    seen: set[str] = set()
+    for tool, (_, at) in zip(tools, functions, strict=True):
+        if tool.name in seen:
+            raise _refuse(f"{at}.name", "another tool has this name")
+        seen.add(tool.name)
+
+
+# ------------------------------------------------------------------ strict
+
+
+def _strict(
+    tools: list[anthropic.Tool], warnings: warn.Warnings
+) -> list[anthropic.Tool]:
+    """Keep ``strict`` where Anthropic can compile it: closed schemas, twenty at most."""
+    if sum(tool.strict is True for tool in tools) > MAX_STRICT:
+        warnings.add("strict_dropped")
+        return [structs.replace(tool, strict=None) for tool in tools]
+    return [_compiled(tool, warnings) if tool.strict else tool for tool in tools]
+
+
+def _compiled(tool: anthropic.Tool, warnings: warn.Warnings) -> anthropic.Tool:
+    given = bytes(tool.input_schema)
+    if json_schema.is_closed(given):
+        try:
+            schema = json_schema.to_anthropic_schema(given)
+        except json_schema.InexpressibleError:
+            pass
+        else:
+            return structs.replace(tool, input_schema=Raw(schema))
+    warnings.add("strict_dropped")
+    return structs.replace(tool, strict=None)
+
+
+# ------------------------------------------------------------------ choice
+
+
+def _choice(
+    chat: openai.ChatRequest, known: dict[str, str], warnings: warn.Warnings
+) -> anthropic.ToolChoice | None:
+    single = chat.parallel_tool_calls is False or None
+    match chat.tool_choice:
+        case None:
+            return _legacy_choice(chat, known, single)
+        case "none":
+            return anthropic.ToolChoice(type="none")  # the tools stay: cached prefix
+        case "auto":
+            return anthropic.ToolChoice(type="auto", disable_parallel_tool_use=single)
+        case "required":
+            return anthropic.ToolChoice(type="any", disable_parallel_tool_use=single)
+        case openai.FunctionChoice(function=function):
+            return _named_choice(function.name, known, single, "tool_choice")
+        case openai.AllowedToolsChoice(allowed_tools=allowed):
+            warnings.add(
+                "tool_choice_ignored"
+            )  # tools stay: filtering breaks the cache
+            return anthropic.ToolChoice(
+                type="any" if allowed.mode == "required" else "auto",
+                disable_parallel_tool_use=single,
+            )
+        case openai.CustomChoice():
+            raise _refuse(
+                "tool_choice", "custom tools cannot be translated", "unsupported_value"
+            )
+        case str():
+            raise _refuse(
+                "tool_choice", "must be none, auto, required or a function",
+                "invalid_value",
+            )  # fmt: skip
+
+
+def _legacy_choice(
+    chat: openai.ChatRequest, known: dict[str, str], single: bool | None
+) -> anthropic.ToolChoice | None:
+    """``function_call``, or no choice at all. Legacy answers hold one call."""
+    single = single or (chat.functions is not None and not chat.tools) or None
+    match chat.function_call:
+        case openai.NamedFunction(name=name):
+            return _named_choice(name, known, single, "function_call")
+        case "none":
+            return anthropic.ToolChoice(type="none")
+        case None | "auto":
+            return (
+                anthropic.ToolChoice(type="auto", disable_parallel_tool_use=True)
+                if single
+                else None
+            )
+        case _:
+            raise _refuse(
+                "function_call", "must be none, auto or a function", "invalid_value"
+            )
+
+
+def _named_choice(
+    name: str, known: dict[str, str], single: bool | None, at: str
+) -> anthropic.ToolChoice:
+    ours = names.tool_name(name)
+    if ours not in known:
+        raise _refuse(at, "names a function that is not among the tools")
+    return anthropic.ToolChoice(
+        type="tool", name=ours, disable_parallel_tool_use=single
+    )
+
+
+def _check_no_choice(chat: openai.ChatRequest) -> None:
+    """Without tools a choice is pointless, and one that forces a call is wrong."""
+    choice = chat.tool_choice if chat.tool_choice is not None else chat.function_call
+    forcing = choice == "required" or isinstance(
+        choice, openai.FunctionChoice | openai.NamedFunction | openai.CustomChoice
+    )
+    if forcing:
+        raise _refuse("tool_choice", "needs tools")
+
+
+def instead_of(choice: anthropic.ToolChoice) -> str:
+    """What is said where a forced choice cannot be sent."""
+    if choice.type == "tool":
+        return f"Answer by calling the tool {choice.name}."
+    return "Answer by calling at least one of the tools."
+
+
+# ------------------------------------------------------------------ history
+
+
+def _used_names(messages: Iterable[openai.Message]) -> list[str]:
+    """Names of the tools that the history calls, in order of first use."""
+    used: dict[str, None] = {}
+    for message in messages:
+        if isinstance(message, openai.AssistantMessage):
+            for call in message.tool_calls or ():
+                if call.function is not None:
+                    used[call.function.name] = None
+            if message.function_call is not None:
+                used[message.function_call.name] = None
+    return list(used)
+
+
+def _history_tools(used: Iterable[str]) -> list[anthropic.Tool]:
+    """A history with calls needs their tools defined, even if none may be called."""
+    unique = dict.fromkeys(names.tool_name(name) for name in used)
+    return [anthropic.Tool(name=name, input_schema=ANY_PARAMETERS) for name in unique]
