@@ -1,13 +1,13 @@
 """The stand-in as the official SDK sees it."""
 
 import threading
-import time
 
 import anthropic
 import httpx2
 import pydantic
 import pytest
 
+import waiting
 from proxy.demo import server
 
 MODEL = "claude-opus-5-5"
@@ -38,13 +38,6 @@ def client(standin):
 
 def user(text):
     return {"role": "user", "content": text}
-
-
-def eventually(holds):
-    deadline = time.monotonic() + 10
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return holds()
 
 
 def create(client, **fields):
@@ -151,7 +144,7 @@ def test_a_client_that_hangs_up_is_counted(client, standin):
     standin.answer_with([{"type": "ping"}, threading.Event()])
     with open_stream(client) as response:
         assert next(response.iter_lines()) == "event: ping"
-    assert eventually(lambda: standin.hangups == 1)
+    assert waiting.until(lambda: standin.hangups == 1)
 
 
 def test_the_models_are_listed_page_by_page(client):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from demo_requests import (
     NEW,
     answered,
@@ -18,7 +19,6 @@ from demo_requests import (
     use,
     user,
 )
-
 from proxy.demo import answers, call, events, models
 
 TIME = tool("get_time", input_schema=schema(zone={"enum": ["UTC", "CET"]}))

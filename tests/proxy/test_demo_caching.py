@@ -1,6 +1,7 @@
 """The stand-in counts reads from the prompt cache as the real API does."""
 
 import pytest
+
 from demo_requests import (
     HOUR,
     MARK,
@@ -15,7 +16,6 @@ from demo_requests import (
     use,
     user,
 )
-
 from proxy.demo import caching, call
 
 LONG = "word " * 1000  # 1250 tokens

@@ -5,6 +5,9 @@ import json
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from demo_requests import (
     MARK,
     NEW,
@@ -23,9 +26,6 @@ from demo_requests import (
     use,
     user,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from proxy.demo import answers, caching, call, events, rules, thinking
 
 WORDS = st.sampled_from(

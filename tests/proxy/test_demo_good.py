@@ -1,6 +1,7 @@
 """What the real API accepts, the stand-in accepts."""
 
 import pytest
+
 from demo_requests import (
     BINDING,
     HOUR,
@@ -24,7 +25,6 @@ from demo_requests import (
     use,
     user,
 )
-
 from proxy.demo import call, models, rules
 
 TOOLS = [tool(), tool("get_time")]

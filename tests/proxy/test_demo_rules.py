@@ -1,9 +1,9 @@
 """Every row of the stand-in's table refuses what it is for, and nothing else does."""
 
 import pytest
+
 from demo_bad_requests import ADAPTIVE, CASES, two_turns
 from demo_requests import BINDING, NEW, body
-
 from proxy.demo import call, rules
 from proxy.demo.rules import request
 
