@@ -162,7 +162,9 @@ CASES = [
             [*HI, said("assistant", ""), *HI], [user(text("Hi")), user(text("Hi"))]),
     becomes("b4.5", "a history may begin with the assistant",
             [said("assistant", "Welcome."), *HI],
-            [assistant(text("Welcome.")), user(text("Hi"))]),
+            [user(text("[The conversation begins with the assistant.]")),
+             assistant(text("Welcome.")), user(text("Hi"))],
+            warnings=("opening_added",)),
     # ------------------------------------------------------------------ 6 arguments
     *[
         becomes("b4.6", f"arguments {given!r} are an empty object",
