@@ -45,7 +45,7 @@ class Proxy:
         source = source or credentials.source_for(config)
         self.credential = credentials.Credential(source)
         base_url = config.base_url or source.base_url
-        sender = sender or transport.SDKTransport(config, base_url)
+        self._sender = sender or transport.SDKTransport(config, base_url)
         self.slots = Admission(config.max_requests)
         self.watch = guard.Watch(
             guard.Deadlines(
@@ -58,24 +58,30 @@ class Proxy:
             in_flight=lambda: float(self.slots.in_flight),
             expires_at=self.credential.expires_at,
         )
-        calls = upstream.Upstream(self.credential, sender)
-        catalogue = models.Catalogue(models.fetcher(self.credential, calls, sender))
+        calls = upstream.Upstream(self.credential, self._sender)
+        self.catalogue = models.Catalogue(
+            models.fetcher(self.credential, calls, self._sender)
+        )
         self.wsgi = _routed(
             config,
-            catalogue,
+            self.catalogue,
             chat.Services(
                 config=config,
                 calls=calls,
                 slots=self.slots,
                 watch=self.watch,
                 measured=self.measured,
-                live=catalogue.live,
+                live=self.catalogue.live,
             ),
         )
 
     def start(self) -> None:
         """Start the threads of a serving process; once, after the fork."""
         self.watch.start()
+
+    def close(self) -> None:
+        """Close the connections to Anthropic."""
+        self._sender.close()
 
 
 def _routed(

@@ -12,7 +12,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-disable_created_metrics()  # a second series for each counter, which nobody asks for
+# a second series for each counter, which nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)

@@ -66,7 +66,10 @@ class Transport(Protocol):
         """
 
     def get(self, path: str, headers: Mapping[str, str]) -> Reply:
-        """Fetch a resource (the models list)."""
+        """Fetch a resource (the models list). Raises as ``post`` does."""
+
+    def close(self) -> None:
+        """Close all connections."""
 
 
 class SDKReply:
@@ -159,3 +162,6 @@ class SDKTransport:
         except anthropic.APIConnectionError as ex:
             raise UnreachedError from ex
         return SDKReply(response)
+
+    def close(self) -> None:
+        self._client.close()
