@@ -45,7 +45,7 @@ def to_tools(
     choice that names no tool.
     """
     functions = list(_functions(chat))
-    tools = [_tool(function, at, ttl) for function, at in functions]
+    tools = [_tool(function, at, ttl, warnings) for function, at in functions]
     _check_unique(tools, functions)
     used = _used_names(chat.messages)
     known = {

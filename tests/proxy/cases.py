@@ -1,15 +1,14 @@
 """The shape of a row's case: a request, and what is sent for it or why not."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-from translating import translated
-
-import json
 import msgspec
+import pytest
 
 from proxy import errors
+from translating import translated
 
 NOT_SENT = object()
 """The value of a field that must not be in the body at all."""
