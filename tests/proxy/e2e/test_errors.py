@@ -6,6 +6,7 @@ import pytest
 
 from e2e.asking import ask, sent, user
 from e2e.conftest import connect
+from e2e.scripts import message, text
 
 REFUSED = {
     "two choices": ({"n": 2}, "n"),
@@ -125,39 +126,15 @@ def test_a_page_of_html_is_a_502_in_the_envelope(client, standin):
     assert "SECRET" not in str(caught.value)
 
 
-MESSAGE = {
-    "type": "message_start",
-    "message": {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "claude-opus-5-5",
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": {"input_tokens": 1, "output_tokens": 1},
-    },
-}
-TEXT = [
-    {
-        "type": "content_block_start",
-        "index": 0,
-        "content_block": {"type": "text", "text": ""},
-    },
-    {
-        "type": "content_block_delta",
-        "index": 0,
-        "delta": {"type": "text_delta", "text": "Half an ans"},
-    },
-]
+BEGUN = message(text("Half an ans"))[:3]
 OVERLOADED = {
     "type": "error",
     "error": {"type": "overloaded_error", "message": "Overloaded"},
 }
 BROKEN = {
-    "cut": ([MESSAGE, *TEXT], True, "stream_incomplete"),
-    "ended too early": ([MESSAGE, *TEXT], False, "stream_incomplete"),
-    "an error inside": ([MESSAGE, *TEXT, OVERLOADED], False, "overloaded"),
+    "cut": (BEGUN, True, "stream_incomplete"),
+    "ended too early": (BEGUN, False, "stream_incomplete"),
+    "an error inside": ([*BEGUN, OVERLOADED], False, "overloaded"),
 }
 
 

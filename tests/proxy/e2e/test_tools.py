@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from e2e.asking import CLOCK, NEWEST, OLDER, WEATHER, ask, chunks, sent, turn_of, user
+from e2e.scripts import message, tool_use
 
 streamed = pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
 ASKED = "What is the weather in Paris, and what says the clock?"
@@ -45,42 +46,13 @@ def test_a_loop_with_two_parallel_calls_ends_in_a_text(client, standin, streamed
 SCRIPTED = '{"b": 1.50, "a": {"z": "naïve \\u00e9", "big": 12345678901234567890}}'
 
 
+"""Arguments as no JSON library would write them in just this way."""
+
+
 def _script(standin):
-    """A call whose arguments no JSON library would write in just this way."""
     half = len(SCRIPTED) // 2
-    start = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {}}
-    usage = {"input_tokens": 1, "output_tokens": 1}
-    message = {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": NEWEST,
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": usage,
-    }
-    standin.answer_with(
-        [
-            {"type": "message_start", "message": message},
-            {"type": "content_block_start", "index": 0, "content_block": start},
-            *[
-                {
-                    "type": "content_block_delta",
-                    "index": 0,
-                    "delta": {"type": "input_json_delta", "partial_json": part},
-                }
-                for part in (SCRIPTED[:half], SCRIPTED[half:])
-            ],
-            {"type": "content_block_stop", "index": 0},
-            {
-                "type": "message_delta",
-                "delta": {"stop_reason": "tool_use", "stop_sequence": None},
-                "usage": {"output_tokens": 9},
-            },
-            {"type": "message_stop"},
-        ]
-    )
+    call = tool_use("get_weather", SCRIPTED[:half], SCRIPTED[half:])
+    standin.answer_with(message(call, "tool_use"))
 
 
 def test_streamed_arguments_are_the_models_own_bytes(client, standin):
