@@ -102,6 +102,12 @@ class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn is untyped
     head = b""
     headers_sent: bool
 
+    def process_headers(self, headers: list[tuple[str, str]]) -> None:
+        """Heed the application's `Connection: close`, which gunicorn passes over."""
+        super().process_headers(headers)
+        if any(n.lower() == "connection" and v.lower() == "close" for n, v in headers):
+            self.force_close()
+
     def send_headers(self) -> None:
         if not self.headers_sent:
             lines = self.default_headers()

@@ -173,6 +173,9 @@ class Upstream:
                             raise failed.answer from None
         except guard.Cancelled as ex:
             raise cancelled(ex.reason) from None
+        except errors.ProxyError as ex:
+            ex.calls = tries.calls
+            raise
 
     def _renewed(
         self, token: credentials.Token, watch: guard.Guard, failed: _FailedCall
@@ -280,6 +283,7 @@ class Upstream:
         said = error.decode_error(body)
         answer = error.to_openai_error(reply.status, said, context)
         answer.headers.update(error.passed_headers(reply.headers, datetime.now(UTC)))
+        answer.upstream_request_id = reply.headers.get("request-id", "")
         return _failed(answer, context, said.message if said else "")
 
 
