@@ -21,22 +21,25 @@ class Decoder:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._after_cr = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads (joined ``data`` lines) of the events that ``data`` completes.
 
         Raises ``EventTooLargeError``.
         """
+        if self._after_cr and data.startswith(b"\n"):  # the rest of a CRLF
+            data = data[1:]
+        if b"\r" in data:  # never Anthropic's own, but a middlebox's
+            self._after_cr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        elif data:
+            self._after_cr = False
         buffer = self._rest + data if self._rest else data
-        held = b""
-        if b"\r" in buffer:  # never Anthropic's own, but a middlebox's
-            if buffer.endswith(b"\r"):  # its LF may come with the next bytes
-                buffer, held = buffer[:-1], b"\r"
-            buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *blocks, rest = buffer.split(b"\n\n")
         if len(rest) > MAX_EVENT:
             raise EventTooLargeError
-        self._rest = rest + held
+        self._rest = rest
         return [payload for payload in map(_payload, blocks) if payload]
 
 

@@ -13,8 +13,8 @@ Where to look:
 * `server`: HTTP, the in-process handle with what was received and scripted faults;
 * `rules`: one row for each thing that the API refuses;
 * `models`: what each model accepts;
-* `answers`, `thinking`, `schema`: what it answers, always the same for the same
+* `answers`, `thinking`, `instances`: what it answers, always the same for the same
   request;
-* `caching`: what of a prompt would have been read from the prompt cache;
+* `caching`: what of a prompt comes from the prompt cache;
 * `events`: a message as server-sent events.
 """

@@ -1,7 +1,7 @@
 """`python -m proxy.demo`: the stand-in as a program of its own.
 
 It prints one line of JSON when it listens, `{"base_url": "http://127.0.0.1:PORT"}`,
-and serves until its standard input ends or a SIGTERM comes, so that it never outlives
+and serves until its standard input ends or a SIGTERM or SIGINT comes, so that it never outlives
 the program that started it.
 """
 
@@ -15,11 +15,12 @@ from proxy.demo import server
 
 
 def main() -> None:
-    """Serve until standard input ends or SIGTERM comes."""
+    """Serve until standard input ends or a signal comes."""
     parser = argparse.ArgumentParser(prog="python -m proxy.demo", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     port: int = parser.parse_args().port
-    signal.signal(signal.SIGTERM, _stop)
+    for signal_ in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_, _stop)
     with server.serve(port=port) as standin:
         print(json.dumps({"base_url": standin.base_url}), flush=True)  # noqa: T201 - the program's one line of output
         while sys.stdin.buffer.read(4096):

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from proxy.demo import schema, thinking
+from proxy.demo import caching, instances, thinking
 from proxy.demo.call import Block, Call, blocks, canonical, digest, tokens
 
 REFUSAL_TRIGGER = "ANTHROPIC_MAGIC_STRING_TRIGGER_REFUSAL"
@@ -45,10 +45,10 @@ class Answer:
 def answer(call: Call) -> Answer:
     """Answer a request that breaks no rule."""
     key = digest(canonical(call.body))
-    if any(REFUSAL_TRIGGER in text for text in _texts(_last_turn(call))):
+    if any(REFUSAL_TRIGGER in text for text in _texts(call.last_turn)):
         return _refusal(key)
     calls = list(_tool_calls(call, key))
-    content = [*thinking.blocks(call, calls=bool(calls)), *_prose(call, calls), *calls]
+    content = [*thinking.made(call, calls=bool(calls)), *_prose(call, calls), *calls]
     return _within_limits(call, f"msg_{key}", content)
 
 
@@ -61,26 +61,15 @@ def _refusal(key: str) -> Answer:
     return Answer(f"msg_{key}", (), "refusal", 1, stop_details=details)
 
 
-def _last_turn(call: Call) -> list[Block]:
-    """Give the blocks of the user turn at the end, system messages left out."""
-    turn: list[Block] = []
-    for role, content in reversed(call.messages):
-        if role == "assistant":
-            break
-        if role == "user":
-            turn = [*content, *turn]
-    return turn
-
-
 def _texts(turn: list[Block]) -> list[str]:
     return [block["text"] for block in turn if block["type"] == "text"]
 
 
 def _prose(call: Call, calls: list[Block]) -> Iterator[Block]:
-    turn = _last_turn(call)
+    turn = call.last_turn
     results = [block for block in turn if block["type"] == "tool_result"]
     if call.output_schema is not None and not calls:
-        made = schema.instance(call.output_schema, _word(turn), every=True)
+        made = instances.make(call.output_schema, _word(turn), every=True)
         yield {"type": "text", "text": json.dumps(made, ensure_ascii=False)}
         return
     said = "This is the built-in demo, not Claude."
@@ -103,9 +92,9 @@ def _quote(result: Block) -> str:
 
 
 def _tool_calls(call: Call, key: str) -> Iterator[Block]:
-    turn = _last_turn(call)
+    turn = call.last_turn
     for index, tool in enumerate(_chosen(call, turn)):
-        arguments = schema.instance(tool["input_schema"], _word(turn)) or {}
+        arguments = instances.make(tool["input_schema"], _word(turn)) or {}
         yield {
             "type": "tool_use",
             "id": f"toolu_{digest(key.encode(), str(index).encode())}",
@@ -147,26 +136,30 @@ def _word(turn: list[Block]) -> str:
     return (capitalised or words or ["demo"])[-1][:40]
 
 
-def _within_limits(call: Call, key: str, content: list[Block]) -> Answer:
+def _within_limits(call: Call, id_: str, content: list[Block]) -> Answer:
     """Cut the answer at a stop sequence or where the tokens run out."""
+    room = call.model.max_input_tokens - caching.prompt_tokens(call)
+    limit, reason = call.body["max_tokens"], "max_tokens"
+    if room < limit:
+        limit, reason = room, "model_context_window_exceeded"
     kept: list[Block] = []
     thought = spent = 0
     for block in content:
-        left = call.body["max_tokens"] - spent
+        left = limit - spent
         stopped, sequence = _at_stop_sequence(call, block)
         fitting, fits = _fitting(stopped, left)
         spent += min(_cost(stopped), left)
-        if block["type"] == "thinking":
+        if block["type"] in thinking.KINDS:
             thought = spent
         if fitting is not None:
             kept.append(fitting)
         if not fits:
-            return Answer(key, tuple(kept), "max_tokens", spent, thought)
+            return Answer(id_, tuple(kept), reason, spent, thought)
         if sequence is not None:
-            return Answer(key, tuple(kept), "stop_sequence", spent, thought, sequence)
+            return Answer(id_, tuple(kept), "stop_sequence", spent, thought, sequence)
     tool_use = any(block["type"] == "tool_use" for block in kept)
-    reason = "tool_use" if tool_use else "end_turn"
-    return Answer(key, tuple(kept), reason, max(1, spent), thought)
+    ended = "tool_use" if tool_use else "end_turn"
+    return Answer(id_, tuple(kept), ended, max(1, spent), thought)
 
 
 def _at_stop_sequence(call: Call, block: Block) -> tuple[Block, str | None]:
@@ -181,7 +174,12 @@ def _at_stop_sequence(call: Call, block: Block) -> tuple[Block, str | None]:
     return block | {"text": text[:at]}, sequence
 
 
-_WRITTEN = {"text": "text", "tool_use": "json", "thinking": "thought"}
+_WRITTEN = {
+    "text": "text",
+    "tool_use": "json",
+    "thinking": "thought",
+    "redacted_thinking": "thought",
+}
 
 
 def _cost(block: Block) -> int:

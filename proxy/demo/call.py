@@ -59,6 +59,17 @@ class Call:
             for message in self.body["messages"]
         ]
 
+    @cached_property
+    def last_turn(self) -> list[Block]:
+        """The blocks of the user turn at the end, system messages left out."""
+        turn: list[Block] = []
+        for role, content in reversed(self.messages):
+            if role == "assistant":
+                break
+            if role == "user":
+                turn = [*content, *turn]
+        return turn
+
     @property
     def tools(self) -> list[Block]:
         return self.body.get("tools") or []
@@ -102,9 +113,9 @@ class Call:
 
 
 def blocks(content: str | list[Block]) -> list[Block]:
-    """Give content as a list of blocks; a string is one text block."""
+    """Give content as a list of blocks; a string is one text block, "" is none."""
     if isinstance(content, str):
-        return [{"type": "text", "text": content}]
+        return [{"type": "text", "text": content}] if content else []
     return content
 
 

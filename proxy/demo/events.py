@@ -11,22 +11,29 @@ Event = dict[str, Any]
 _PIECE = 24  # characters in a delta
 
 
-def message(answer: Answer, model: str, usage: Block) -> Block:
-    """Give the answer as the body of a plain response."""
+def message(answer: Answer, head: Block, usage: Block) -> Block:
+    """Give the answer as the body of a plain response.
+
+    `head` holds the fields that say how it came about, `model` among them.
+    """
     content = [_finished(block) for block in answer.content]
-    return _envelope(answer, model) | {
-        "content": content,
-        "stop_reason": answer.stop_reason,
-        "stop_sequence": answer.stop_sequence,
-        "stop_details": answer.stop_details,
-        "usage": usage | _output(answer),
-    }
+    return (
+        _envelope(answer)
+        | head
+        | {
+            "content": content,
+            "stop_reason": answer.stop_reason,
+            "stop_sequence": answer.stop_sequence,
+            "stop_details": answer.stop_details,
+            "usage": usage | _output(answer),
+        }
+    )
 
 
-def stream(answer: Answer, model: str, usage: Block) -> Iterator[Event]:
+def stream(answer: Answer, head: Block, usage: Block) -> Iterator[Event]:
     """Give the answer as events; their usage is cumulative, as the API's is."""
     opened = usage | {"output_tokens": 1}
-    start = _envelope(answer, model) | {"content": [], "usage": opened}
+    start = _envelope(answer) | head | {"content": [], "usage": opened}
     yield {"type": "message_start", "message": start}
     yield {"type": "ping"}
     for index, block in enumerate(answer.content):
@@ -58,12 +65,11 @@ def encode(event: Event) -> bytes:
     return f"event: {event['type']}\ndata: {data}\n\n".encode()
 
 
-def _envelope(answer: Answer, model: str) -> Block:
+def _envelope(answer: Answer) -> Block:
     return {
         "id": answer.id,
         "type": "message",
         "role": "assistant",
-        "model": model,
         "stop_reason": None,
         "stop_sequence": None,
         "stop_details": None,
@@ -84,6 +90,8 @@ def _finished(block: Block) -> Block:
         case "thinking":
             shown = ("type", "thinking", "signature")
             return {name: block[name] for name in shown}
+        case "redacted_thinking":
+            return _opened(block)
         case _:
             return block
 
@@ -105,6 +113,8 @@ def _opened(block: Block) -> Block:
             return named | {"input": {}, "caller": caller}
         case "thinking":
             return {"type": "thinking", "thinking": "", "signature": ""}
+        case "redacted_thinking":
+            return {"type": "redacted_thinking", "data": block["data"]}
         case _:
             return {"type": "text", "text": ""}
 
@@ -119,6 +129,8 @@ def _deltas(block: Block) -> Iterator[Event]:
             for piece in _pieces(block["thinking"]):
                 yield {"type": "thinking_delta", "thinking": piece}
             yield {"type": "signature_delta", "signature": block["signature"]}
+        case "redacted_thinking":
+            return
         case _:
             for piece in _pieces(block["text"]):
                 yield {"type": "text_delta", "text": piece}

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, cast
 
-from proxy.demo import answers, caching, events, listing, rules, standin
+from proxy.demo import answers, caching, events, listing, rules, standin, thinking
 from proxy.demo.call import Call
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class Handler(BaseHTTPRequestHandler):
         """Open the connection; closing the server closes what is still open."""
         super().setup()
         self._server.connections.add(self.connection)
+        if self._server.stopping.is_set():  # it came while the others were closed
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def finish(self) -> None:
         """Close the connection."""
@@ -49,7 +51,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer `/v1/messages` and `/v1/messages/count_tokens`."""
         self._begin()
-        raw = self._read_body()
+        try:
+            raw = self._read_body()
+        except ValueError:
+            self.send_error(400, "Invalid content-length or chunk")
+            return
         if self._path not in ("/v1/messages", "/v1/messages/count_tokens"):
             self._record(None)
             self._send_json(404, listing.error("not_found_error", "Not found"))
@@ -68,6 +74,16 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._answer(call)
 
+    def send_error(
+        self, code: int, message: str | None = None, explain: str | None = None
+    ) -> None:
+        """Answer what is no request to any endpoint in the envelope, too."""
+        del explain
+        self.close_connection = True
+        self._request_id = self._server.next_request_id()
+        words = message or "Bad request"
+        self._send_json(code, listing.error("invalid_request_error", words))
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Log nothing."""
 
@@ -76,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
         self._path = url.path.rstrip("/")
         self._query = urllib.parse.parse_qs(url.query)
         self._headers = {name.lower(): value for name, value in self.headers.items()}
-        self._request_id = f"req_{next(self._server.numbers):024d}"
+        self._request_id = self._server.next_request_id()
 
     @property
     def _server(self) -> "Server":
@@ -113,7 +129,10 @@ class Handler(BaseHTTPRequestHandler):
         match scripted:
             case standin.Failure(status, body, headers):
                 self._record(call.body)
-                self._send(status, body, headers)
+                if isinstance(body, bytes):
+                    self._send(status, body, headers)
+                else:
+                    self._send_json(status, body, headers)
             case standin.Script(items, cut):
                 self._record(call.body)
                 self._stream(items, cut=cut)
@@ -121,13 +140,24 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer_truly(call)
 
     def _answer_truly(self, call: Call) -> None:
-        answer = answers.answer(call)
-        usage = self._standin.cache.usage(call)
+        shown, dropped = thinking.without_unbound(call)
+        answer = answers.answer(shown)
+        usage = self._standin.cache.usage(shown)
+        head: dict[str, Any] = {"model": call.model.id}
+        if thinking.BETA in call.betas:
+            head["input_transformations"] = [
+                {
+                    "type": "thinking_dropped",
+                    "path": path,
+                    "reason": "prefix_binding_mismatch",
+                }
+                for path in dropped
+            ]
         self._record(call.body, usage=usage)
         if call.body.get("stream"):
-            self._stream(events.stream(answer, call.model.id, usage))
+            self._stream(events.stream(answer, head, usage))
         else:
-            self._send_json(200, events.message(answer, call.model.id, usage))
+            self._send_json(200, events.message(answer, head, usage))
 
     def _record(
         self,
@@ -146,10 +176,15 @@ class Handler(BaseHTTPRequestHandler):
         error = listing.error(violation.type, violation.message, violation.error_code)
         self._send_json(violation.status, error)
 
-    def _send_json(self, status: int, body: dict[str, Any]) -> None:
+    def _send_json(
+        self,
+        status: int,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         if body.get("type") == "error":
-            body = body | {"request_id": self._request_id}
-        self._send(status, json.dumps(body, ensure_ascii=False).encode())
+            body = {**body, "request_id": self._request_id}
+        self._send(status, json.dumps(body, ensure_ascii=False).encode(), headers)
 
     def _send(
         self, status: int, body: bytes, headers: Mapping[str, str] | None = None
@@ -186,7 +221,7 @@ class Handler(BaseHTTPRequestHandler):
                     self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
             if not cut:
                 self.wfile.write(b"0\r\n\r\n")
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             self._standin.hangups += 1
             cut = True
         self.close_connection = self.close_connection or cut

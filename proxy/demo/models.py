@@ -142,6 +142,7 @@ MODELS = (
         thinking=("adaptive", "disabled"),
         thinks=False,
         mid_system=False,
+        min_cacheable=4096,
     ),
     Model(
         id="claude-mythos-preview",
@@ -152,6 +153,7 @@ MODELS = (
         forced_tools=False,
         mid_system=False,
         lifecycle="deprecated",
+        min_cacheable=4096,
     ),
     Model(
         id="claude-sonnet-4-6",

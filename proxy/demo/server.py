@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
+from socketserver import ThreadingTCPServer
 
 from proxy.demo.handler import Handler
 from proxy.demo.standin import StandIn
@@ -38,9 +38,10 @@ def serve(host: str = "127.0.0.1", port: int = 0) -> Iterator[StandIn]:
         thread.join()
 
 
-class Server(ThreadingHTTPServer):
+class Server(ThreadingTCPServer):
     """The listening socket, with one thread for each connection."""
 
+    allow_reuse_address = True
     request_queue_size = 1024
     daemon_threads = False  # closing waits for every thread, so no socket stays open
 
@@ -48,8 +49,12 @@ class Server(ThreadingHTTPServer):
         super().__init__(address, Handler)
         self.standin = standin
         self.stopping = threading.Event()
-        self.numbers = itertools.count(1)
+        self._numbers = itertools.count(1)
         self.connections: set[socket.socket] = set()
+
+    def next_request_id(self) -> str:
+        """Give the id of one more request."""
+        return f"req_{next(self._numbers):024d}"
 
     def close_connections(self) -> None:
         """Wake the threads that wait for another request on an open connection."""

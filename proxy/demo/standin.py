@@ -3,14 +3,13 @@
 This is for tests in the same process. There is no way to it over HTTP.
 """
 
-import json
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.demo import caching, events
+from proxy.demo import caching, events, listing
 
 _SECRET_HEADERS = ("authorization", "x-api-key", "cookie")
 
@@ -36,10 +35,10 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error to answer with."""
+    """An error to answer with: the envelope, or other bytes."""
 
     status: int
-    body: bytes
+    body: bytes | Mapping[str, Any]
     headers: Mapping[str, str]
 
 
@@ -68,33 +67,35 @@ class StandIn:
     cache: caching.Cache = field(default_factory=caching.Cache)
     scripted: deque[Failure | Script] = field(default_factory=deque)
 
-    def fail_next(  # noqa: PLR0913 - each is a part of an HTTP answer
+    def fail_next(
         self,
         *,
         status: int = 529,
         type: str = "overloaded_error",  # noqa: A002 - the envelope's own word
         message: str = "Overloaded",
+        error_code: str | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         times: int = 1,
     ) -> None:
-        """Answer the next requests for a message with an error.
+        """Answer the next good requests for a message with an error.
 
-        `body` replaces the JSON envelope with other bytes (an HTML page, say; give its
-        `content-type` in `headers`).
+        `error_code` goes into `error.details`. `body` replaces the JSON envelope with
+        other bytes (an HTML page, say; give its `content-type` in `headers`).
         """
-        envelope = {"type": "error", "error": {"type": type, "message": message}}
-        written = json.dumps(envelope).encode() if body is None else body
-        self.scripted.extend([Failure(status, written, headers or {})] * times)
+        envelope = listing.error(type, message, error_code)
+        failure = Failure(status, envelope if body is None else body, headers or {})
+        self.scripted.extend([failure] * times)
 
     def answer_with(
         self, events: Iterable[Item] = (), *, cut: bool = False, times: int = 1
     ) -> None:
-        """Answer the next requests for a message with these pieces of a stream.
+        """Answer the next good requests for a message with these pieces of a stream.
 
-        A dict is one event, a string or bytes go out as they are, and at a
-        `threading.Event` the stream waits until it is set or the client goes. With
-        `cut` the connection closes without the last chunk of the body.
+        They are streamed even if the request did not ask for a stream. A dict is one
+        event, a string or bytes go out as they are, and at a `threading.Event` the
+        stream waits until it is set or the client goes. With `cut` the connection
+        closes without the last chunk of the body.
         """
         self.scripted.extend([Script(tuple(events), cut)] * times)
 

@@ -21,10 +21,10 @@ class AnsweredFunction(Struct, frozen=True):
     arguments: str
 
 
-class AnsweredToolCall(Struct, frozen=True):
+class AnsweredToolCall(Struct, frozen=True, kw_only=True):
     id: str
-    function: AnsweredFunction
     type: str = "function"
+    function: AnsweredFunction
 
 
 class AnsweredThinking(Struct, frozen=True, omit_defaults=True, tag="thinking"):

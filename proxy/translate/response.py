@@ -98,7 +98,7 @@ def to_openai_response(
                 function = completion.AnsweredFunction(
                     client_names.get(name, name), arguments(given)
                 )
-                calls.append(completion.AnsweredToolCall(use_id, function))
+                calls.append(completion.AnsweredToolCall(id=use_id, function=function))
             case anthropic.AnswerThinking(thinking, signature):
                 thoughts.append(thinking)
                 if signature:

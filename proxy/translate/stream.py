@@ -36,7 +36,7 @@ class _Thought:
 class ChunkStream:
     """Feed it an answer's events in order; it gives the chunks that tell them.
 
-    ``usage``, ``stop_reason``, ``complete`` and ``skipped`` are facts for the log line.
+    ``usage``, ``finish_reason``, ``complete`` and ``skipped`` are facts for the log line.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ChunkStream:
         include_usage: bool = False,
     ) -> None:
         self.usage = anthropic.Usage()
-        self.stop_reason: str | None = None
+        self.finish_reason: completion.FinishReason | None = None
         self.complete = False
         self.skipped = 0
         self._model = model
@@ -82,7 +82,7 @@ class ChunkStream:
                 self._id, self.usage = message.id, message.usage
                 yield self._chunk(completion.Delta(role="assistant", content=""))
             case anthropic.MessageDelta(stop, usage):
-                self._stop, self.stop_reason = stop, stop.stop_reason
+                self._stop = stop
                 self.usage = fold.merge_usage(self.usage, usage)
             case anthropic.MessageStop():
                 yield from self._end()
@@ -183,13 +183,14 @@ class ChunkStream:
 
     def _end(self) -> Iterator[completion.Chunk]:
         self.complete = True
-        refusal = response.refusal_text(self.stop_reason, self._stop.stop_details)
+        stopped = self._stop
+        refusal = response.refusal_text(stopped.stop_reason, stopped.stop_details)
         if refusal is not None:
             yield self._chunk(completion.Delta(refusal=refusal))
-        reason = response.finish_reason(
-            self.stop_reason, has_calls=bool(self._calls), legacy=self._legacy
+        self.finish_reason = response.finish_reason(
+            stopped.stop_reason, has_calls=bool(self._calls), legacy=self._legacy
         )
-        yield self._chunk(completion.Delta(), reason)
+        yield self._chunk(completion.Delta(), self.finish_reason)
         if self._include_usage:
             yield completion.Chunk(
                 id=self._id,

@@ -9,8 +9,17 @@ from typing import Any
 
 import msgspec
 
-from proxy.demo.call import Call
-from proxy.demo.rules import messages, request, wire
+from proxy.demo.call import Call, canonical
+from proxy.demo.rules import (
+    marks,
+    media,
+    messages,
+    request,
+    structured,
+    thinking,
+    tools,
+    wire,
+)
 from proxy.demo.rules.row import Row, Violation
 
 __all__ = [
@@ -37,15 +46,25 @@ SHAPE_IDS = (
 )
 """What the shapes of `wire` refuse."""
 
-ROWS: tuple[Row, ...] = (*request.BODY_ROWS, *messages.ROWS)
+ROWS: tuple[Row, ...] = (
+    *request.BODY_ROWS,
+    *tools.ROWS,
+    *structured.ROWS,
+    *thinking.ROWS,
+    *messages.ROWS,
+    *media.ROWS,
+    *marks.ROWS,
+    *request.LAST_ROWS,
+)
 """What can be checked once the shape is right."""
 
 
 def parse(raw: bytes) -> dict[str, Any] | Violation:
-    """Read a body as a JSON object."""
+    """Read a body as a JSON object; one that is nested too deep counts as no JSON."""
     try:
         parsed = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        canonical(parsed)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Violation("body.json", "The request body is not valid JSON")
     if not isinstance(parsed, dict):
         return Violation("body.object", "Input should be an object")

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 
-from proxy.demo.call import Call
+from proxy.demo.call import Block, Call
 from proxy.demo.rules.row import Row
 
 _ANYWHERE = (
@@ -45,6 +45,12 @@ def _first(call: Call) -> Iterator[str]:
             )
 
 
+def _system_text(call: Call) -> Iterator[str]:
+    for index, (role, content) in enumerate(call.messages):
+        if role == "system" and any(block["type"] != "text" for block in content):
+            yield f"messages.{index}: role 'system' takes `text` blocks only"
+
+
 def _system_after_user(call: Call) -> Iterator[str]:
     for index, (before, here) in _pairs(call):
         if here == "system" and before == "assistant" and call.model.mid_system:
@@ -66,36 +72,31 @@ def _pairs(call: Call) -> Iterator[tuple[int, tuple[str, str]]]:
 
 
 def _empty_content(call: Call) -> Iterator[str]:
-    last = len(call.body["messages"]) - 1
-    for index, message in enumerate(call.body["messages"]):
-        if message["content"] in ("", []) and (
-            index != last or message["role"] != "assistant"
-        ):
+    last = len(call.messages) - 1
+    for index, (role, content) in enumerate(call.messages):
+        if not content and (index != last or role != "assistant"):
             yield (
                 f"messages.{index}: all messages must have non-empty content except "
                 "for the optional final assistant message"
             )
 
 
-def _texts(call: Call) -> Iterator[tuple[str, str]]:
-    """Give the text of every text block that is written as a block, or not empty."""
-    written = [*call.system_blocks(), *call.message_blocks()]
-    for path, block in written:
+def _texts(call: Call) -> Iterator[tuple[str, Block]]:
+    """Give every text block, with the part of the request that it stands in."""
+    for path, block in (*call.system_blocks(), *call.message_blocks()):
         if block["type"] == "text":
-            yield path.partition(".")[0], block["text"]
+            yield path.partition(".")[0], block
 
 
 def _empty_text(call: Call) -> Iterator[str]:
-    whole = [message["content"] for message in call.body["messages"]]
-    strings = sum(content == "" for content in whole)
-    empty = [where for where, text in _texts(call) if not text]
-    if len(empty) > strings:
-        yield f"{empty[0]}: text content blocks must be non-empty"
+    for where, block in _texts(call):
+        if not block["text"] and not block.get("cache_control"):  # `marks.empty_text`
+            yield f"{where}: text content blocks must be non-empty"
 
 
 def _blank_text(call: Call) -> Iterator[str]:
-    for where, text in _texts(call):
-        if text and not text.strip():
+    for where, block in _texts(call):
+        if block["text"] and not block["text"].strip():
             yield f"{where}: text content blocks must contain non-whitespace text"
 
 
@@ -147,6 +148,7 @@ ROWS = (
     Row("messages.role", _role),
     Row("messages.first", _first),
     Row("system.model", _system_unsupported),
+    Row("system.text_only", _system_text),
     Row("system.after_user", _system_after_user),
     Row("system.before_assistant", _system_before_assistant),
     Row("messages.empty_content", _empty_content),

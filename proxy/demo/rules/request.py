@@ -8,6 +8,7 @@ from proxy.demo.call import NEW_VERSION, OLD_VERSION, Call
 from proxy.demo.rules.row import Row
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
+_CONTEXT_BETA = "context-management-2025-06-27"
 _SAMPLING = ("temperature", "top_p", "top_k")
 _E_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"\+?[\d\s().-]{7,20}")
@@ -46,6 +47,11 @@ def _output_format(call: Call) -> Iterator[str]:
             "output_format: This field is deprecated. "
             "Use 'output_config.format' instead."
         )
+
+
+def _context_management(call: Call) -> Iterator[str]:
+    if "context_management" in call.body and _CONTEXT_BETA not in call.betas:
+        yield "context_management: Extra inputs are not permitted"
 
 
 def _unknown_model(call: Call) -> Iterator[str]:
@@ -164,6 +170,7 @@ HEADER_ROWS = (
 
 BODY_ROWS = (
     Row("output.top_level_format", _output_format),
+    Row("context_management.beta", _context_management),
     Row("sampling.removed", _sampling_removed),
     Row("model.unknown", _unknown_model, 404, "not_found_error"),
     Row("max_tokens.small", _max_tokens_too_small),
@@ -175,5 +182,7 @@ BODY_ROWS = (
     Row("metadata.user_id_length", _user_id_length),
     Row("metadata.user_id_personal", _user_id_personal),
     Row("stop.blank", _blank_stop),
-    Row("prompt.long", _prompt_too_long),
 )
+
+LAST_ROWS = (Row("prompt.long", _prompt_too_long),)
+"""Counting a prompt's tokens comes after all that can be wrong with it."""

@@ -7,25 +7,65 @@ run them, so a request with one of them is refused by its tag.
 from proxy.demo.rules import shape
 from proxy.demo.rules.shape import Object, Shape, Tagged, array, one_of, optional
 
-_cache_control = optional(
-    Tagged({"ephemeral": Object({"type": shape.string}, {"ttl": shape.string})})
-)
-_marked = {"cache_control": _cache_control}
+ephemeral = Object({"type": shape.string}, {"ttl": shape.string})
+cache_control = optional(Tagged({"ephemeral": ephemeral}))
+_marked = {"cache_control": cache_control}
 _type = {"type": shape.string}
 
-_citation = Object(_type, open=True)
-_text = Object(
-    _type | {"text": shape.string},
-    _marked | {"citations": optional(array(_citation))},
+_cited = _type | {"cited_text": shape.string}
+_in_document = _cited | {
+    "document_index": shape.integer,
+    "document_title": optional(shape.string),
+}
+citation = Tagged(
+    {
+        "char_location": Object(
+            _in_document
+            | {"start_char_index": shape.integer, "end_char_index": shape.integer}
+        ),
+        "page_location": Object(
+            _in_document
+            | {"start_page_number": shape.integer, "end_page_number": shape.integer}
+        ),
+        "content_block_location": Object(
+            _in_document
+            | {"start_block_index": shape.integer, "end_block_index": shape.integer}
+        ),
+        "web_search_result_location": Object(
+            _cited
+            | {
+                "encrypted_index": shape.string,
+                "title": optional(shape.string),
+                "url": shape.string,
+            }
+        ),
+        "search_result_location": Object(
+            _cited
+            | {
+                "search_result_index": shape.integer,
+                "source": shape.string,
+                "title": optional(shape.string),
+                "start_block_index": shape.integer,
+                "end_block_index": shape.integer,
+            }
+        ),
+    }
 )
-_text_only = Tagged({"text": _text})
-system_content = shape.string_or(array(_text_only))
+text = Object(
+    {"type": one_of("text"), "text": shape.string},
+    _marked | {"citations": optional(array(citation))},
+)
 
-_base64 = Object(_type | {"media_type": shape.string, "data": shape.string})
-_url = Object(_type | {"url": shape.string})
-_file = Object(_type | {"file_id": shape.string})
-_image = Object(
-    _type | {"source": Tagged({"base64": _base64, "url": _url, "file": _file})},
+base64_source = Object(_type | {"media_type": shape.string, "data": shape.string})
+url_source = Object(_type | {"url": shape.string})
+file_source = Object(_type | {"file_id": shape.string})
+image = Object(
+    _type
+    | {
+        "source": Tagged(
+            {"base64": base64_source, "url": url_source, "file": file_source}
+        )
+    },
     _marked
     | {
         "transformations": optional(
@@ -33,75 +73,79 @@ _image = Object(
         )
     },
 )
-_text_or_image = Tagged({"text": _text, "image": _image})
-_citations_config = optional(Object(fields={"enabled": shape.boolean}))
-_document_source = Tagged(
+text_or_image = Tagged({"text": text, "image": image})
+citations_config = Object(fields={"enabled": shape.boolean})
+document_source = Tagged(
     {
-        "base64": _base64,
-        "text": _base64,
-        "content": Object(
-            _type | {"content": shape.string_or(array(_text_or_image))},
-        ),
-        "url": _url,
-        "file": _file,
+        "base64": base64_source,
+        "text": base64_source,
+        "content": Object(_type | {"content": shape.string_or(array(text_or_image))}),
+        "url": url_source,
+        "file": file_source,
     }
 )
-_document = Object(
-    _type | {"source": _document_source},
+document = Object(
+    _type | {"source": document_source},
     _marked
     | {
-        "citations": _citations_config,
+        "citations": optional(citations_config),
         "context": optional(shape.string),
         "title": optional(shape.string),
     },
 )
-_search_result = Object(
-    _type
-    | {"content": array(_text_only), "source": shape.string, "title": shape.string},
-    _marked | {"citations": _citations_config},
+search_result = Object(
+    _type | {"content": array(text), "source": shape.string, "title": shape.string},
+    _marked | {"citations": optional(citations_config)},
 )
-_caller = Object(_type, {"tool_id": shape.string})
-_tool_use = Object(
-    _type | {"id": shape.string, "name": shape.string, "input": shape.mapping},
-    _marked | {"caller": optional(_caller), "toolset_name": optional(shape.string)},
-)
-_tool_result_content = Tagged(
+_by_server_tool = Object(_type | {"tool_id": shape.string})
+caller = Tagged(
     {
-        "text": _text,
-        "image": _image,
-        "document": _document,
-        "search_result": _search_result,
+        "direct": Object(_type),
+        "code_execution_20250825": _by_server_tool,
+        "code_execution_20260120": _by_server_tool,
+    }
+)
+tool_use = Object(
+    _type | {"id": shape.string, "name": shape.string, "input": shape.mapping},
+    _marked | {"caller": optional(caller), "toolset_name": optional(shape.string)},
+)
+tool_result_content = Tagged(
+    {
+        "text": text,
+        "image": image,
+        "document": document,
+        "search_result": search_result,
         "tool_reference": Object(_type | {"tool_name": shape.string}, _marked),
     }
 )
-_tool_result = Object(
+tool_result = Object(
     _type | {"tool_use_id": shape.string},
     _marked
     | {
-        "content": shape.string_or(array(_tool_result_content)),
+        "content": shape.string_or(array(tool_result_content)),
         "is_error": shape.boolean,
         "toolset_name": optional(shape.string),
     },
 )
-_block = Tagged(
+block = Tagged(
     {
-        "text": _text,
-        "image": _image,
-        "document": _document,
-        "search_result": _search_result,
+        "text": text,
+        "image": image,
+        "document": document,
+        "search_result": search_result,
         "thinking": Object(
-            _type | {"thinking": shape.string, "signature": shape.string}, _marked
+            _type | {"thinking": shape.string, "signature": shape.string}
         ),
-        "redacted_thinking": Object(_type | {"data": shape.string}, _marked),
-        "tool_use": _tool_use,
-        "tool_result": _tool_result,
+        "redacted_thinking": Object(_type | {"data": shape.string}),
+        "tool_use": tool_use,
+        "tool_result": tool_result,
     }
 )
-_message = Object(
-    {"role": shape.string, "content": shape.string_or(array(_block))},
+message = Object(
+    {"role": shape.string, "content": shape.string_or(array(block))},
 )
 
-_custom_tool = Object(
+custom_tool = Object(
     {"name": shape.string, "input_schema": Object(open=True)},
     _marked
     | {
@@ -114,9 +158,9 @@ _custom_tool = Object(
         "input_examples": array(shape.mapping),
     },
 )
-_tool = Tagged({"custom": _custom_tool}, default="custom")
+tool = Tagged({"custom": custom_tool}, default="custom")
 _serially = {"disable_parallel_tool_use": shape.boolean}
-_tool_choice = Tagged(
+tool_choice = Tagged(
     {
         "auto": Object(_type, _serially),
         "any": Object(_type, _serially),
@@ -126,36 +170,37 @@ _tool_choice = Tagged(
 )
 
 _display = {"display": optional(one_of("summarized", "omitted"))}
-_block_binding = Object(
+block_binding = Object(
     fields={"prefix_mismatch_behavior": optional(one_of("error", "drop_block"))}
 )
-_thinking = Tagged(
+thinking = Tagged(
     {
         "enabled": Object(_type | {"budget_tokens": shape.integer}, _display),
         "adaptive": Object(
-            _type, _display | {"block_binding": optional(_block_binding)}
+            _type, _display | {"block_binding": optional(block_binding)}
         ),
         "disabled": Object(_type),
         "between_tools": Object(_type),
     }
 )
-_output_config = Object(
+json_schema = Object(_type | {"schema": shape.mapping})
+output_config = Object(
     fields={
         "effort": optional(one_of("low", "medium", "high", "xhigh", "max")),
-        "format": optional(
-            Tagged({"json_schema": Object(_type | {"schema": shape.mapping})})
-        ),
+        "format": optional(Tagged({"json_schema": json_schema})),
     }
 )
 
+metadata = Object(fields={"user_id": optional(shape.string)})
+
 _counted: dict[str, Shape] = {
-    "cache_control": _cache_control,
-    "output_config": _output_config,
+    "cache_control": cache_control,
+    "output_config": output_config,
     "speed": optional(one_of("standard", "fast")),
-    "system": system_content,
-    "thinking": _thinking,
-    "tool_choice": _tool_choice,
-    "tools": array(_tool),
+    "system": shape.string_or(array(text)),
+    "thinking": thinking,
+    "tool_choice": tool_choice,
+    "tools": array(tool),
     "user_profile_id": shape.string,
     "workspace_id": shape.string,
 }
@@ -164,7 +209,7 @@ _sampling = {
     "top_p": optional(shape.number),
     "top_k": optional(shape.integer),
 }
-_always = {"model": shape.string, "messages": array(_message)}
+_always = {"model": shape.string, "messages": array(message)}
 
 create = Object(
     _always | {"max_tokens": shape.integer},
@@ -174,9 +219,10 @@ create = Object(
         "diagnostics": optional(
             Object(fields={"previous_message_id": optional(shape.string)})
         ),
+        "context_management": optional(Object(fields={"edits": array(shape.mapping)})),
         "output_format": optional(shape.mapping),  # deprecated: a row of its own
         "inference_geo": optional(shape.string),
-        "metadata": Object(fields={"user_id": optional(shape.string)}),
+        "metadata": metadata,
         "service_tier": one_of("auto", "standard_only"),
         "stop_sequences": array(shape.string),
         "stream": shape.boolean,

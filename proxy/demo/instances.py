@@ -17,7 +17,7 @@ _FORMATS = {
 _MAX_DEPTH = 16
 
 
-def instance(schema: object, word: str, *, every: bool = False) -> object:
+def make(schema: object, word: str, *, every: bool = False) -> object:
     """Make a value that fits the schema.
 
     Objects get their required properties, or `every` property; enums their first
@@ -57,7 +57,7 @@ class _Maker:
         kind = schema.get("type")
         match kind[0] if isinstance(kind, list) and kind else kind:
             case "string":
-                return _FORMATS.get(schema.get("format", ""), self._word)
+                return _FORMATS.get(str(schema.get("format")), self._word)
             case "integer" | "number":
                 return schema.get("minimum", 1)
             case "boolean":

@@ -1,0 +1,82 @@
+"""``claude-proxy`` and ``claude-proxy demo``."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+from proxy import settings
+
+CONFIG_ERROR = 78  # EX_CONFIG of sysexits.h
+
+
+def main() -> None:
+    """Start the server in production form, from the environment's settings."""
+    parser = argparse.ArgumentParser(
+        prog="claude-proxy",
+        description="OpenAI chat completions in front of Claude. Settings come from the "
+        "environment; the README lists them.",
+    )
+    parser.add_argument(
+        "mode",
+        nargs="?",
+        choices=["serve", "demo"],
+        default="serve",
+        help="serve: in front of Anthropic (the default); demo: in front of a built-in "
+        "stand-in that needs no key and says so in its answers",
+    )
+    mode: str = parser.parse_args().mode
+    try:
+        config = settings.Settings.from_environ(os.environ)
+        config.check_exposure()
+    except settings.SettingsError as ex:
+        sys.stderr.write(f"claude-proxy: {ex}\n")
+        raise SystemExit(CONFIG_ERROR) from None
+    if mode == "demo":
+        start_demo(config)
+    serve()
+
+
+def start_demo(config: settings.Settings) -> None:
+    """Start the stand-in and point this process's environment at it.
+
+    It ends with this process, whose end closes its standard input.
+    """
+    demo = subprocess.Popen(  # lives as long as this process
+        [sys.executable, "-m", "proxy.demo"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    if demo.stdout is None:
+        raise RuntimeError
+    base_url = json.loads(demo.stdout.readline())["base_url"]
+    for name in ("CLAUDE_ACCESS_TOKEN", "ANTHROPIC_BASE_URL", "HTTPS_PROXY"):
+        os.environ.pop(name, None)
+    os.environ["ANTHROPIC_API_KEY"] = "demo"
+    os.environ["ANTHROPIC_API_BASE"] = base_url
+    host = "127.0.0.1" if config.host in {"0.0.0.0", "::"} else config.host  # noqa: S104 - compared, not bound
+    sys.stdout.write(_welcome(host, config.port))
+    sys.stdout.flush()
+
+
+def _welcome(host: str, port: int) -> str:
+    return f"""\
+claude-proxy demo: a built-in stand-in answers, not Claude. Ask it:
+
+  curl http://{host}:{port}/v1/chat/completions -H 'content-type: application/json' \\
+    -d '{{"messages": [{{"role": "user", "content": "Hello"}}]}}'
+
+"""
+
+
+def serve() -> None:
+    """Become gunicorn, with our configuration."""
+    from gunicorn.app import wsgiapp  # noqa: PLC0415 - not before settings are good
+
+    sys.argv = ["claude-proxy", "-c", "python:proxy.gunicorn_conf"]
+    wsgiapp.run(prog="claude-proxy")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+"""``POST /v1/chat/completions``: admit, read, translate, call, answer, tell.
+
+The responder is thin; ``_Completion`` holds what one completion holds (a slot, a guard,
+an upstream answer, the facts for its log line) and lets go of all of it exactly once,
+however the completion ends.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+
+import falcon
+import msgspec
+from msgspec import Struct
+
+from proxy import admission, body, errors, guard, log, metrics, settings, sse, upstream
+from proxy.capabilities import Live
+from proxy.schema import anthropic, completion
+from proxy.translate import fold, request, response, stream
+
+CLIENT_GONE = 499
+"""nginx's status for a client that left; nobody reads it but the log."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Services(Struct, frozen=True, kw_only=True):
+    """What a completion needs of the world."""
+
+    config: settings.Settings
+    calls: upstream.Upstream
+    slots: admission.Admission
+    watch: guard.Watch
+    measured: metrics.Metrics
+    live: Callable[[], Live]
+    """What Anthropic's models list says, without waiting for it."""
+    now: Callable[[], float] = time.time
+    """Seconds since the epoch, for ``created``."""
+
+
+class ChatCompletions:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        one = _Completion(self._services, req.context.request_id)
+        try:
+            one.admit()
+            one.start(req)
+            for name, value in one.headers().items():
+                resp.set_header(name, value)
+            if one.translation.stream:
+                resp.content_type = "text/event-stream; charset=utf-8"
+                resp.set_header("cache-control", "no-cache")
+                resp.set_header("x-accel-buffering", "no")
+                resp.stream = Stream(one)
+                return  # the server closes the stream, and that the completion
+            resp.data = one.whole()
+        except upstream.ClientGoneError:
+            resp.status = f"{CLIENT_GONE} Client Closed Request"
+            one.gone()
+        except errors.ProxyError as ex:
+            ex.headers.update(one.headers())
+            one.failed(ex)
+            one.close()
+            raise
+        except BaseException:
+            one.record.status = HTTPStatus.INTERNAL_SERVER_ERROR
+            one.close()
+            raise
+        one.close()
+
+
+class _Completion:
+    """One completion in flight, and everything it holds."""
+
+    translation: request.Translation
+
+    def __init__(self, services: Services, request_id: str) -> None:
+        self.record = log.Completion(request_id=request_id, status=HTTPStatus.OK)
+        self._services = services
+        self._started = time.monotonic()
+        self._slot: admission.Slot | None = None
+        self._guard: guard.Guard | None = None
+        self._answer: upstream.Answer | None = None
+        self._warnings: tuple[str, ...] = ()
+        self._closed = False
+
+    # ------------------------------------------------------------ before the answer
+
+    def admit(self) -> None:
+        """Take a slot. Raises ``UnavailableError`` at once where there is none."""
+        match self._services.slots.enter():
+            case admission.Slot() as slot:
+                self._slot = slot
+            case admission.Refusal.AT_CAPACITY:
+                raise errors.UnavailableError(
+                    "All slots are taken (MAX_REQUESTS)", code="at_capacity", retry=True
+                )
+            case admission.Refusal.SHUTTING_DOWN:
+                raise errors.UnavailableError(
+                    "The proxy is shutting down", code="shutting_down", retry=True
+                )
+
+    def start(self, req: falcon.Request) -> None:
+        """Read, translate, call: to the first event of the answer."""
+        services, record = self._services, self.record
+        chat = body.decode(body.read(req, services.config.max_body_bytes))
+        record.model, record.stream = chat.model or "", bool(chat.stream)
+        translation = request.to_anthropic_request(
+            chat, services.config, services.live()
+        )
+        record.model, self._warnings = translation.model, translation.warnings
+        record.upstream_model = translation.request.model
+        self._guard = services.watch.guard(req.env.get("gunicorn.socket"))
+        self._answer = services.calls.open(translation, self._guard)
+        record.first_event_ms = self._elapsed_ms()
+        opened = self._answer.opened
+        record.calls, record.upstream_request_id = opened.calls, opened.request_id
+        self.translation, self._warnings = (
+            opened.translation,
+            opened.translation.warnings,
+        )
+
+    def headers(self) -> dict[str, str]:
+        """What every answer tells beside its body."""
+        opened = self._answer.opened if self._answer is not None else None
+        told = {
+            "x-proxy-warnings": ", ".join(self._warnings),
+            "x-anthropic-model": self.record.upstream_model,
+            "x-anthropic-request-id": opened.request_id if opened else "",
+            **(opened.headers if opened else {}),
+        }
+        return {name: value for name, value in told.items() if _is_header_safe(value)}
+
+    # ------------------------------------------------------------ the answer
+
+    def batches(self) -> Iterator[list[anthropic.Event]]:
+        if self._answer is None:
+            raise RuntimeError("not started")
+        return iter(self._answer)
+
+    def whole(self) -> bytes:
+        """The folded answer of a client that does not stream."""
+        folder = fold.Folder()
+        for batch in self.batches():
+            for event in batch:
+                folder.feed(event)
+        message = folder.message
+        answer = response.to_openai_response(
+            message,
+            model=self.translation.model,
+            created=int(self._services.now()),
+            client_names=self.translation.client_names,
+            legacy_functions=self.translation.legacy_functions,
+        )
+        self.told(message.usage, answer.choices[0].finish_reason, folder.skipped)
+        return _encode(answer)
+
+    def chunks(self) -> stream.ChunkStream:
+        return stream.ChunkStream(
+            model=self.translation.model,
+            created=int(self._services.now()),
+            client_names=self.translation.client_names,
+            legacy_functions=self.translation.legacy_functions,
+            include_usage=self.translation.include_usage,
+        )
+
+    # ------------------------------------------------------------ the end
+
+    def told(
+        self,
+        usage: anthropic.Usage,
+        finish_reason: completion.FinishReason | None,
+        skipped: int,
+    ) -> None:
+        """Note what the answer held."""
+        record = self.record
+        record.input_tokens = usage.input_tokens or 0
+        record.output_tokens = usage.output_tokens or 0
+        record.cache_read_tokens = usage.cache_read_input_tokens or 0
+        record.cache_write_tokens = usage.cache_creation_input_tokens or 0
+        record.finish_reason, record.skipped_events = finish_reason, skipped
+
+    def failed(self, error: errors.ProxyError) -> None:
+        """Note an error that is the whole answer."""
+        self.record.code, self.record.status = error.code, error.status
+
+    def broken(self, error: errors.ProxyError) -> None:
+        """Note an error that was told inside a stream: its status was sent before."""
+        self.record.code = error.code
+
+    def gone(self) -> None:
+        """Note that the client did not wait for its answer."""
+        self.record.client_gone, self.record.status = True, CLIENT_GONE
+
+    def close(self) -> None:
+        """Let go of everything and write the log line; once."""
+        if self._closed:
+            return
+        self._closed = True
+        for held in (self._answer, self._guard):
+            if held is not None:
+                held.close()
+        if self._slot is not None:
+            self._slot.release()
+        self._tell()
+
+    def _elapsed_ms(self) -> float:
+        return round((time.monotonic() - self._started) * 1000, 1)
+
+    def _tell(self) -> None:
+        record = self.record
+        record.duration_ms, record.warnings = self._elapsed_ms(), self._warnings
+        log.COMPLETIONS.info(record)
+        first = record.first_event_ms
+        self._services.measured.completed(
+            status=record.status,
+            seconds=record.duration_ms / 1000,
+            first_event_seconds=None if first is None else first / 1000,
+            tokens={
+                "input": record.input_tokens,
+                "output": record.output_tokens,
+                "cache_read": record.cache_read_tokens,
+                "cache_write": record.cache_write_tokens,
+            },
+        )
+
+
+def _is_header_safe(value: str) -> bool:
+    return bool(value) and value.isascii() and value.isprintable()
+
+
+class Stream:
+    """The body of a streamed answer: an iterable that the server closes.
+
+    Ends in one of three ways: ``[DONE]``; the error object and then ``StreamCut``,
+    because a client takes a proper end for a complete answer; or closed by the server,
+    whose client left.
+    """
+
+    def __init__(self, one: _Completion) -> None:
+        self._one = one
+        self._chunks = one.chunks()
+        self._pieces = self._told()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def _told(self) -> Iterator[bytes]:
+        chunks, one = self._chunks, self._one
+        try:
+            for batch in one.batches():
+                piece = b"".join(part for event in batch for part in self._parts(event))
+                if piece:
+                    yield piece
+        except errors.ProxyError as ex:
+            one.broken(ex)
+            told = completion.Error(
+                message=ex.message, type=ex.type, param=ex.param, code=ex.code
+            )
+            yield sse.encode(_encode(completion.ErrorResponse(told)))
+            raise errors.StreamCut from None
+        except upstream.ClientGoneError:
+            raise errors.StreamCut from None
+        finally:
+            one.told(chunks.usage, chunks.finish_reason, chunks.skipped)
+
+    def _parts(self, event: anthropic.Event) -> Iterator[bytes]:
+        """One event's bytes: a comment for a ping, else the chunks that tell it."""
+        if isinstance(event, anthropic.Ping):
+            yield sse.PING
+        for chunk in self._chunks.feed(event):
+            yield sse.encode(_encode(chunk))
+        if isinstance(event, anthropic.MessageStop):
+            yield sse.DONE
+
+    def close(self) -> None:
+        """Called by the server when the response is over, whichever way."""
+        if not self._chunks.complete and self._one.record.code is None:
+            self._one.gone()
+        self._one.close()

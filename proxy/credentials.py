@@ -1,0 +1,327 @@
+"""Where the proxy's credential comes from, read again when it changes.
+
+In this order: ``ANTHROPIC_API_KEY``; ``CLAUDE_ACCESS_TOKEN``; Workload Identity
+Federation or a profile, where the SDK's own settings name one; the credentials file.
+
+A file is opened by its path each time (the CLI renames a new file into place, a Secret
+volume swaps a symlink), and the last good token is kept while the file is being written,
+or gone. The refresh token in the CLI's file is never looked at.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import anthropic
+import msgspec
+from anthropic.lib import credentials as sdk
+from msgspec import Struct
+
+from proxy import errors, settings
+
+CLOCK_SKEW = 60.0
+"""Seconds: the upstream judges a token whose expiry is as close as clocks differ."""
+
+RENEWAL_WAIT = 2.0
+"""Seconds to wait for another token in a file after a 401."""
+
+REMEMBERED = 5.0
+"""Seconds for which a refused token is not tried again: no storm of 401s."""
+
+
+class Token(Struct, frozen=True):
+    """A credential as it is sent. Its ``repr`` shows nothing of it."""
+
+    value: str
+    oauth: bool
+    """An access token, which needs Anthropic's OAuth beta header; else an API key."""
+    expires_at: float | None = None
+    """Seconds since the epoch; ``None`` where it is not known."""
+
+    def __repr__(self) -> str:
+        return f"Token(…, oauth={self.oauth}, expires_at={self.expires_at})"
+
+
+class MissingCredentialError(Exception):
+    """There is no token; ``str()`` says in words why, and what to do."""
+
+
+class Source(Protocol):
+    description: str
+    """Where it comes from, in words: for the start line and for errors."""
+    headers: Mapping[str, str]
+    """What each call needs beside the token (a profile's workspace)."""
+    base_url: str | None
+    """The API that a profile belongs to, where it names one."""
+    changes: bool
+    """Another token may appear by itself, so a 401 is worth a short wait."""
+
+    def token(self) -> Token:
+        """The token to use now. Raises ``MissingCredentialError``."""
+
+    def discard(self) -> None:
+        """The token was refused: do not give it from a cache again."""
+
+
+class Fixed:
+    """A credential from the environment."""
+
+    changes = False
+    headers: Mapping[str, str] = {}
+    base_url: str | None = None
+
+    def __init__(self, token: Token, description: str) -> None:
+        self.description = description
+        self._token = token
+
+    def token(self) -> Token:
+        return self._token
+
+    def discard(self) -> None:
+        """There is no other."""
+
+
+class Federation:
+    """A profile or Workload Identity Federation, minted and cached by the SDK."""
+
+    changes = False
+    description = "the SDK's profile or workload identity settings"
+
+    def __init__(self, result: sdk.CredentialResult) -> None:
+        self.headers: Mapping[str, str] = result.extra_headers
+        self.base_url = result.base_url
+        self._cache = sdk.TokenCache(result.provider)
+
+    def token(self) -> Token:
+        try:
+            return Token(self._cache.get_token(), oauth=True)
+        except anthropic.AnthropicError as ex:
+            raise MissingCredentialError(
+                f"{self.description} gave no token ({type(ex).__name__}): check the "
+                "federation rule and the identity token"
+            ) from None
+
+    def discard(self) -> None:
+        self._cache.invalidate()
+
+
+class File:
+    """The CLI's credentials file, the original's two shapes of it, or a bare token."""
+
+    changes = True
+    headers: Mapping[str, str] = {}
+    base_url: str | None = None
+
+    def __init__(self, path: str) -> None:
+        self.description = f"the file {path}"
+        self._path = Path(path)
+        self._lock = threading.Lock()
+        self._seen: tuple[object, ...] = ()
+        self._good: Token | None = None
+        self._trouble = ""
+
+    def token(self) -> Token:
+        with self._lock:
+            seen = (_stamp(self._path), _stamp(self._path.with_name("expires-at")))
+            if seen != self._seen or seen[0] is None:
+                self._read()
+                self._seen = seen
+            if self._good is None:
+                raise MissingCredentialError(self._trouble)
+            return self._good
+
+    def discard(self) -> None:
+        self._seen = ()
+
+    def _read(self) -> None:
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            self._trouble = (
+                f"{self._path} does not exist: set ANTHROPIC_API_KEY, or log in with "
+                "'claude auth login'"
+            )
+            return
+        except (OSError, UnicodeDecodeError) as ex:
+            why = getattr(ex, "strerror", None) or "not text"
+            self._trouble = f"{self._path} cannot be read ({why})"
+            return
+        token = parse(text, _expiry_beside(self._path))
+        if token is None:
+            self._trouble = (
+                f"{self._path} holds no access token: log in again with "
+                "'claude auth login'"
+            )
+        else:
+            self._good, self._trouble = token, ""
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _expiry_beside(path: Path) -> float | None:
+    """The expiry that stands beside a bare token, as a mounted Secret gives it."""
+    try:
+        text = path.with_name("expires-at").read_text(encoding="utf-8").strip()
+        return datetime.fromisoformat(text).timestamp()
+    except (OSError, ValueError):
+        return None
+
+
+class _OAuth(Struct):
+    accessToken: str = ""  # noqa: N815 - the CLI's own word
+    expiresAt: float | None = None  # noqa: N815 - the CLI's own word, in milliseconds
+
+
+class _Credentials(Struct):
+    claudeAiOauth: _OAuth | None = None  # noqa: N815 - the CLI's own word
+    access_token: str = ""
+    token: str = ""
+
+
+def parse(text: str, expires_at: float | None = None) -> Token | None:
+    """A credentials file's text as a token; ``None`` while there is none in it.
+
+    Knows the CLI's JSON (``claudeAiOauth.accessToken``, ``expiresAt`` in milliseconds),
+    JSON with a top-level ``access_token`` or ``token``, and a bare token, whose expiry
+    ``expires_at`` (seconds) tells.
+    """
+    text = text.strip()
+    if not text.startswith("{"):
+        bare = text.isascii() and text.isprintable() and " " not in text
+        return Token(text, oauth=True, expires_at=expires_at) if text and bare else None
+    try:
+        found = msgspec.json.decode(text, type=_Credentials)
+    except msgspec.MsgspecError:
+        return None
+    if found.claudeAiOauth is not None:
+        expires = found.claudeAiOauth.expiresAt
+        value, expires_at = (
+            found.claudeAiOauth.accessToken,
+            (None if expires is None else expires / 1000),
+        )
+    else:
+        value = found.access_token or found.token
+    return Token(value, oauth=True, expires_at=expires_at) if value else None
+
+
+def source_for(config: settings.Settings) -> Source:
+    """The first source that the settings name. Opens nothing.
+
+    Raises ``settings.SettingsError`` where the SDK's own settings name a broken profile.
+    """
+    if config.anthropic_api_key:
+        token = Token(config.anthropic_api_key, oauth=False)
+        return Fixed(token, "ANTHROPIC_API_KEY")
+    if config.claude_access_token:
+        token = Token(config.claude_access_token, oauth=True)
+        return Fixed(token, "CLAUDE_ACCESS_TOKEN")
+    try:
+        found = _federation(config.base_url)
+    except anthropic.AnthropicError as ex:
+        raise settings.SettingsError(
+            f"the SDK's profile settings cannot be used ({type(ex).__name__})"
+        ) from None
+    return found or File(config.claude_credentials_path)
+
+
+def _federation(base_url: str | None) -> Federation | None:
+    if os.environ.get("ANTHROPIC_AUTH_TOKEN"):
+        return None  # the SDK would take it first, and it is not one of our sources
+    result = (
+        sdk.default_credentials(base_url=base_url)
+        if base_url
+        else sdk.default_credentials()
+    )
+    return None if result is None else Federation(result)
+
+
+class Credential:
+    """The source, and what Anthropic last said of its token.
+
+    Thread-safe. ``now`` gives seconds since the epoch.
+    """
+
+    def __init__(self, source: Source, now: Callable[[], float] = time.time) -> None:
+        self.source = source
+        self._now = now
+        self._refused: tuple[str, errors.ProxyError, float] | None = None
+
+    def token(self) -> Token:
+        """The token for a call.
+
+        Raises ``UnavailableError`` (``no_credentials``, ``credentials_expired``), or
+        again the error of a token that was refused a moment ago.
+        """
+        try:
+            token = self.source.token()
+        except MissingCredentialError as ex:
+            raise errors.UnavailableError(
+                f"No credential: {ex}", code="no_credentials", retry=False
+            ) from None
+        refused = self._refused
+        if refused is not None and refused[0] == token.value:
+            if self._now() < refused[2]:
+                raise refused[1]
+            self._refused = None
+        if token.expires_at is not None and self._now() > token.expires_at + CLOCK_SKEW:
+            when = datetime.fromtimestamp(token.expires_at, UTC)
+            raise errors.UnavailableError(
+                f"The access token from {self.source.description} expired at "
+                f"{when:%Y-%m-%dT%H:%M:%SZ} and was not renewed",
+                code="credentials_expired",
+                retry=True,
+            )
+        return token
+
+    def refuse(
+        self, token: Token, error: errors.ProxyError, *, final: bool = False
+    ) -> None:
+        """Remember that Anthropic refused ``token``, for some seconds.
+
+        If ``final``, until the source has another one.
+        """
+        until = float("inf") if final else self._now() + REMEMBERED
+        self._refused = (token.value, error, until)
+
+    def renewed(self, old: Token, wait: Callable[[float], None]) -> Token | None:
+        """Another token than ``old`` after a 401, or ``None``.
+
+        Looks again at once, and where the source may change for up to two seconds;
+        ``wait(seconds)`` pauses and may raise to end the wait.
+        """
+        self.source.discard()
+        for pause in (0.0, *([0.1] * 20 if self.source.changes else [])):
+            if pause:
+                wait(pause)
+            try:
+                token = self.source.token()
+            except MissingCredentialError:
+                continue
+            if token.value != old.value:
+                return token
+        return None
+
+    def trouble(self) -> str | None:
+        """Why there is no usable credential, in words; ``None`` when there is one."""
+        try:
+            self.token()
+        except errors.ProxyError as ex:
+            return ex.message
+        return None
+
+    def expires_at(self) -> float | None:
+        """When the token ends, in seconds since the epoch, where that is known."""
+        try:
+            return self.source.token().expires_at
+        except MissingCredentialError:
+            return None

@@ -1,0 +1,106 @@
+"""Logging: JSON lines on stdout, and the one line that each completion writes.
+
+No prompt, no header, no key. Free text passes through ``redacted``; tracebacks are
+reduced to where they went, since an exception's words may quote what it choked on.
+"""
+
+import logging
+import re
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+COMPLETIONS = logging.getLogger("proxy.completions")
+_SECRET = re.compile(r"sk-ant-[\w-]+|(?i:bearer)\s+\S+|eyJ[\w-]+\.[\w-]+\.[\w-]*")
+_LONGEST = 2000
+
+
+class Completion(Struct, kw_only=True):
+    """The facts of one completion, as its log line tells them.
+
+    Times are milliseconds from the request's arrival; counts are tokens.
+    """
+
+    request_id: str
+    upstream_request_id: str = ""
+    model: str = ""
+    """As the client named it."""
+    upstream_model: str = ""
+    """As Anthropic named it in the answer, or as it was asked for."""
+    stream: bool = False
+    status: int = 0
+    code: str | None = None
+    """The error's code, also of one told inside a stream."""
+    finish_reason: str | None = None
+    warnings: tuple[str, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    first_event_ms: float | None = None
+    duration_ms: float = 0.0
+    calls: int = 0
+    """Calls to Anthropic, retries included."""
+    skipped_events: int = 0
+    """Events of kinds that this version does not know."""
+    client_gone: bool = False
+
+
+def redacted(text: str) -> str:
+    """Text without what looks like a credential, and not too long."""
+    return _SECRET.sub("[redacted]", text)[:_LONGEST]
+
+
+class Formatter(logging.Formatter):
+    """One JSON object a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(
+                timespec="milliseconds"
+            ),
+            "level": record.levelname.lower(),
+        }
+        if isinstance(record.msg, Completion):
+            line["message"] = "completion"
+            line.update(msgspec.structs.asdict(record.msg))
+        else:
+            line["logger"] = record.name
+            line["message"] = redacted(record.getMessage())
+        if record.exc_info and record.exc_info[0] is not None:
+            line["exception"] = record.exc_info[0].__name__
+            line["where"] = [
+                f"{frame.filename}:{frame.lineno} {frame.name}"
+                for frame in traceback.extract_tb(record.exc_info[2])
+            ]
+        return msgspec.json.encode(line).decode()
+
+
+def config(level: str) -> dict[str, Any]:
+    """For ``logging.config.dictConfig``, and gunicorn's ``logconfig_dict``."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": Formatter}},
+        "handlers": {
+            "stdout": {
+                "class": "logging.StreamHandler",
+                "formatter": "json",
+                "stream": sys.stdout,
+            }
+        },
+        "root": {"level": "WARNING", "handlers": ["stdout"]},
+        "loggers": {
+            "proxy": {"level": level.upper()},
+            "proxy.completions": {"level": "INFO"},
+            "gunicorn.error": {
+                "level": level.upper(),
+                "handlers": ["stdout"],
+                "propagate": False,
+            },
+        },
+    }

@@ -1,0 +1,195 @@
+"""``/v1/models``: what Anthropic offers, asked now and then, and what it can do."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import falcon
+import msgspec
+from msgspec import Struct
+
+from proxy import capabilities, credentials, errors, transport, upstream
+from proxy.schema import completion
+
+PATH = "/v1/models?limit=1000"
+FRESH = 3600.0
+"""Seconds for which a list is good."""
+AGAIN = 60.0
+"""Seconds after a failure before Anthropic is asked again."""
+
+logger = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder().encode
+
+
+class _Support(Struct):
+    supported: bool = False
+
+
+class _Effort(Struct):
+    low: _Support | None = None
+    medium: _Support | None = None
+    high: _Support | None = None
+    xhigh: _Support | None = None
+    max: _Support | None = None
+
+
+class _ThinkingTypes(Struct):
+    adaptive: _Support | None = None
+    enabled: _Support | None = None
+    disabled: _Support | None = None
+    between_tools: _Support | None = None
+
+
+class _Thinking(Struct):
+    types: _ThinkingTypes | None = None
+
+
+class _Capabilities(Struct):
+    effort: _Effort | None = None
+    thinking: _Thinking | None = None
+    structured_outputs: _Support | None = None
+
+
+class _ModelInfo(Struct):
+    id: str
+    created_at: str = ""
+    lifecycle: str = "active"
+    max_tokens: int | None = None
+    max_input_tokens: int | None = None
+    capabilities: _Capabilities | None = None
+
+
+class _Page(Struct):
+    data: list[_ModelInfo]
+
+
+def to_models(page: bytes) -> dict[str, capabilities.Model]:
+    """Anthropic's models list as rows of the capability table, retired ones left out.
+
+    Raises ``msgspec.MsgspecError`` for what is no models list.
+    """
+    listed = msgspec.json.decode(page, type=_Page).data
+    return {one.id: _row(one) for one in listed if one.lifecycle != "retired"}
+
+
+def _row(info: _ModelInfo) -> capabilities.Model:
+    can = info.capabilities or _Capabilities()
+    types = can.thinking.types if can.thinking else None
+    support = can.structured_outputs
+    return capabilities.with_live(
+        info.id,
+        effort=_supported(can.effort),
+        thinking=_supported(types),
+        structured_outputs=None if support is None else support.supported,
+        max_tokens=info.max_tokens,
+        max_input_tokens=info.max_input_tokens,
+        created=_epoch(info.created_at),
+    )
+
+
+def _supported(words: _Effort | _ThinkingTypes | None) -> frozenset[str] | None:
+    if words is None:
+        return None
+    said = msgspec.structs.asdict(words).items()
+    return frozenset(word for word, one in said if one and one.supported)
+
+
+def _epoch(when: str) -> int:
+    try:
+        return int(datetime.fromisoformat(when).timestamp())
+    except ValueError:
+        return 0
+
+
+class Catalogue:
+    """The models list, cached. Completions read it and never wait for it."""
+
+    def __init__(self, fetch: Callable[[], bytes]) -> None:
+        self._fetch = fetch
+        self._live: dict[str, capabilities.Model] = {}
+        self._due = 0.0
+        self._lock = threading.Lock()
+
+    def live(self) -> capabilities.Live:
+        """What is known now; asks in the background when that is old."""
+        if time.monotonic() >= self._due and not self._lock.locked():
+            threading.Thread(target=self.refresh, name="models", daemon=True).start()
+        return self._live
+
+    def refresh(self) -> None:
+        """Ask Anthropic if the list is old. One at a time; a failure keeps the old."""
+        with self._lock:
+            if time.monotonic() < self._due:
+                return
+            try:
+                self._live = to_models(self._fetch())
+            except (
+                errors.ProxyError,
+                transport.TransportError,
+                msgspec.MsgspecError,
+            ) as ex:
+                logger.info("the models list is not to be had: %s", type(ex).__name__)
+                self._due = time.monotonic() + AGAIN
+            else:
+                self._due = time.monotonic() + FRESH
+
+    def models(self) -> list[capabilities.Model]:
+        """Anthropic's models, or the built-in table where it cannot be asked."""
+        self.refresh()
+        return list(self._live.values()) or list(capabilities.MODELS)
+
+
+def fetcher(
+    credential: credentials.Credential,
+    calls: upstream.Upstream,
+    sender: transport.Transport,
+) -> Callable[[], bytes]:
+    """How the catalogue asks; raises ``ProxyError`` and ``TransportError``."""
+
+    def fetch() -> bytes:
+        reply = sender.get(PATH, calls.headers(credential.token()))
+        try:
+            if reply.status != 200:  # noqa: PLR2004 - the one good status
+                raise transport.UnreachedError
+            return reply.read()
+        finally:
+            reply.close()
+
+    return fetch
+
+
+def _to_openai(model: capabilities.Model, name: str | None = None) -> completion.Model:
+    return completion.Model(id=name or model.id, created=model.created)
+
+
+class Models:
+    """``GET /v1/models``."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        data = [_to_openai(model) for model in self._catalogue.models()]
+        resp.data = _encode(completion.ModelList(data=data))
+
+
+class Model:
+    """``GET /v1/models/{id}``; a router's spelling is answered as it was asked."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        wanted = capabilities.to_anthropic_id(name)
+        for model in self._catalogue.models():
+            if model.id == wanted:
+                resp.data = _encode(_to_openai(model, name))
+                return
+        raise errors.InvalidRequestError(
+            "The model does not exist",
+            param="model",
+            code="model_not_found",
+            status=404,
+        )

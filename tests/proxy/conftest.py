@@ -1,0 +1,81 @@
+"""The application in process, in front of the strict stand-in."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from falcon import testing
+
+from proxy import app, log, settings
+from proxy.demo import caching, server
+
+
+@pytest.fixture(scope="session")
+def _running() -> Iterator[server.StandIn]:
+    with server.serve() as running:
+        yield running
+
+
+@pytest.fixture
+def standin(_running: server.StandIn) -> server.StandIn:
+    """The stand-in as if it had just started."""
+    _running.requests.clear()
+    _running.scripted.clear()
+    _running.accept_tokens = None
+    _running.cache = caching.Cache()
+    return _running
+
+
+@contextmanager
+def _client(**given: object) -> Iterator[testing.TestClient]:
+    given.setdefault("anthropic_api_key", "sk-ant-api03-test")
+    proxy = app.Proxy(settings.Settings(**given))
+    proxy.catalogue.refresh()  # not in the background of somebody's test
+    try:
+        yield testing.TestClient(proxy.wsgi)
+    finally:
+        proxy.close()
+
+
+@pytest.fixture
+def make_client(
+    standin: server.StandIn,
+) -> Iterator[Callable[..., testing.TestClient]]:
+    """A client of an application with these settings, in front of the stand-in."""
+    with ExitStack() as stack:
+        yield lambda **given: stack.enter_context(
+            _client(**{"anthropic_api_base": standin.base_url, **given})
+        )
+
+
+@pytest.fixture(scope="session")
+def _default_client(_running: server.StandIn) -> Iterator[testing.TestClient]:
+    with _client(anthropic_api_base=_running.base_url) as client:
+        yield client
+
+
+@pytest.fixture
+def client(
+    _default_client: testing.TestClient, standin: server.StandIn
+) -> testing.TestClient:
+    """A client of an application with default settings, in front of the stand-in."""
+    return _default_client
+
+
+@pytest.fixture
+def log_lines() -> Iterator[Callable[[], list[dict]]]:
+    """What was logged so far, each line parsed."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(log.Formatter())
+    logger = logging.getLogger("proxy")
+    level, logger.level = logger.level, logging.DEBUG
+    logger.addHandler(handler)
+    try:
+        yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    finally:
+        logger.removeHandler(handler)
+        logger.level = level
