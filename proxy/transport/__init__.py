@@ -1,6 +1,35 @@
-"""How bytes go to Anthropic and come back; everything above speaks in events.
+"""The calls to Anthropic's hosts: the only package that opens connections.
 
-Two implementations of `interface.Transport`: `sockets`, the fast one, for the plain
-case, and `sdk`, the SDK's own HTTP stack, for proxies, private CAs and all else that the
-environment can ask of it. `choose.transport` picks; one test suite passes over both.
+It speaks HTTP and nothing above it: a request's bytes go out, a reply's bytes come in,
+and what went wrong on the way is told apart. Credentials, retries and meaning live in
+``proxy.upstream``.
+
+Every call goes through the SDK's client (``client``). In the plain case a middleware of
+ours answers it over plain sockets (``sockets``); where the environment names a proxy or
+CAs, the SDK's own HTTP stack does. One test suite passes over both.
 """
+
+from proxy.transport.client import SDKTransport, create
+from proxy.transport.interface import (
+    ERROR_BODY,
+    BadAnswerError,
+    CutError,
+    NoAnswerError,
+    Reply,
+    Transport,
+    TransportError,
+    UnreachedError,
+)
+
+__all__ = [
+    "ERROR_BODY",
+    "BadAnswerError",
+    "CutError",
+    "NoAnswerError",
+    "Reply",
+    "SDKTransport",
+    "Transport",
+    "TransportError",
+    "UnreachedError",
+    "create",
+]

@@ -1,32 +1,31 @@
 """What a transport does, and how it says that it could not."""
 
-from __future__ import annotations
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
-from typing import TYPE_CHECKING, Protocol, Self
+from proxy import guard
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+ERROR_BODY = 1 << 20
+"""Bytes of an error's body that are read; more is nobody's error message."""
 
-    from proxy.guard import Guard
-
-HEADER_LIMIT = 65536
+HEADER_LIMIT = 1 << 16
 """Bytes of a header block; Anthropic's has about 1,500."""
 
 
 class TransportError(Exception):
-    """No whole answer came. The subclasses tell what that means for a retry."""
+    """The base of what can go wrong between here and there."""
 
 
-class ConnectError(TransportError):
+class UnreachedError(TransportError):
     """No connection: refused, no such host, TLS failed, or not in time."""
 
 
-class NoAnswerError(TransportError):
-    """The connection ended before the first byte of an answer."""
+class NoAnswerError(UnreachedError):
+    """The connection ended before the first byte of a reply."""
 
 
 class CutError(TransportError):
-    """The connection ended inside the answer."""
+    """The connection ended inside the reply."""
 
 
 class BadAnswerError(TransportError):
@@ -34,60 +33,63 @@ class BadAnswerError(TransportError):
 
 
 class Reply(Protocol):
-    """An answer whose header block has arrived. Iterate it once, and close it."""
+    """One HTTP reply, while it arrives."""
 
     status: int
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The header fields, their names in lower case."""
+        """Names in lower case."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body as it comes; what arrives together comes together.
+        """Body bytes, once; what arrives together comes together.
 
-        Raises `CutError`, `BadAnswerError`, or `proxy.guard.Cancelled`.
+        Raises ``CutError``, ``BadAnswerError``, and ``guard.Cancelled``.
         """
 
-    def read(self, limit: int) -> bytes:
-        """Read the whole body, or the first `limit` bytes or so of it."""
+    def read(self) -> bytes:
+        """The whole body of an error, up to ``ERROR_BODY``. Raises as iterating does."""
 
-    def close(self) -> None:
-        """Give the connection back if its answer was read to the end, else close it."""
+    def close(self, *, over: bool = False) -> None:
+        """Let go of the connection: kept if the reply was read whole, else closed.
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
+        ``over`` says that its last event was read, so that only the end of its framing
+        may be missing: the connection is kept then, too, and nobody waits for that end.
+        """
 
 
 class Transport(Protocol):
-    """Sends a POST to one upstream."""
+    """What sends requests to Anthropic."""
 
-    def open(
-        self, path: str, headers: Mapping[str, str], body: bytes, guard: Guard
+    def post(
+        self, path: str, body: bytes, headers: Mapping[str, str], watch: guard.Guard
     ) -> Reply:
-        """Send a request and wait for the header block of its answer.
+        """Send one request and wait for the reply's headers.
 
-        Any status is an answer; redirects are not followed. A kept connection that died
-        idle is replaced without a word. Raises `TransportError`, or
-        `proxy.guard.Cancelled` as soon as the guard says so.
+        Any status is a reply; redirects are not followed. A kept connection that died
+        idle is replaced without a word.
+
+        Raises ``TransportError``, and ``guard.Cancelled`` when ``watch`` ends the call.
         """
 
+    def get(self, path: str, headers: Mapping[str, str], watch: guard.Guard) -> Reply:
+        """Fetch a resource (the models list). Raises as ``post`` does."""
+
     def close(self) -> None:
-        """Close what is kept. Calls under way go on."""
+        """Close the connections that are kept. Calls under way go on."""
 
 
-def read(parts: Iterator[bytes], limit: int) -> bytes:
-    """Join parts up to `limit` bytes or so."""
-    read, size = [], 0
-    for part in parts:
-        read.append(part)
-        size += len(part)
-        if size >= limit:
+def read(parts: Iterator[bytes]) -> bytes:
+    """Join parts, up to ``ERROR_BODY`` bytes."""
+    body = b""
+    for data in parts:
+        body += data
+        if len(body) >= ERROR_BODY:
             break
-    return b"".join(read)
+    return body[:ERROR_BODY]
 
 
 def check_coding(headers: Mapping[str, str]) -> None:
-    """Refuse an encoded body: `identity` was asked for."""
+    """Refuse an encoded body: ``identity`` was asked for."""
     if headers.get("content-encoding", "identity") != "identity":
         raise BadAnswerError("the answer is encoded")

@@ -5,34 +5,29 @@ their own: the call's guard holds the socket and wakes the thread (`proxy.guard`
 saves a poll for every read, and a `recv` passes on at once whatever has arrived.
 """
 
-from __future__ import annotations
-
 import collections
 import contextlib
 import select
 import socket
+import ssl
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from proxy import guard
 from proxy.transport import interface
 from proxy.transport.interface import (
     BadAnswerError,
-    ConnectError,
     CutError,
     NoAnswerError,
+    UnreachedError,
 )
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Iterator, Mapping
-
-    from proxy.guard import Guard
 
 KEEP = 30.0
 """Seconds that an idle connection is kept. Anthropic's side keeps it for longer."""
@@ -40,10 +35,10 @@ KEEP = 30.0
 KEPT = 64
 """Idle connections that are kept at most."""
 
-RECEIVE = 65536
+RECEIVE = 1 << 16
 """Bytes of one `recv`; larger buffers cost an mmap each time."""
 
-_KEEP_ALIVE = (  # as the SDK's client sets them
+_OPTIONS = (  # as the SDK's client sets them
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 60),
@@ -52,8 +47,8 @@ _KEEP_ALIVE = (  # as the SDK's client sets them
 )
 
 
-class SocketTransport:
-    """See `interface.Transport`. `tls` replaces the context that the SDK would use."""
+class Sockets:
+    """Calls to one upstream. `tls` replaces the context that the SDK would use."""
 
     def __init__(
         self,
@@ -73,20 +68,24 @@ class SocketTransport:
             self._tls = tls or httpx2.create_ssl_context()
             self._tls.set_alpn_protocols(["http/1.1"])
         self._lock = threading.Lock()
-        self._idle: collections.deque[tuple[socket.socket, float]] = collections.deque()
+        self._idle: collections.deque[tuple[SocketReply, float]] = collections.deque()
 
-    def open(
-        self, path: str, headers: Mapping[str, str], body: bytes, guard: Guard
-    ) -> SocketReply:
-        """See `interface.Transport.open`."""
-        lines = [f"POST {self._prefix}{path} HTTP/1.1", f"host: {self._authority}"]
+    def call(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        watch: guard.Guard,
+    ) -> "SocketReply":
+        """See `interface.Transport.post`."""
+        lines = [f"{method} {self._prefix}{path} HTTP/1.1", f"host: {self._authority}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         lines += ["accept-encoding: identity", f"content-length: {len(body)}", "", ""]
         head = "\r\n".join(lines).encode("latin-1")
         while True:
             kept = self._take()
-            sock = kept or self._connect(guard)
-            reply = SocketReply(self, sock, guard)
+            reply = SocketReply(self, kept or self._connect(watch), watch)
             try:
                 reply.ask(head, body)
             except NoAnswerError:
@@ -103,58 +102,57 @@ class SocketTransport:
         """See `interface.Transport.close`."""
         with self._lock:
             while self._idle:
-                self._idle.pop()[0].close()
+                self._idle.pop()[0].discard()
 
-    def give_back(self, sock: socket.socket) -> None:
-        """Keep a connection whose answer was read to its end."""
+    def give_back(self, reply: "SocketReply") -> None:
+        """Keep the connection of a reply that was read."""
         now = time.monotonic()
         with self._lock:
-            self._idle.append((sock, now))
+            self._idle.append((reply, now))
             while len(self._idle) > KEPT or now - self._idle[0][1] > KEEP:
-                self._idle.popleft()[0].close()
+                self._idle.popleft()[0].discard()
 
     def _take(self) -> socket.socket | None:
-        """Take the kept connection that was used last, if one is alive."""
+        """The kept connection that was used last, if one is alive."""
         while True:
             with self._lock:
                 if not self._idle:
                     return None
-                sock, since = self._idle.pop()
-            poller = select.poll()
-            poller.register(sock, select.POLLIN)
-            if time.monotonic() - since < KEEP and not poller.poll(0):
+                reply, since = self._idle.pop()
+            sock = reply.socket_for_another()
+            if sock is not None and time.monotonic() - since < KEEP:
                 return sock
-            sock.close()  # too old, closed by the peer, or bytes nobody asked for
+            reply.discard()
 
-    def _connect(self, guard: Guard) -> socket.socket:
+    def _connect(self, watch: guard.Guard) -> socket.socket:
         """Connect to the first address that answers, all within one timeout."""
         end = time.monotonic() + self._connect_timeout
         try:
             found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         except OSError as ex:
-            raise ConnectError("the upstream's host name cannot be resolved") from ex
+            raise UnreachedError("the host's name cannot be resolved") from ex
         failure: Exception | None = None
         for i, (family, kind, protocol, _, address) in enumerate(found):
             left = max(0.001, end - time.monotonic()) / (len(found) - i)
             sock = socket.socket(family, kind, protocol)
             try:
-                return self._greet(sock, address, left, guard)
+                return self._greet(sock, address, left, watch)
             except OSError as ex:
                 failure = ex
-            guard.check()
-        raise ConnectError("the upstream cannot be reached") from failure
+            watch.check()
+        raise UnreachedError("the host cannot be reached") from failure
 
     def _greet(
         self,
         sock: socket.socket,
-        address: Any,  # noqa: ANN401  # as getaddrinfo gives it
+        address: Any,  # noqa: ANN401 - as getaddrinfo gives it
         timeout: float,
-        guard: Guard,
+        watch: guard.Guard,
     ) -> socket.socket:
         """Connect one socket, with TLS if asked for; it is closed if that fails."""
         try:
-            guard.attach(sock)
-            for option in _KEEP_ALIVE:
+            watch.attach(sock)
+            for option in _OPTIONS:
                 sock.setsockopt(*option)
             sock.settimeout(timeout)
             sock.connect(address)
@@ -162,40 +160,35 @@ class SocketTransport:
                 sock = self._tls.wrap_socket(  # a new object for the same descriptor
                     sock, server_hostname=self._host, do_handshake_on_connect=False
                 )
-                guard.attach(sock)
+                watch.attach(sock)
                 sock.do_handshake()
             sock.settimeout(None)
         except BaseException:
-            guard.detach()
+            watch.detach()
             sock.close()
             raise
         return sock
 
 
 class SocketReply:
-    """One answer. It owns its socket and parser until `close`."""
+    """One reply. It owns its socket and parser until `close`."""
 
     def __init__(
-        self, transport: SocketTransport, sock: socket.socket, guard: Guard
+        self, sockets: Sockets, sock: socket.socket, watch: guard.Guard
     ) -> None:
         self.status = 0
-        self._transport, self._guard = transport, guard
-        self._sock: socket.socket | None = sock
+        self._sockets, self._watch = sockets, watch
+        self._sock = sock
+        self._open = True
         self._received = 0
         self._done = self._keep = False
         self._fields: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
+        self.on_header = self._fields.__setitem__  # C functions: no Python frame for
+        self.on_body = self._parts.append  # ... each field and each chunk
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
 
-    # What the parser calls. Two are C functions: no Python frame for each chunk.
-
-    @property
-    def on_header(self) -> object:
-        return self._fields.__setitem__
-
-    @property
-    def on_body(self) -> object:
-        return self._parts.append
+    # What the parser calls.
 
     def on_message_begin(self) -> None:
         if self._done:  # llhttp would go on, and append another body to ours
@@ -204,10 +197,10 @@ class SocketReply:
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code() if self._parser else 0
-        if status >= 200:  # noqa: PLR2004
+        if status >= 200:  # noqa: PLR2004 - 1xx are hints, the reply comes later
             self.status = status
         else:
-            self._fields.clear()  # 100 Continue, 103 Early Hints
+            self._fields.clear()
 
     def on_message_complete(self) -> None:
         if self.status and self._parser is not None:
@@ -226,11 +219,9 @@ class SocketReply:
 
     def ask(self, head: bytes, body: bytes) -> None:
         """Send the request and wait for the header block."""
-        guard, sock = self._guard, self._sock
-        if sock is None:
-            raise NoAnswerError("closed")
-        guard.attach(sock)
-        guard.waiting_for_headers()
+        watch, sock = self._watch, self._sock
+        watch.attach(sock)
+        watch.waiting_for_headers()
         with contextlib.suppress(OSError):  # there may be an answer all the same
             if len(body) < RECEIVE:
                 sock.sendall(head + body)
@@ -238,13 +229,13 @@ class SocketReply:
                 sock.sendall(head)
                 sock.sendall(body)
         while not self.status:
-            self._receive(sock)
-        guard.progress()
+            self._receive()
+        watch.progress()
         interface.check_coding(self.headers)
 
-    def _receive(self, sock: socket.socket) -> None:
+    def _receive(self) -> None:
         try:
-            data = sock.recv(RECEIVE)
+            data = self._sock.recv(RECEIVE)
             if data and self._parser is not None:
                 self._received += len(data)
                 self._parser.feed_data(data)
@@ -262,7 +253,7 @@ class SocketReply:
 
     def _ended(self, ex: OSError | None) -> None:
         """Decide what the end of the connection means."""
-        self._guard.check()
+        self._watch.check()
         if not self._received:
             raise NoAnswerError("the connection was closed") from ex
         if ex is not None or not self._ends_with_connection():
@@ -270,42 +261,65 @@ class SocketReply:
         self._done = True
 
     def _ends_with_connection(self) -> bool:
-        """Tell whether the body's length is known by the connection's end only."""
+        """The body's length is known by the connection's end only."""
         names = self.headers.keys()
         return bool(self.status) and not names & {"content-length", "transfer-encoding"}
 
     def __iter__(self) -> Iterator[bytes]:
         """See `interface.Reply.__iter__`."""
-        sock = self._sock
-        while sock is not None:
+        while True:
             if self._parts:
                 data = b"".join(self._parts)
                 self._parts.clear()
                 if self._done:  # before the last yield: the next call may have it
                     self.close()
                 yield data
-            if self._done or self._sock is None:
+            if self._done or not self._open:
                 return
-            self._receive(sock)
+            self._receive()
 
-    def read(self, limit: int) -> bytes:
+    def read(self) -> bytes:
         """See `interface.Reply.read`."""
-        return interface.read(iter(self), limit)
+        return interface.read(iter(self))
 
-    def close(self) -> None:
+    def close(self, *, over: bool = False) -> None:
         """See `interface.Reply.close`."""
-        sock, self._sock = self._sock, None
-        if sock is None:
+        if not self._open:
             return
-        whole = self._guard.detach()
-        self._parser = None  # breaks the cycle parser -> callbacks -> reply
-        if whole and self._done and self._keep:
-            self._transport.give_back(sock)
+        self._open = False
+        whole = self._watch.detach()
+        if whole and ((self._done and self._keep) or (over and not self._done)):
+            self._sockets.give_back(self)
         else:
-            sock.close()
+            self.discard()
 
-    def __enter__(self) -> Self:
-        return self
+    # What the pool calls, of a reply that is closed.
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def socket_for_another(self) -> socket.socket | None:
+        """The socket, if the connection is alive and this reply at its end."""
+        if not self._done:
+            self._take_in_the_end()
+        if not self._done or not self._keep or _is_readable(self._sock):
+            return None  # closed by the peer, or bytes nobody asked for
+        self._parser = None  # breaks the cycle parser -> callbacks -> reply
+        return self._sock
+
+    def discard(self) -> None:
+        """Close the connection."""
+        self._parser = None
+        self._sock.close()
+
+    def _take_in_the_end(self) -> None:
+        """Read the last chunk, which came after the last event."""
+        if not _is_readable(self._sock):
+            return
+        self._sock.settimeout(0)
+        with contextlib.suppress(OSError, interface.TransportError, guard.Cancelled):
+            self._receive()
+            self._sock.settimeout(None)
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return bool(poller.poll(0))

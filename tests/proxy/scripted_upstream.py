@@ -19,6 +19,7 @@ Raw sockets under asyncio, so every byte is ours. The scenario is the request's 
 | `end` | ends its HTTP message properly there, without `message_stop` |
 | `after-delta` | as `end`, but after `message_delta` |
 | `stall-last` | stops after `message_delta` |
+| `late-end` | holds the end of its HTTP message back after `message_stop`, until `release()` |
 | `pings` | sends pings for ever there |
 | `error` | sends an `error` event there: `type`, `message` |
 | `garbage` | sends an event that is no JSON there |
@@ -194,7 +195,9 @@ class ScriptedUpstream:
             headers[name.strip().lower()] = value.strip()
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
         body = json.loads(raw or b"{}")
-        path = line.split(" ")[1]
+        method, path, _ = line.split(" ")
+        if method == "GET":
+            return await Answer.listing(writer)
         call = Call(body.get("model", ""), path, headers, body, number)
         self.calls.append(call)
         left = asyncio.create_task(reader.read(1))  # ends when the proxy closes
@@ -247,6 +250,14 @@ class Answer:
         lines += [f"content-length: {len(body)}", "request-id: req_scripted", "", ""]
         await self._send("\r\n".join(lines).encode() + body)
         self.call.finished = True
+        return True
+
+    @staticmethod
+    async def listing(writer):
+        """An empty models list, for any GET; it counts as no call."""
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
+        writer.write(b'content-length: 12\r\n\r\n{"data": []}')
+        await writer.drain()
         return True
 
     # Instead of an answer.
@@ -342,6 +353,8 @@ class Answer:
             await self._forever()
         if self.name != "after-delta":
             await self._event({"type": "message_stop"})
+        if self.name == "late-end":
+            await self.call.release.wait()
         await self._send(b"0\r\n\r\n")
         self.call.finished = True
         return "close" not in self.parameters

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from answering import as_data, chunks_of, completion_of, events_of
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from answering import as_data, chunks_of, completion_of, events_of
 from proxy import sse
 
 CASES = sorted(Path(__file__).parent.glob("golden/answers/*.anthropic.sse"))

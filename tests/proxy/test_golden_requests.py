@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from falcon import testing
-from translating import golden_text
 
 from proxy.demo import server
+from translating import golden_text
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORDED = sorted(GOLDEN.glob("rockbot/*.openai.json"))

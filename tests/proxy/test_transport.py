@@ -1,6 +1,7 @@
 """proxy.transport: both implementations keep one set of promises."""
 
 import contextlib
+import functools
 import socket
 import ssl
 import threading
@@ -9,20 +10,25 @@ import pytest
 import trustme
 
 from proxy.guard import Cancelled, Deadlines, Reason, Watch
-from proxy.transport import choose, sockets
-from proxy.transport.interface import (
+from proxy.transport import (
+    ERROR_BODY,
     BadAnswerError,
-    ConnectError,
     CutError,
     NoAnswerError,
+    SDKTransport,
     TransportError,
+    UnreachedError,
+    client,
+    create,
+    sockets,
 )
-from proxy.transport.sdk import SdkTransport
-from proxy.transport.sockets import SocketTransport
 from scripted_upstream import ScriptedUpstream
 from waiting import LONG, until
 
-KINDS = [SocketTransport, SdkTransport]
+KINDS = [
+    functools.partial(SDKTransport, plain=True),
+    functools.partial(SDKTransport, plain=False),
+]
 AUTHORITY = trustme.CA()
 
 
@@ -81,7 +87,8 @@ def connect(kind):
 def ask(transport, model, guard, *, filler=0):
     body = b'{"model": "%b", "filler": "%b"}' % (model.encode(), b"x" * filler)
     headers = {"content-type": "application/json", "x-asked": "yes"}
-    return transport.open("/v1/messages", headers, body, guard)
+    headers["authorization"] = "Bearer sk-ant-test"
+    return contextlib.closing(transport.post("/v1/messages", body, headers, guard))
 
 
 def whole(transport, model, watch, **kwargs):
@@ -118,17 +125,15 @@ def test_a_path_in_the_base_url_is_kept(plain, kind, watch):
 
 def test_an_error_is_an_answer(upstream, connect, watch):
     with watch.guard(None) as guard:
-        reply = ask(connect(upstream), "status;code=429;retry-after=7", guard)
-        assert (reply.status, reply.headers["retry-after"]) == (429, "7")
-        assert b"rate_limit_error" in reply.read(65536)
-        reply.close()
+        model = "status;code=429;retry-after=7"
+        with ask(connect(upstream), model, guard) as reply:
+            assert (reply.status, reply.headers["retry-after"]) == (429, "7")
+            assert b"rate_limit_error" in reply.read()
 
 
 def test_no_more_of_an_error_is_read_than_asked_for(plain, connect, watch):
-    with watch.guard(None) as guard:
-        reply = ask(connect(plain), "drip", guard)
-        assert len(reply.read(1000)) < 100_000
-        reply.close()
+    with watch.guard(None) as guard, ask(connect(plain), "drip;gap=0", guard) as reply:
+        assert len(reply.read()) == ERROR_BODY
     plain.wait_until_idle()
 
 
@@ -309,7 +314,7 @@ def test_nobody_listens(kind, watch):
         port = listener.getsockname()[1]
     for url in (f"http://127.0.0.1:{port}", "http://no-such-host.invalid"):
         transport = kind(url, connect_timeout=LONG)
-        with pytest.raises(ConnectError):
+        with pytest.raises(UnreachedError):
             whole(transport, "x", watch)
         transport.close()
 
@@ -317,7 +322,7 @@ def test_nobody_listens(kind, watch):
 def test_connecting_has_its_time(kind, watch):
     with deaf_listener() as url:
         transport = kind(url, connect_timeout=0.2)
-        with pytest.raises(ConnectError):
+        with pytest.raises(UnreachedError):
             whole(transport, "x", watch)
         transport.close()
 
@@ -327,7 +332,7 @@ def test_a_server_that_does_not_greet_in_time_is_no_server(kind, watch):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://localhost:{listener.getsockname()[1]}"
         transport = kind(url, connect_timeout=0.3, tls=client_tls())
-        with pytest.raises(ConnectError):
+        with pytest.raises(UnreachedError):
             whole(transport, "x", watch)
         transport.close()
 
@@ -352,7 +357,7 @@ def test_a_certificate_of_somebody_else_is_refused(kind, watch, name):
     tls = client_tls() if name else ssl.create_default_context()
     with ScriptedUpstream(server_tls(name or "localhost")) as upstream:
         transport = kind(upstream.url, connect_timeout=LONG, tls=tls)
-        with pytest.raises(ConnectError):
+        with pytest.raises(UnreachedError):
             whole(transport, "ok", watch)
         assert upstream.calls == []
         transport.close()
@@ -411,7 +416,7 @@ def test_a_cancel_wakes_a_call_whose_request_is_not_taken(kind, watch):
 
 def test_a_cancel_wakes_a_call_that_still_connects(watch):
     with deaf_listener() as url:
-        transport = SocketTransport(url, connect_timeout=LONG)
+        transport = KINDS[0](url, connect_timeout=LONG)
         with watch.guard(None) as guard:
             timer = threading.Timer(0.2, guard.cancel, [Reason.CLIENT_GONE])
             timer.start()
@@ -494,7 +499,7 @@ def test_closing_closes_what_is_kept(plain, connect, watch):
 
 def test_connections_that_were_idle_too_long_are_not_used(plain, watch, monkeypatch):
     monkeypatch.setattr(sockets, "KEEP", 0.0)
-    transport = SocketTransport(plain.url, connect_timeout=LONG)
+    transport = KINDS[0](plain.url, connect_timeout=LONG)
     for _ in range(3):
         whole(transport, "ok", watch)
     assert plain.connections == 3
@@ -522,13 +527,51 @@ def test_connections_that_were_idle_too_long_are_not_used(plain, watch, monkeypa
     ],
 )
 def test_the_environment_decides_between_them(environ, sdk):
-    assert choose.wants_sdk("https://api.anthropic.com", environ) is sdk
+    assert client.wants_sdk("https://api.anthropic.com", environ) is sdk
 
 
-def test_the_plain_case_gets_sockets():
-    one = choose.transport("http://127.0.0.1:1", {}, connect_timeout=1)
-    other = choose.transport("http://x", {"http_proxy": "http://p"}, connect_timeout=1)
-    assert (type(one), type(other)) == (SocketTransport, SdkTransport)
+def test_what_is_made_for_an_upstream_calls_it(plain, watch):
+    for environ in ({}, {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"}):
+        transport = create(plain.url, environ, connect_timeout=LONG)
+        assert whole(transport, "ok", watch)[0].status == 200
+        transport.close()
+
+
+def test_a_resource_is_fetched(upstream, connect, watch):
+    transport = connect(upstream)
+    for _ in range(2):
+        with watch.guard(None) as guard:
+            reply = transport.get("/v1/models?limit=1000", {"x-asked": "yes"}, guard)
+            assert reply.status == 200
+            assert reply.read() == b'{"data": []}'
+            reply.close()
+    assert upstream.connections == 1
+
+
+@pytest.mark.parametrize("release", ["before", "never"])
+def test_an_answer_that_is_over_need_not_be_at_its_end(plain, connect, watch, release):
+    """Its connection is kept, and used once the end of its framing has come."""
+    transport = connect(plain)
+    with watch.guard(None) as guard, ask(transport, "late-end", guard) as reply:
+        body = b""
+        for part in reply:
+            body += part
+            if b"message_stop" in body:
+                break
+        if release == "before":
+            plain.release()
+            until(lambda: plain.calls[0].finished)
+        reply.close(over=True)
+    whole(transport, "ok", watch)
+    assert plain.connections == (1 if release == "before" else 2)
+
+
+def test_the_headers_of_the_sdk_are_sent(upstream, connect, watch):
+    whole(connect(upstream), "ok", watch)
+    headers = upstream.calls[0].headers
+    assert headers["anthropic-version"]
+    assert headers["user-agent"].startswith("Anthropic/Python")
+    assert headers["authorization"] == "Bearer sk-ant-test"
 
 
 def test_a_proxy_of_the_environment_is_used(plain, watch, monkeypatch):
@@ -536,7 +579,7 @@ def test_a_proxy_of_the_environment_is_used(plain, watch, monkeypatch):
     for name in ("NO_PROXY", "no_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", plain.url)
-    transport = SdkTransport("http://anthropic.invalid", connect_timeout=LONG)
+    transport = KINDS[1]("http://anthropic.invalid", connect_timeout=LONG)
     with watch.guard(None) as guard:
         canceller = cancel_when(lambda: plain.calls, guard)
         with pytest.raises(Cancelled):
