@@ -1,6 +1,7 @@
 """``create_app``: construct, inject, route. The rim of errors and request ids."""
 
 import logging
+import os
 import re
 import uuid
 
@@ -45,7 +46,9 @@ class Proxy:
         source = source or credentials.source_for(config)
         self.credential = credentials.Credential(source)
         base_url = config.base_url or source.base_url
-        self._sender = sender or transport.SDKTransport(config, base_url)
+        self._sender = sender or transport.create(
+            base_url, os.environ, connect_timeout=config.connect_timeout
+        )
         self.slots = Admission(config.max_requests)
         self.watch = guard.Watch(
             guard.Deadlines(
@@ -60,7 +63,7 @@ class Proxy:
         )
         calls = upstream.Upstream(self.credential, self._sender)
         self.catalogue = models.Catalogue(
-            models.fetcher(self.credential, calls, self._sender)
+            models.fetcher(self.credential, calls, self._sender, self.watch)
         )
         self.wsgi = _routed(
             config,

@@ -81,15 +81,15 @@ class Deadlines:
 class Guard:
     """The watch over one completion; made by `Watch.guard`, used by one thread."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, deadlines: Deadlines) -> None:
         self.reason: Reason | None = None
         self._watch = watch
-        self._deadlines = watch.deadlines
+        self._deadlines = deadlines
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._whole = True  # the attached socket was not shut down
         self._pause: threading.Event | None = None
-        self._end = time.monotonic() + watch.deadlines.total
+        self._end = time.monotonic() + deadlines.total
         self._due: tuple[float, Reason] = (self._end, Reason.TOTAL_TIMEOUT)
 
     def check(self) -> None:
@@ -200,9 +200,11 @@ class Watch:
                 self._epoll.close()
             self._epoll = None
 
-    def guard(self, client: socket.socket | None) -> Guard:
+    def guard(
+        self, client: socket.socket | None, deadlines: Deadlines | None = None
+    ) -> Guard:
         """Watch over a completion that `client` waits for (None: nobody can leave)."""
-        guard = Guard(self)
+        guard = Guard(self, deadlines or self.deadlines)
         descriptor = None if client is None else client.fileno()
         with self._lock:
             self._guards[guard] = descriptor

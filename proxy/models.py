@@ -10,7 +10,7 @@ import falcon
 import msgspec
 from msgspec import Struct
 
-from proxy import capabilities, credentials, errors, transport, upstream
+from proxy import capabilities, credentials, errors, guard, transport, upstream
 from proxy.schema import completion
 
 PATH = "/v1/models?limit=1000"
@@ -18,6 +18,8 @@ FRESH = 3600.0
 """Seconds for which a list is good."""
 AGAIN = 60.0
 """Seconds after a failure before Anthropic is asked again."""
+PROMPTLY = guard.Deadlines(header=5.0, progress=5.0, total=10.0)
+"""A client waits for the list, and the built-in one is not much worse."""
 
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -145,17 +147,23 @@ def fetcher(
     credential: credentials.Credential,
     calls: upstream.Upstream,
     sender: transport.Transport,
+    watch: guard.Watch,
 ) -> Callable[[], bytes]:
     """How the catalogue asks; raises ``ProxyError`` and ``TransportError``."""
 
     def fetch() -> bytes:
-        reply = sender.get(PATH, calls.headers(credential.token()))
-        try:
-            if reply.status != 200:  # noqa: PLR2004 - the one good status
-                raise transport.UnreachedError
-            return reply.read()
-        finally:
-            reply.close()
+        headers = calls.headers(credential.token())
+        with watch.guard(None, PROMPTLY) as guarded:
+            try:
+                reply = sender.get(PATH, headers, guarded)
+                try:
+                    if reply.status != 200:  # noqa: PLR2004 - the one good status
+                        raise transport.UnreachedError
+                    return reply.read()
+                finally:
+                    reply.close()
+            except guard.Cancelled:
+                raise transport.UnreachedError from None
 
     return fetch
 

@@ -92,13 +92,13 @@ class Answer:
                     raise error.to_openai_error(200, end.error, self._context)
                 if any(not isinstance(one, anthropic.Ping) for one in batch):
                     self._watch.progress()
-                yield batch
                 if any(isinstance(one, anthropic.MessageStop) for one in batch):
+                    self._reply.close(over=True)  # before the client can leave
+                    yield batch
                     return
+                yield batch
         except guard.Cancelled as ex:
             raise cancelled(ex.reason) from None
-        except transport.TimedOutError:
-            raise error.timed_out("send the rest of its answer") from None
         except (transport.TransportError, msgspec.DecodeError, sse.EventTooLargeError):
             raise error.incomplete(self._context) from None
         raise error.incomplete(self._context)
@@ -221,13 +221,9 @@ class Upstream:
         headers = self.headers(token, translation.betas)
         if translation.version is not None:
             headers["anthropic-version"] = translation.version
-        watch.waiting_for_headers()
         try:
             body = _encode(translation.request)
             reply = self._sender.post(PATH, body, headers, watch)
-        except transport.TimedOutError:
-            late = error.timed_out("answer")
-            raise _FailedCall(retry.Failure.FINAL, late) from None
         except transport.TransportError:
             away = error.unreachable(self._context())
             raise _FailedCall(retry.Failure.UNREACHED, away) from None
@@ -255,9 +251,6 @@ class Upstream:
         batches = _batches(reply)
         try:
             first = _first(batches)
-        except transport.TimedOutError:
-            late = error.timed_out("begin its answer")
-            raise _FailedCall(retry.Failure.FINAL, late) from None
         except (transport.TransportError, msgspec.DecodeError, sse.EventTooLargeError):
             cut = error.incomplete(context)
             raise _FailedCall(retry.Failure.UNREACHED, cut) from None
