@@ -72,10 +72,11 @@ def log_lines() -> Iterator[Callable[[], list[dict]]]:
     handler = logging.StreamHandler(written)
     handler.setFormatter(log.Formatter())
     logger = logging.getLogger("proxy")
-    level, logger.level = logger.level, logging.DEBUG
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
     try:
         yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
     finally:
         logger.removeHandler(handler)
-        logger.level = level
+        logger.setLevel(level)
