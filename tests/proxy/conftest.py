@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from falcon import testing
 
-from proxy import app, log, settings
+from proxy import app, errors, log, settings
 from proxy.demo import caching, server
 
 
@@ -63,6 +63,32 @@ def client(
 ) -> testing.TestClient:
     """A client of an application with default settings, in front of the stand-in."""
     return _default_client
+
+
+@pytest.fixture
+def make_stream(
+    client: testing.TestClient,
+) -> Callable[[dict], tuple[list[bytes], bool]]:
+    """Read a streamed answer as a server does: its pieces, and whether it was cut."""
+
+    def read(given: dict) -> tuple[list[bytes], bool]:
+        environ = testing.create_environ(
+            "/v1/chat/completions",
+            method="POST",
+            headers={"content-type": "application/json"},
+            body=json.dumps(given),
+        )
+        body = client.app(environ, lambda *_: None)
+        pieces: list[bytes] = []
+        try:
+            pieces.extend(body)
+        except errors.StreamCut:
+            return pieces, True
+        finally:
+            body.close()
+        return pieces, False
+
+    return read
 
 
 @pytest.fixture

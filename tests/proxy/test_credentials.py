@@ -151,7 +151,7 @@ def test_a_refused_token_is_not_tried_again_for_some_seconds(path: Path) -> None
     refusal = errors.UpstreamError("no", status=401, type="x", code="invalid_api_key")
     one.refuse(one.token(), refusal)
 
-    with pytest.raises(errors.UpstreamError):
+    with pytest.raises(errors.ProxyError, match="no"):
         one.token()
     clock[0] += credentials.REMEMBERED
     assert one.token().value == "tok-1"
