@@ -25,6 +25,7 @@ def standin(_running: server.StandIn) -> server.StandIn:
     _running.requests.clear()
     _running.scripted.clear()
     _running.accept_tokens = None
+    _running.hangups = 0
     _running.cache = caching.Cache()
     return _running
 
