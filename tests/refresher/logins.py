@@ -1,0 +1,40 @@
+"""Logins and settings for the refresher's tests."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from refresher import credentials, settings
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+def milliseconds(moment):
+    return int(moment.timestamp() * 1000)
+
+
+def login(*, expires_at, access="access-1", refresh="refresh-1", login_ends_at=None):
+    """The bytes of a credentials file, as the CLI writes it."""
+    oauth = {
+        "accessToken": access,
+        "refreshToken": refresh,
+        "expiresAt": milliseconds(expires_at),
+        "scopes": ["user:inference", "user:profile"],
+        "subscriptionType": "max",
+    }
+    if login_ends_at:
+        oauth["refreshTokenExpiresAt"] = milliseconds(login_ends_at)
+    return json.dumps({"claudeAiOauth": oauth}).encode()
+
+
+def credential(*, left, now=NOW, **words):
+    """A parsed login whose access token lives for `left` more seconds."""
+    found = credentials.parse(login(expires_at=now + timedelta(seconds=left), **words))
+    assert isinstance(found, credentials.Credential)
+    return found
+
+
+def make_settings(config_dir="/nowhere", **changes):
+    plain = settings.Settings.from_environ({"CLAUDE_CONFIG_DIR": str(config_dir)})
+    return msgspec.structs.replace(plain, **changes)
