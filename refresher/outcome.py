@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-LOG_IN = "log in again (`claude auth login` here, or `claude-refresher import`)"
+LOG_IN = "log in (`claude auth login` here, or `claude-refresher import`)"
 """What every reason says where only a person can help."""
 
 
@@ -34,17 +34,23 @@ class Kind(enum.StrEnum):
     """A run now could lose the login, so it was not started."""
 
 
+IN_ORDER = 0
+TRY_AGAIN = 75
+"""EX_TEMPFAIL of sysexits.h: a later run may work, nothing to do for a person yet."""
+NEEDS_A_PERSON = 78
+"""EX_CONFIG of sysexits.h: no later run can help before a person has acted."""
+
 EXIT_CODES: dict[Kind, int] = {
-    Kind.REFRESHED: 0,
-    Kind.NOT_DUE: 0,
-    Kind.SKIPPED: 0,
-    Kind.NOT_REFRESHED: 75,  # EX_TEMPFAIL of sysexits.h: a later try may work
-    Kind.POSSIBLY_SPENT: 75,
-    Kind.BUSY: 75,
-    Kind.LOGIN_REQUIRED: 78,  # EX_CONFIG: no retry can help, a person must act
-    Kind.INVALID: 78,
-    Kind.NO_CREDENTIALS: 78,
-    Kind.BLOCKED: 78,
+    Kind.REFRESHED: IN_ORDER,
+    Kind.NOT_DUE: IN_ORDER,
+    Kind.SKIPPED: IN_ORDER,
+    Kind.NOT_REFRESHED: TRY_AGAIN,
+    Kind.POSSIBLY_SPENT: TRY_AGAIN,
+    Kind.BUSY: TRY_AGAIN,
+    Kind.LOGIN_REQUIRED: NEEDS_A_PERSON,
+    Kind.INVALID: NEEDS_A_PERSON,
+    Kind.NO_CREDENTIALS: NEEDS_A_PERSON,
+    Kind.BLOCKED: NEEDS_A_PERSON,
 }
 
 
