@@ -115,7 +115,8 @@ def _once(settings: Settings, _: argparse.Namespace) -> int:
     outcome = refresh.once(settings, stop=_stop_on_signals())
     print(outcome)
     for warning in _report(settings).warnings:
-        logging.getLogger(__name__).warning(warning)
+        if warning not in outcome.reason:
+            logging.getLogger(__name__).warning(warning)
     return outcome.exit_code
 
 

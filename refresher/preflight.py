@@ -87,22 +87,19 @@ def _unescaped(field: str) -> str:
 
 def _fixed(path: Path, found: os.stat_result) -> str | None:
     parent = path.parent.stat()
-    if parent.st_mode & stat.S_ISVTX and os.geteuid() not in {
-        0,
-        found.st_uid,
-        parent.st_uid,
-    }:
+    owners = {0, found.st_uid, parent.st_uid}
+    if parent.st_mode & stat.S_ISVTX and os.geteuid() not in owners:
         return (
             f"{path} belongs to another user in a sticky directory, so it cannot be "
             "replaced; give it to this one"
         )
     try:
         os.close(os.open(path, os.O_WRONLY))
-    except PermissionError as ex:
-        # A mode of 0444 is no hindrance to a replacement. An immutable file is.
-        return f"{path} is immutable" if ex.errno == errno.EPERM else None
     except OSError as ex:
-        return f"{path} cannot be replaced ({ex.strerror})"
+        # A mode of 0444 (EACCES) is no hindrance to a replacement. An immutable file
+        # (EPERM) is.
+        if ex.errno != errno.EACCES:
+            return f"{path} cannot be replaced ({ex.strerror}); see `lsattr`"
     return None
 
 

@@ -67,12 +67,23 @@ def once(
 
     `stop` calls off the wait for the lock. A CLI that runs is not stopped by it.
     """
-    match look(settings, clock()).decision:
-        case decide.Wait(outcome=outcome) | decide.Stop(outcome=outcome):
-            return outcome
-        case decide.Run():
-            blocked = preflight.inspect(settings)
-            return _blocked(blocked) if blocked else _alone(settings, stop, clock)
+    view = look(settings, clock())
+    decision = view.decision
+    if not isinstance(decision, decide.Run) and not _may_be_running(view):
+        return decision.outcome
+    blocked = preflight.inspect(settings)
+    return _blocked(blocked) if blocked else _alone(settings, stop, clock)
+
+
+def _may_be_running(view: View) -> bool:
+    """Say whether the last try has no end: then only the lock tells if it was killed."""
+    last, decision = view.remembered.last, view.decision
+    return (
+        isinstance(decision, decide.Wait)
+        and decision.outcome.kind is not Kind.NOT_DUE
+        and last is not None
+        and last.ended_at is None
+    )
 
 
 def _blocked(reason: str) -> Outcome:
@@ -97,12 +108,9 @@ def _alone(settings: Settings, stop: threading.Event, clock: Clock) -> Outcome:
 
 def _try(settings: Settings, descriptor: int, clock: Clock) -> Outcome:
     view = look(settings, clock())  # another run may have renewed while we waited
-    match view.decision:
-        case decide.Wait(outcome=outcome) | decide.Stop(outcome=outcome):
-            return outcome
-        case decide.Run():
-            pass
-    directory, due = settings.config_dir, view.decision
+    due, directory = view.decision, settings.config_dir
+    if not isinstance(due, decide.Run):
+        return due.outcome
     blocked = preflight.inspect(settings) or preflight.probe(directory)
     if blocked:
         return _blocked(blocked)

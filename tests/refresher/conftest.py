@@ -1,7 +1,12 @@
 """What the refresher's tests share."""
 
+import tempfile
+import time
+from pathlib import Path
+
 import hypothesis
 import pytest
+from fake_claude import FakeClaude
 
 # A busy machine is no failure: nothing here asserts a time.
 hypothesis.settings.register_profile(
@@ -18,3 +23,31 @@ def volume(tmp_path):
     directory = tmp_path / "claude"
     directory.mkdir(mode=0o700)
     return directory
+
+
+@pytest.fixture
+def fake(tmp_path):
+    """Make a fake `claude` with the given modes, one for each run."""
+    return lambda *modes: FakeClaude(tmp_path / "bin", *modes)
+
+
+@pytest.fixture
+def open_directory():
+    """Give a directory that other users can reach, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="refresher-test-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield directory
+
+
+@pytest.fixture
+def eventually():
+    """Wait for a condition, with a deadline instead of a guess."""
+
+    def wait(condition, seconds=30):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it never came true"
+            time.sleep(0.02)
+
+    return wait

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from refresher import credentials, settings
+from refresher import credentials, files, settings
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -38,3 +38,11 @@ def credential(*, left, now=NOW, **words):
 def make_settings(config_dir="/nowhere", **changes):
     plain = settings.Settings.from_environ({"CLAUDE_CONFIG_DIR": str(config_dir)})
     return msgspec.structs.replace(plain, **changes)
+
+
+def age_last_try(volume, seconds):
+    """Make the last try older, as if time had passed."""
+    remembered = files.read_state(volume)
+    at = remembered.last.at - timedelta(seconds=seconds)
+    last = msgspec.structs.replace(remembered.last, at=at)
+    files.write_state(volume, msgspec.structs.replace(remembered, last=last))

@@ -20,7 +20,6 @@ As a program:  python oauth_standin.py --directory DIR [--host H] [--port P], th
 """
 
 import argparse
-import contextlib
 import dataclasses
 import http.server
 import json
@@ -31,6 +30,7 @@ import threading
 import time
 from http import HTTPStatus
 from pathlib import Path
+from typing import Self
 
 import trustme
 
@@ -78,7 +78,8 @@ class Ledger:
 
     def _issue(self, access_left: float) -> tuple[str, str, float]:
         access, refresh = (
-            f"sk-ant-{kind}01-made-up-{secrets.token_hex(12)}" for kind in ("oat", "ort")
+            f"sk-ant-{kind}01-made-up-{secrets.token_hex(12)}"
+            for kind in ("oat", "ort")
         )
         ends = time.time() + access_left
         self._access[access] = ends
@@ -129,7 +130,7 @@ class Standin:
         self._server.standin = self
         self.url = f"http://{host}:{self._server.server_port}"
 
-    def __enter__(self) -> "Standin":
+    def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
@@ -244,13 +245,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._json(behaviour.status, {"error": behaviour.error}, record=False)
             return
         problem = self._problem(body)
-        answer = None if problem else standin.ledger.exchange(
-            str(body["refresh_token"]), behaviour
+        answer = (
+            None
+            if problem
+            else standin.ledger.exchange(str(body["refresh_token"]), behaviour)
         )
         standin.closing.wait(behaviour.delay)
         call["status"] = HTTPStatus.OK if answer else HTTPStatus.BAD_REQUEST
         self._json(
-            call["status"], answer or {"error": problem or "invalid_grant"}, record=False
+            call["status"],
+            answer or {"error": problem or "invalid_grant"},
+            record=False,
         )
 
     def _problem(self, body: dict[str, object]) -> str | None:
@@ -374,9 +379,9 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with Standin(words.directory, words.host, words.port) as standin:
-        print(json.dumps({"url": standin.url, "ca": str(standin.ca_file)}), flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            stop.wait()
+        where = {"url": standin.url, "ca": str(standin.ca_file)}
+        print(json.dumps(where), flush=True)  # noqa: T201 - for whoever started it
+        stop.wait()
 
 
 if __name__ == "__main__":
