@@ -28,7 +28,7 @@ def refresher(volume, claude_bin, *words, before=(), data=b"", **more):
         capture_output=True,
         cwd="/",
         env=environ(volume, claude_bin, **more),
-        timeout=120,
+        timeout=240,
         check=False,
     )
 

@@ -199,6 +199,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.rfile, self.wfile = tls.makefile("rb"), tls.makefile("wb", buffering=0)
         self.close_connection = False
 
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()  # the server itself knows only the socket under TLS
+
     def do_GET(self) -> None:
         self._body()
         standin = self.server.standin
