@@ -114,10 +114,14 @@ def _stop_on_signals() -> threading.Event:
 def _once(settings: Settings, _: argparse.Namespace) -> int:
     outcome = refresh.once(settings, stop=_stop_on_signals())
     print(outcome)
-    for warning in _report(settings).warnings:
-        if warning not in outcome.reason:
-            logging.getLogger(__name__).warning(warning)
+    _warn(settings, already_told=outcome.reason)
     return outcome.exit_code
+
+
+def _warn(settings: Settings, already_told: str = "") -> None:
+    for warning in _report(settings).warnings:
+        if warning not in already_told:
+            logging.getLogger(__name__).warning(warning)
 
 
 def _report(settings: Settings) -> report.Status:
@@ -154,6 +158,7 @@ def _import(settings: Settings, _: argparse.Namespace) -> int:
                 f"{moment(installed.expires_at)}. Do not use this login anywhere "
                 "else: its refresh token works once."
             )
+            _warn(settings)
             return IN_ORDER
 
 

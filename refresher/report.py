@@ -112,7 +112,7 @@ def status_text(status: Status) -> str:
         counted = f"{moment(status.refreshed_at)} ({status.refreshes} in all)"
         lines.append(("last renewal", counted))
     if status.failures:
-        lines.append(("failed tries", f"{status.failures} since then"))
+        lines.append(("failed tries", f"{status.failures} in a row"))
     lines.append(("now", status.next.reason))
     lines += [("warning", warning) for warning in status.warnings]
     return "\n".join(f"{name + ':':<15}{text}" for name, text in lines)
@@ -137,10 +137,10 @@ def plan_text(status: Status) -> str:
     """Say what `once` would do now, and when something would happen next."""
     upcoming = status.next
     if upcoming.command:
-        what = f"Would run `{_shown(upcoming.command)}` now"
+        what = f"Would run `{_shown(upcoming.command)}` now, because"
     else:
-        what = "Would start nothing now"
-    lines = [f"{what}. {upcoming.reason}."]
+        what = "Would start nothing now."
+    lines = [f"{what} {upcoming.reason}."]
     if upcoming.at:
         lines.append(f"Next try: {moment(upcoming.at)}, when `once` runs then.")
     if upcoming.tick_at:

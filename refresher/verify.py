@@ -89,8 +89,8 @@ def _unchanged(ended: Ended) -> Outcome:
         )
     return Outcome(
         Kind.NOT_REFRESHED,
-        f"the CLI ended without renewing{said}; the login is unharmed. If this goes "
-        "on, check that platform.claude.com can be reached from here",
+        f"the CLI ended without renewing{said}; the file is as it was, and a later try "
+        "may renew it. If this goes on, see that platform.claude.com can be reached",
     )
 
 

@@ -78,11 +78,10 @@ match mode:
         for _ in range(64):
             sys.stdout.write("x" * 1048576); sys.stderr.write("y" * 1048576)
         save()
-    case "says_429":
+    case says if says.startswith("says "):
         debug = sys.argv[sys.argv.index("--debug-file") + 1]
-        pathlib.Path(debug).write_text(
-            "t [ERROR] OAuth refresh failed (expected): Request failed with status code 429 "
-            "sk-ant-secret\n")
+        pathlib.Path(debug).write_text("t [ERROR] OAuth refresh failed (expected): "
+            + says.removeprefix("says ") + " sk-ant-secret\n")
     case "fills_disk":
         with open(config / "full", "wb") as file:
             try:

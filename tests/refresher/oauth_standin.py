@@ -15,7 +15,7 @@ In a test:     with Standin(tmp_path) as standin: standin.behaviour = Behaviour(
 As a program:  python oauth_standin.py --directory DIR [--host H] [--port P], then
                POST /standin/login      {"access_left": -60}  -> a credentials file
                POST /standin/behaviour  {"status": 429}
-               GET  /standin/calls      every request seen, as JSON
+               GET  /standin/calls      every other request seen, as JSON
                GET  /standin/ca.pem
 """
 
@@ -207,7 +207,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._body()
         standin = self.server.standin
         if self.host is None and self.path == "/standin/calls":
-            self._json(HTTPStatus.OK, standin.calls)
+            self._json(HTTPStatus.OK, standin.calls, record=False)
         elif self.host is None and self.path == "/standin/ca.pem":
             self._send(HTTPStatus.OK, standin.ca_file.read_bytes(), "text/plain")
         else:
@@ -225,15 +225,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._not_found()
 
-    do_PUT = do_PATCH = do_DELETE = do_POST  # noqa: N815 - the base class's names
+    def do_PUT(self) -> None:
+        self._body()
+        self._not_found()
+
+    do_PATCH = do_DELETE = do_HEAD = do_PUT  # noqa: N815 - the base class's names
 
     def _control(self, what: str, body: dict[str, object]) -> None:
         standin = self.server.standin
         if what == "behaviour":
             standin.behaviour = Behaviour(**body)
-            self._json(HTTPStatus.OK, dataclasses.asdict(standin.behaviour))
+            now = dataclasses.asdict(standin.behaviour)
+            self._json(HTTPStatus.OK, now, record=False)
         elif what == "login":
-            self._json(HTTPStatus.OK, standin.login(**body))
+            self._json(HTTPStatus.OK, standin.login(**body), record=False)
         else:
             self._not_found()
 

@@ -91,7 +91,7 @@ def test_plan_says_what_it_would_run_and_changes_nothing(volume, fake, put):
 
     assert done.returncode == 0
     assert "Would run `claude mcp list` now" in output(done)
-    assert "the access token ended at" in output(done)
+    assert "now, because the access token ended at" in output(done)
     assert claude.calls == []
     assert [path.name for path in volume.iterdir()] == [credentials.FILE_NAME]
     assert (volume / credentials.FILE_NAME).read_bytes() == data
@@ -154,7 +154,7 @@ def test_status_in_words_holds_no_token_either(volume, fake, put):
     done = commands.refresher(volume, fake("ok").path, "status")
 
     assert done.returncode == 75
-    for words in ("ended at", "last try:", "NotRefreshed", "failed tries:  1"):
+    for words in ("ended at", "last try:", "NotRefreshed", "failed tries:  1 in a row"):
         assert words in output(done)
     assert "access-1" not in output(done)
     assert "refresh-1" not in output(done)
