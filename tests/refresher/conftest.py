@@ -2,11 +2,15 @@
 
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import hypothesis
 import pytest
 from fake_claude import FakeClaude
+from logins import login
+
+from refresher import credentials, refresh
 
 # A busy machine is no failure: nothing here asserts a time.
 hypothesis.settings.register_profile(
@@ -51,3 +55,11 @@ def eventually():
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture
+def dead_login(volume):
+    """Put a login whose access token has ended in the volume; the file's bytes."""
+    data = login(expires_at=refresh.utc_now() - timedelta(minutes=1))
+    (volume / credentials.FILE_NAME).write_bytes(data)
+    return data

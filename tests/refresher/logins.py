@@ -1,11 +1,13 @@
 """Logins and settings for the refresher's tests."""
 
 import json
+import os
+import threading
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from refresher import credentials, files, settings
+from refresher import credentials, files, refresh, settings
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -46,3 +48,15 @@ def age_last_try(volume, seconds):
     at = remembered.last.at - timedelta(seconds=seconds)
     last = msgspec.structs.replace(remembered.last, at=at)
     files.write_state(volume, msgspec.structs.replace(remembered, last=last))
+
+
+def try_once(volume, fake, *, seconds=30.0, stop=None, **changes):
+    """Do what `claude-refresher once` does, in this process."""
+    tried = make_settings(
+        volume,
+        claude_bin=str(fake.path),
+        cli_timeout=timedelta(seconds=seconds),
+        cli_environ={"PATH": os.environ["PATH"]},
+        **changes,
+    )
+    return refresh.once(tried, stop=stop or threading.Event())

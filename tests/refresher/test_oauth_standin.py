@@ -9,7 +9,8 @@ from pathlib import Path
 
 import oauth_standin
 import pytest
-from oauth_standin import Behaviour, Standin
+from oauth_ledger import Behaviour
+from oauth_standin import Standin
 
 
 @pytest.fixture

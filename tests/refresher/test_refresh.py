@@ -1,36 +1,15 @@
 """One try through its real parts: files, lock, preflight, a subprocess; a fake CLI."""
 
-import contextlib
-import fcntl
 import json
 import os
-import threading
 from datetime import timedelta
 
 import pytest
-from logins import age_last_try, login, make_settings
+from logins import age_last_try, login, make_settings, try_once
 
 from refresher import credentials, decide, files, lock, refresh, state
 from refresher.outcome import Kind
 from refresher.settings import Command
-
-
-@pytest.fixture
-def dead_login(volume):
-    data = login(expires_at=refresh.utc_now() - timedelta(minutes=1))
-    (volume / credentials.FILE_NAME).write_bytes(data)
-    return data
-
-
-def run(volume, fake, *, seconds=30.0, stop=None, **changes):
-    settings = make_settings(
-        volume,
-        claude_bin=str(fake.path),
-        cli_timeout=timedelta(seconds=seconds),
-        cli_environ={"PATH": os.environ["PATH"]},
-        **changes,
-    )
-    return refresh.once(settings, stop=stop or threading.Event())
 
 
 @pytest.mark.parametrize(
@@ -62,7 +41,7 @@ def run(volume, fake, *, seconds=30.0, stop=None, **changes):
 )
 @pytest.mark.usefixtures("dead_login")
 def test_every_way_a_run_can_end_has_its_outcome(mode, kind, words, volume, fake):
-    outcome = run(volume, fake(mode))
+    outcome = try_once(volume, fake(mode))
 
     assert outcome.kind is kind
     assert words in outcome.reason
@@ -71,7 +50,7 @@ def test_every_way_a_run_can_end_has_its_outcome(mode, kind, words, volume, fake
 
 
 def test_a_renewal_is_remembered(volume, fake, dead_login):
-    run(volume, fake("ok"))
+    try_once(volume, fake("ok"))
 
     remembered = files.read_state(volume)
     assert (remembered.failures, remembered.refreshes) == (0, 1)
@@ -83,9 +62,9 @@ def test_the_second_run_after_a_renewal_is_not_due_and_starts_nothing(
     volume, fake, dead_login
 ):
     claude = fake("ok")
-    run(volume, claude)
+    try_once(volume, claude)
 
-    assert run(volume, claude).kind is Kind.NOT_DUE
+    assert try_once(volume, claude).kind is Kind.NOT_DUE
     assert len(claude.calls) == 1
 
 
@@ -93,13 +72,13 @@ def test_a_pause_starts_nothing_and_the_fallback_comes_after_it(
     volume, fake, dead_login
 ):
     claude = fake("unchanged")
-    run(volume, claude)
+    try_once(volume, claude)
 
-    paused = run(volume, claude)
+    paused = try_once(volume, claude)
     age_last_try(volume, 61)
-    run(volume, claude)
+    try_once(volume, claude)
     age_last_try(volume, 3600)
-    run(volume, claude)
+    try_once(volume, claude)
 
     assert paused.kind is Kind.NOT_REFRESHED
     assert "the next try is at" in paused.reason
@@ -110,13 +89,13 @@ def test_a_pause_starts_nothing_and_the_fallback_comes_after_it(
 
 def test_a_lost_login_starts_nothing_until_the_file_changes(volume, fake, dead_login):
     claude = fake("blank", "ok")
-    run(volume, claude)
+    try_once(volume, claude)
     age_last_try(volume, 86400)
 
-    still_lost = run(volume, claude)
+    still_lost = try_once(volume, claude)
     calls_while_lost = len(claude.calls)
     (volume / credentials.FILE_NAME).write_bytes(dead_login)
-    after_a_login = run(volume, claude)
+    after_a_login = try_once(volume, claude)
 
     assert still_lost.kind is Kind.LOGIN_REQUIRED
     assert calls_while_lost == 1
@@ -129,7 +108,7 @@ def test_the_cli_sees_an_empty_directory_and_only_what_it_may(
     monkeypatch.setenv("CLAUDE_CODE_OAUTH_TOKEN", "secret")
     claude = fake("ok")
 
-    run(volume, claude)
+    try_once(volume, claude)
 
     (call,) = claude.calls
     environ = {n: v for n, v in call["environ"].items() if not n.startswith("LC_")}
@@ -148,13 +127,13 @@ def test_the_cli_sees_an_empty_directory_and_only_what_it_may(
 
 
 def test_a_cli_at_its_limit_is_asked_first(volume, fake, dead_login):
-    outcome = run(volume, fake("save_on_term"), seconds=1)
+    outcome = try_once(volume, fake("save_on_term"), seconds=1)
 
     assert outcome.kind is Kind.REFRESHED
 
 
 def test_a_cli_that_hangs_is_possibly_spent(volume, fake, dead_login):
-    outcome = run(volume, fake("hang"), seconds=0.5)
+    outcome = try_once(volume, fake("hang"), seconds=0.5)
 
     assert outcome.kind is Kind.POSSIBLY_SPENT
     assert (volume / credentials.FILE_NAME).read_bytes() == dead_login
@@ -166,7 +145,7 @@ def test_a_cli_that_ignores_being_asked_is_killed(
     monkeypatch.setattr("refresher.claude_cli._TERM_GRACE", 0.2)
     claude = fake("hang_stubborn")
 
-    outcome = run(volume, claude, seconds=0.5)
+    outcome = try_once(volume, claude, seconds=0.5)
 
     assert outcome.kind is Kind.POSSIBLY_SPENT
     assert not os.path.exists(f"/proc/{claude.calls[0]['pid']}")  # noqa: PTH110
@@ -175,7 +154,7 @@ def test_a_cli_that_ignores_being_asked_is_killed(
 def test_no_child_of_the_cli_outlives_it(volume, fake, dead_login, eventually):
     claude = fake("leaves_child")
 
-    outcome = run(volume, claude)
+    outcome = try_once(volume, claude)
 
     child = (claude.directory / "child").read_text()
     assert outcome.kind is Kind.REFRESHED
@@ -191,46 +170,6 @@ def _is_gone(pid):
         return True
 
 
-def test_whoever_waits_for_the_lock_finds_the_login_fresh(
-    volume, fake, dead_login, eventually
-):
-    claude = fake("wait_then_ok")
-    outcomes = []
-    threads = [
-        threading.Thread(target=lambda: outcomes.append(run(volume, claude)))
-        for _ in range(5)
-    ]
-    with contextlib.ExitStack() as ends:
-        for thread in threads:
-            thread.start()
-            ends.callback(thread.join)
-        eventually(lambda: claude.started)
-        claude.go()
-
-    kinds = [outcome.kind for outcome in outcomes]
-    assert sorted(kinds) == [Kind.NOT_DUE] * 4 + [Kind.REFRESHED]
-    assert len(claude.calls) == 1
-
-
-def test_whoever_comes_during_a_run_waits_for_its_end(
-    volume, fake, dead_login, eventually
-):
-    claude = fake("wait_then_ok")
-    first = threading.Thread(target=run, args=(volume, claude))
-    first.start()
-    eventually(lambda: claude.started)
-    outcomes = []
-    second = threading.Thread(target=lambda: outcomes.append(run(volume, claude)))
-    second.start()
-
-    claude.go()
-    first.join()
-    second.join()
-
-    assert [outcome.kind for outcome in outcomes] == [Kind.NOT_DUE]
-    assert len(claude.calls) == 1
-
-
 def test_a_try_that_was_killed_is_told_and_tried_again_after_the_pause(
     volume, fake, dead_login
 ):
@@ -239,33 +178,13 @@ def test_a_try_that_was_killed_is_told_and_tried_again_after_the_pause(
     begun = state.begin(state.State(), refresh.utc_now(), Command.REFRESH, found)
     files.write_state(volume, begun)
 
-    paused = run(volume, claude)
+    paused = try_once(volume, claude)
     age_last_try(volume, 61)
-    later = run(volume, claude)
+    later = try_once(volume, claude)
 
     assert paused.kind is Kind.POSSIBLY_SPENT
     assert later.kind is Kind.REFRESHED
     assert [call["words"][2:] for call in claude.calls] == [["mcp", "list"]]
-
-
-def test_a_wait_that_is_called_off_is_busy(volume, fake, dead_login):
-    stop = threading.Event()
-    stop.set()
-    with (volume / lock.FILE_NAME).open("w") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-
-        outcome = run(volume, fake("ok"), stop=stop)
-
-    assert outcome.kind is Kind.BUSY
-
-
-def test_a_lock_is_not_waited_for_for_ever(volume):
-    with lock.hold(volume, timedelta(0), threading.Event()):  # noqa: SIM117
-        with (
-            pytest.raises(lock.BusyError),
-            lock.hold(volume, timedelta(seconds=0.3), threading.Event()),
-        ):
-            pass
 
 
 @pytest.mark.parametrize("content", [b"#!/nowhere/python\n", b"\x7fELF broken"])
@@ -273,7 +192,7 @@ def test_a_cli_that_cannot_start_is_blocked(volume, fake, dead_login, content):
     claude = fake("ok")
     claude.path.write_bytes(content)
 
-    outcome = run(volume, claude)
+    outcome = try_once(volume, claude)
 
     assert outcome.kind is Kind.BLOCKED
     assert "cannot be started" in outcome.reason
@@ -283,7 +202,7 @@ def test_a_missing_cli_is_blocked_before_anything_is_written(volume, dead_login,
     claude = fake("ok")
     claude.path.unlink()
 
-    outcome = run(volume, claude)
+    outcome = try_once(volume, claude)
 
     assert outcome.kind is Kind.BLOCKED
     assert os.listdir(volume) == [credentials.FILE_NAME]  # noqa: PTH208
@@ -294,7 +213,7 @@ def test_a_run_that_is_not_due_writes_nothing(volume, fake, left):
     data = login(expires_at=refresh.utc_now() + timedelta(seconds=left))
     (volume / credentials.FILE_NAME).write_bytes(data)
 
-    outcome = run(volume, fake("ok"))
+    outcome = try_once(volume, fake("ok"))
 
     assert outcome.kind is Kind.NOT_DUE
     assert os.listdir(volume) == [credentials.FILE_NAME]  # noqa: PTH208
@@ -303,7 +222,7 @@ def test_a_run_that_is_not_due_writes_nothing(volume, fake, left):
 def test_another_credential_skips_the_run(volume, fake, dead_login):
     claude = fake("ok")
 
-    outcome = run(volume, claude, skipped_for="CLAUDE_ACCESS_TOKEN")
+    outcome = try_once(volume, claude, skipped_for="CLAUDE_ACCESS_TOKEN")
 
     assert outcome.kind is Kind.SKIPPED
     assert claude.calls == []
@@ -313,7 +232,7 @@ def test_another_credential_skips_the_run(volume, fake, dead_login):
 def test_a_broken_memory_does_not_stop_a_renewal(volume, fake, dead_login, data):
     (volume / state.FILE_NAME).write_bytes(data)
 
-    assert run(volume, fake("ok")).kind is Kind.REFRESHED
+    assert try_once(volume, fake("ok")).kind is Kind.REFRESHED
 
 
 def test_other_keys_of_the_file_and_the_memory_hold_no_token_afterwards(
@@ -322,7 +241,7 @@ def test_other_keys_of_the_file_and_the_memory_hold_no_token_afterwards(
     whole = json.loads(dead_login) | {"mcpOAuth": {"kept": 1}}
     (volume / credentials.FILE_NAME).write_text(json.dumps(whole))
 
-    run(volume, fake("ok"))
+    try_once(volume, fake("ok"))
 
     saved = json.loads((volume / credentials.FILE_NAME).read_text())
     assert saved["mcpOAuth"] == {"kept": 1}
@@ -334,7 +253,7 @@ def test_other_keys_of_the_file_and_the_memory_hold_no_token_afterwards(
 def test_nothing_is_left_behind_but_the_two_files_and_the_lock(
     volume, fake, dead_login
 ):
-    run(volume, fake("ok"))
+    try_once(volume, fake("ok"))
 
     assert set(os.listdir(volume)) == {  # noqa: PTH208
         credentials.FILE_NAME,

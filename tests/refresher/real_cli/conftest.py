@@ -9,7 +9,8 @@ from pathlib import Path
 import commands
 import pytest
 from logins import age_last_try
-from oauth_standin import Behaviour, Standin
+from oauth_ledger import Behaviour
+from oauth_standin import Standin
 
 from refresher import credentials, files
 
