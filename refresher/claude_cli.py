@@ -30,10 +30,10 @@ _HINT_BYTES = 256 * 1024
 
 
 def find(settings: Settings) -> str | None:
-    """Give the path of the CLI, or None."""
-    return shutil.which(
-        settings.claude_bin, path=settings.cli_environ.get("PATH", os.defpath)
-    )
+    """Give the absolute path of the CLI, or None: it runs in another directory."""
+    search = settings.cli_environ.get("PATH", os.defpath)
+    found = shutil.which(settings.claude_bin, path=search)
+    return str(Path(found).absolute()) if found else None
 
 
 def run(settings: Settings, arguments: Sequence[str], lock: int) -> Ended:

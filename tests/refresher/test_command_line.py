@@ -6,8 +6,8 @@ import signal
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import commands
 import pytest
+import refresher_process
 from logins import age_last_try, login
 
 from refresher import credentials, files, lock, outcome, refresh, settings
@@ -30,7 +30,9 @@ def output(done):
 
 @pytest.mark.parametrize("word", ["", "once", "plan", "status", "import", "operator"])
 def test_help_tells_every_outcome_and_exit_code(volume, word):
-    done = commands.refresher(volume, "claude", *filter(None, [word]), "--help")
+    done = refresher_process.refresher(
+        volume, "claude", *filter(None, [word]), "--help"
+    )
 
     assert done.returncode == 0
     for kind in outcome.Kind:
@@ -46,7 +48,7 @@ def test_help_tells_every_outcome_and_exit_code(volume, word):
 def test_once_tells_its_outcome_by_a_word_and_a_code(volume, fake, put, mode, code):
     put(-60)
 
-    done = commands.refresher(volume, fake(mode).path, "once")
+    done = refresher_process.refresher(volume, fake(mode).path, "once")
 
     remembered = files.read_state(volume).last.outcome
     assert done.returncode == code == remembered.exit_code
@@ -54,7 +56,7 @@ def test_once_tells_its_outcome_by_a_word_and_a_code(volume, fake, put, mode, co
 
 
 def test_once_without_a_login_says_how_to_get_one(volume, fake):
-    done = commands.refresher(volume, fake("ok").path, "once")
+    done = refresher_process.refresher(volume, fake("ok").path, "once")
 
     assert done.returncode == 78
     assert "NoCredentials" in output(done)
@@ -66,7 +68,9 @@ def test_once_skips_itself_where_the_login_is_not_used(volume, fake, put, name):
     put(-60)
     claude = fake("ok")
 
-    done = commands.refresher(volume, claude.path, "once", **{name: "sk-secret"})
+    done = refresher_process.refresher(
+        volume, claude.path, "once", **{name: "sk-secret"}
+    )
 
     assert done.returncode == 0
     assert done.stdout.decode().startswith(f"Skipped: {name} is set")
@@ -77,7 +81,7 @@ def test_once_skips_itself_where_the_login_is_not_used(volume, fake, put, name):
 def test_once_warns_before_the_login_ends(volume, fake, put):
     put(3600, login_ends_at=refresh.utc_now() + timedelta(days=6))
 
-    done = commands.refresher(volume, fake("ok").path, "once")
+    done = refresher_process.refresher(volume, fake("ok").path, "once")
 
     assert done.returncode == 0
     assert b"WARNING the login ends at" in done.stderr
@@ -87,7 +91,7 @@ def test_plan_says_what_it_would_run_and_changes_nothing(volume, fake, put):
     data = put(-60)
     claude = fake("ok")
 
-    done = commands.refresher(volume, claude.path, "plan")
+    done = refresher_process.refresher(volume, claude.path, "plan")
 
     assert done.returncode == 0
     assert "Would run `claude mcp list` now" in output(done)
@@ -100,7 +104,7 @@ def test_plan_says_what_it_would_run_and_changes_nothing(volume, fake, put):
 def test_plan_tells_the_next_try_and_the_next_tick(volume, fake, put):
     put(3600)
 
-    done = commands.refresher(
+    done = refresher_process.refresher(
         volume,
         fake("ok").path,
         "plan",
@@ -115,11 +119,11 @@ def test_plan_tells_the_next_try_and_the_next_tick(volume, fake, put):
 
 def test_plan_shows_the_fallback_and_a_blocked_run(volume, fake, put):
     put(-60)
-    commands.refresher(volume, fake("unchanged").path, "once")
+    refresher_process.refresher(volume, fake("unchanged").path, "once")
     age_last_try(volume, 3600)
 
-    fallback = commands.refresher(volume, fake("ok").path, "plan")
-    blocked = commands.refresher(volume, "/nowhere/claude", "plan")
+    fallback = refresher_process.refresher(volume, fake("ok").path, "plan")
+    blocked = refresher_process.refresher(volume, "/nowhere/claude", "plan")
 
     assert "Would run `claude -p ping --model haiku" in output(fallback)
     assert '--tools "" ' in output(fallback)
@@ -128,9 +132,9 @@ def test_plan_shows_the_fallback_and_a_blocked_run(volume, fake, put):
 
 def test_status_in_json_holds_everything_and_no_token(volume, fake, put):
     put(-60, login_ends_at=refresh.utc_now() + timedelta(days=3))
-    commands.refresher(volume, fake("ok").path, "once")
+    refresher_process.refresher(volume, fake("ok").path, "once")
 
-    done = commands.refresher(volume, fake("ok").path, "status", "--json")
+    done = refresher_process.refresher(volume, fake("ok").path, "status", "--json")
 
     status = json.loads(done.stdout)
     saved = json.loads((volume / credentials.FILE_NAME).read_text())["claudeAiOauth"]
@@ -149,9 +153,9 @@ def test_status_in_json_holds_everything_and_no_token(volume, fake, put):
 
 def test_status_in_words_holds_no_token_either(volume, fake, put):
     put(-60)
-    commands.refresher(volume, fake("unchanged").path, "once")
+    refresher_process.refresher(volume, fake("unchanged").path, "once")
 
-    done = commands.refresher(volume, fake("ok").path, "status")
+    done = refresher_process.refresher(volume, fake("ok").path, "status")
 
     assert done.returncode == 75
     for words in ("ended at", "last try:", "NotRefreshed", "failed tries:  1 in a row"):
@@ -167,14 +171,17 @@ def test_status_can_be_asked_by_a_script(volume, fake, put, left, code):
     if left is not None:
         put(left)
 
-    assert commands.refresher(volume, fake("ok").path, "status").returncode == code
+    assert (
+        refresher_process.refresher(volume, fake("ok").path, "status").returncode
+        == code
+    )
 
 
 def test_import_takes_a_login_on_stdin(volume, fake, put):
     data = put(3600)
     (volume / credentials.FILE_NAME).unlink()
 
-    done = commands.refresher(volume, fake("ok").path, "import", data=data)
+    done = refresher_process.refresher(volume, fake("ok").path, "import", data=data)
 
     assert done.returncode == 0
     assert "Do not use this login anywhere else" in output(done)
@@ -183,7 +190,9 @@ def test_import_takes_a_login_on_stdin(volume, fake, put):
 
 
 def test_import_refuses_what_is_no_login(volume, fake):
-    done = commands.refresher(volume, fake("ok").path, "import", data=b"sk-ant-secret")
+    done = refresher_process.refresher(
+        volume, fake("ok").path, "import", data=b"sk-ant-secret"
+    )
 
     assert done.returncode == 78
     assert "nothing was changed: Invalid: " in output(done)
@@ -191,14 +200,16 @@ def test_import_refuses_what_is_no_login(volume, fake):
 
 
 def test_a_bad_setting_is_named(volume, fake):
-    done = commands.refresher(volume, fake("ok").path, "once", REFRESH_WINDOW="300")
+    done = refresher_process.refresher(
+        volume, fake("ok").path, "once", REFRESH_WINDOW="300"
+    )
 
     assert done.returncode == 78
     assert "REFRESH_WINDOW: expected whole seconds from 60 to 290" in output(done)
 
 
 def test_the_operator_says_what_to_install_or_that_it_is_not_there(volume, fake):
-    done = commands.refresher(volume, fake("ok").path, "operator")
+    done = refresher_process.refresher(volume, fake("ok").path, "operator")
 
     assert done.returncode == 78
     assert "claude-refresher: `operator` " in output(done)
@@ -208,7 +219,7 @@ def test_the_operator_says_what_to_install_or_that_it_is_not_there(volume, fake)
 def test_a_signal_lets_the_cli_finish(volume, fake, put, eventually, number):
     put(-60)
     claude = fake("wait_then_ok")
-    process = commands.start(volume, claude.path, "once")
+    process = refresher_process.start(volume, claude.path, "once")
     eventually(lambda: claude.started)
 
     process.send_signal(number)
@@ -223,9 +234,9 @@ def test_a_signal_lets_the_cli_finish(volume, fake, put, eventually, number):
 def test_a_signal_ends_the_wait_for_the_lock(volume, fake, put, eventually):
     put(-60)
     claude = fake("wait_then_ok")
-    first = commands.start(volume, claude.path, "once")
+    first = refresher_process.start(volume, claude.path, "once")
     eventually(lambda: claude.started)
-    second = commands.start(volume, claude.path, "once", LOG_LEVEL="debug")
+    second = refresher_process.start(volume, claude.path, "once", LOG_LEVEL="debug")
     eventually(lambda: _waits_for(volume / lock.FILE_NAME, second.pid))
 
     second.send_signal(signal.SIGTERM)
@@ -249,12 +260,12 @@ def _waits_for(path, pid):
 def test_a_killed_refresher_leaves_the_lock_to_its_cli(volume, fake, put, eventually):
     put(-60)
     claude = fake("wait_then_ok")
-    process = commands.start(volume, claude.path, "once")
+    process = refresher_process.start(volume, claude.path, "once")
     eventually(lambda: claude.started)
     process.kill()
     process.communicate(timeout=60)
 
-    next_one = commands.start(volume, claude.path, "once")
+    next_one = refresher_process.start(volume, claude.path, "once")
     eventually(lambda: _waits_for(volume / lock.FILE_NAME, next_one.pid))
     claude.go()
     out, _ = next_one.communicate(timeout=60)
@@ -271,7 +282,7 @@ def test_a_killed_refresher_leaves_the_lock_to_its_cli(volume, fake, put, eventu
 def test_five_at_once_start_one_cli_and_agree(volume, fake, put, mode, code):
     put(-60)
     claude = fake(mode)
-    processes = [commands.start(volume, claude.path, "once") for _ in range(5)]
+    processes = [refresher_process.start(volume, claude.path, "once") for _ in range(5)]
     for process in processes:
         process.communicate(timeout=60)
 

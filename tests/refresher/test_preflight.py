@@ -5,18 +5,20 @@ import os
 import shutil
 from datetime import timedelta
 
-import commands
 import pytest
+import refresher_process
 from fake_claude import FakeClaude
 from logins import login
 
 from refresher import credentials, files, lock, preflight, refresh
 
 other_user = pytest.mark.skipif(
-    bool(commands.why_no_other_user()), reason=str(commands.why_no_other_user())
+    bool(refresher_process.why_no_other_user()),
+    reason=str(refresher_process.why_no_other_user()),
 )
 mounts = pytest.mark.skipif(
-    bool(commands.why_no_mounts()), reason=str(commands.why_no_mounts())
+    bool(refresher_process.why_no_mounts()),
+    reason=str(refresher_process.why_no_mounts()),
 )
 
 
@@ -36,7 +38,7 @@ def place(open_directory):
 
 def give(*paths):
     for path in paths:
-        os.chown(path, commands.OTHER_USER, commands.OTHER_USER)
+        os.chown(path, refresher_process.OTHER_USER, refresher_process.OTHER_USER)
 
 
 def assert_blocked(done, fake, words):
@@ -54,7 +56,9 @@ def assert_refreshed(done, fake):
 
 
 def as_other_user(volume, fake, word="once"):
-    return commands.refresher(volume, fake.path, word, before=commands.AS_OTHER_USER)
+    return refresher_process.refresher(
+        volume, fake.path, word, before=refresher_process.AS_OTHER_USER
+    )
 
 
 @other_user
@@ -118,7 +122,7 @@ def test_a_readable_file_of_another_user_in_an_own_directory_will_do(place):
     give(volume)
 
     assert_refreshed(as_other_user(volume, fake), fake)
-    assert path.stat().st_uid == commands.OTHER_USER
+    assert path.stat().st_uid == refresher_process.OTHER_USER
 
 
 @other_user
@@ -150,9 +154,9 @@ def test_status_warns_of_what_would_block_before_it_is_due(place):
 )
 def test_mounts_that_would_keep_the_old_token_are_refused(place, script, words):
     volume, path, fake = place
-    before = commands.among_mounts(script.format(volume=volume, path=path))
+    before = refresher_process.among_mounts(script.format(volume=volume, path=path))
 
-    done = commands.refresher(volume, fake.path, "once", before=before)
+    done = refresher_process.refresher(volume, fake.path, "once", before=before)
 
     assert_blocked(done, fake, words)
 
@@ -162,12 +166,12 @@ def test_mounts_that_would_keep_the_old_token_are_refused(place, script, words):
 def test_an_immutable_file_is_refused(place):
     volume, path, fake = place
     data = path.read_text()
-    before = commands.among_mounts(
+    before = refresher_process.among_mounts(
         f"mount -t tmpfs -o mode=700 none {volume}\n"
         f"cat > {path} <<'END'\n{data}\nEND\nchattr +i {path}"
     )
 
-    done = commands.refresher(volume, fake.path, "once", before=before)
+    done = refresher_process.refresher(volume, fake.path, "once", before=before)
 
     assert_blocked(done, fake, "cannot be replaced")
 
@@ -183,12 +187,12 @@ def test_an_immutable_file_is_refused(place):
 def test_a_full_volume_is_refused(place, options):
     volume, path, fake = place
     data = path.read_text()
-    before = commands.among_mounts(
+    before = refresher_process.among_mounts(
         f"mount -t tmpfs -o {options},mode=700 none {volume}\n"
         f"cat > {path} <<'END'\n{data}\nEND"
     )
 
-    done = commands.refresher(volume, fake.path, "once", before=before)
+    done = refresher_process.refresher(volume, fake.path, "once", before=before)
 
     assert_blocked(done, fake, "cannot take a new token")
 
@@ -198,12 +202,12 @@ def test_a_volume_that_fills_during_the_run_may_have_cost_the_token(place):
     volume, path, _ = place
     data = path.read_text()
     fake = FakeClaude(volume.parent / "bin", "fills_disk")
-    before = commands.among_mounts(
+    before = refresher_process.among_mounts(
         f"mount -t tmpfs -o size=4m,mode=700 none {volume}\n"
         f"cat > {path} <<'END'\n{data}\nEND"
     )
 
-    done = commands.refresher(volume, fake.path, "once", before=before)
+    done = refresher_process.refresher(volume, fake.path, "once", before=before)
 
     assert done.stdout.decode().startswith("PossiblySpent: "), done
     assert done.returncode == 75
@@ -215,7 +219,7 @@ def test_a_symbolic_link_is_refused(place):
     path.rename(volume / "elsewhere")
     path.symlink_to("elsewhere")
 
-    done = commands.refresher(volume, fake.path, "once")
+    done = refresher_process.refresher(volume, fake.path, "once")
 
     assert_blocked(done, fake, "symbolic link")
     assert json.loads((volume / "elsewhere").read_text())
@@ -226,7 +230,7 @@ def test_a_directory_reached_by_a_symbolic_link_will_do(place):
     link = volume.parent / "link"
     link.symlink_to(volume)
 
-    assert_refreshed(commands.refresher(link, fake.path, "once"), fake)
+    assert_refreshed(refresher_process.refresher(link, fake.path, "once"), fake)
 
 
 def test_the_probe_leaves_nothing_and_clears_an_older_one(volume):

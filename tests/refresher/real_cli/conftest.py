@@ -6,8 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-import commands
 import pytest
+import refresher_process
 from logins import age_last_try
 from oauth_ledger import Behaviour
 from oauth_standin import Standin
@@ -66,7 +66,7 @@ class House:
     def run(self, *words, data=b"", **more):
         """Run `claude-refresher`; its output, after a look that no token is in it."""
         environ = self.standin.environ | more
-        done = commands.refresher(
+        done = refresher_process.refresher(
             self.volume, self.claude_bin, *words, data=data, **environ
         )
         return self.finished(done.args, done.returncode, done.stdout, done.stderr)
@@ -74,7 +74,7 @@ class House:
     def start(self):
         """Begin `claude-refresher once`, and go on."""
         environ = self.standin.environ
-        return commands.start(self.volume, self.claude_bin, "once", **environ)
+        return refresher_process.start(self.volume, self.claude_bin, "once", **environ)
 
     def finish(self, process):
         out, err = process.communicate(timeout=200)
