@@ -24,6 +24,8 @@ from refresher.settings import Settings, SettingsError
 
 # ruff: noqa: T201 - a command line speaks by printing
 
+_Command = Callable[[Settings, argparse.Namespace], int]
+
 
 def _kinds(exit_code: int) -> str:
     return ", ".join(kind for kind, code in EXIT_CODES.items() if code == exit_code)
@@ -53,7 +55,7 @@ def main() -> None:
 def run(words: Sequence[str]) -> int:
     """Run one command and give its exit code."""
     arguments = _parser().parse_args(words)
-    command: Callable[[Settings, argparse.Namespace], int] = arguments.command
+    command: _Command = arguments.command
     try:
         settings = Settings.from_environ(os.environ)
     except SettingsError as ex:
@@ -77,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, command: object, text: str) -> argparse.ArgumentParser:
+    def add(name: str, command: _Command, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(
             name,
             help=text,

@@ -175,11 +175,8 @@ def next_tick(settings: Settings, after: datetime) -> datetime | None:
     if settings.schedule is None:
         return None
     ticks = cronsim.CronSim(settings.schedule, after.astimezone(settings.time_zone))
-    for tick in ticks:
-        instant = tick.astimezone(UTC)
-        if instant > after:
-            return instant
-    return None
+    instants = (tick.astimezone(UTC) for tick in ticks)
+    return next((instant for instant in instants if instant > after), None)
 
 
 def login_warning(now: datetime, found: credentials.Found) -> str | None:

@@ -92,9 +92,10 @@ PASSED_TO_CLI = (
 """How to reach the network, and nothing that could change what the CLI does there."""
 
 _BURNS = "can use up the refresh token without saving the new one"
+_BY_CHANCE = "renews only by chance"
 _HARMFUL_COMMANDS = {
-    "agents": _BURNS,
-    "auth": "saves only about half of its renewals",
+    "agents": _BY_CHANCE,
+    "auth": _BY_CHANCE,
     "doctor": _BURNS,
     "plugin": _BURNS,
 }

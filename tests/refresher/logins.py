@@ -50,7 +50,9 @@ def age_last_try(volume, seconds):
     files.write_state(volume, msgspec.structs.replace(remembered, last=last))
 
 
-def try_once(volume, fake, *, seconds=30.0, stop=None, **changes):
+def try_once(
+    volume, fake, *, seconds=30.0, stop=None, clock=refresh.utc_now, **changes
+):
     """Do what `claude-refresher once` does, in this process."""
     tried = make_settings(
         volume,
@@ -59,4 +61,4 @@ def try_once(volume, fake, *, seconds=30.0, stop=None, **changes):
         cli_environ={"PATH": os.environ["PATH"]},
         **changes,
     )
-    return refresh.once(tried, stop=stop or threading.Event())
+    return refresh.once(tried, stop=stop or threading.Event(), clock=clock)

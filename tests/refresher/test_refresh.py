@@ -269,3 +269,13 @@ def test_looking_changes_nothing(volume, fake, dead_login):
 
     assert isinstance(view.decision, decide.Run)
     assert os.listdir(volume) == [credentials.FILE_NAME]  # noqa: PTH208
+
+
+def test_a_clock_that_jumped_ahead_makes_it_due(volume, fake):
+    now = refresh.utc_now()
+    data = login(expires_at=now + timedelta(hours=1))
+    (volume / credentials.FILE_NAME).write_bytes(data)
+
+    outcome = try_once(volume, fake("ok"), clock=lambda: now + timedelta(hours=2))
+
+    assert outcome.kind is Kind.REFRESHED

@@ -1,6 +1,8 @@
 """The environment as a value."""
 
 from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -23,6 +25,40 @@ def test_an_empty_variable_counts_as_unset():
 
     assert Settings.from_environ(named | {"HOME": "/h"}) == Settings.from_environ(
         {"HOME": "/h"}
+    )
+
+
+def test_every_setting_can_be_chosen():
+    found = Settings.from_environ(
+        {
+            "CLAUDE_CONFIG_DIR": "/var/lib/claude",
+            "CLAUDE_BIN": "/opt/claude",
+            "REFRESH_WINDOW": "290",
+            "REFRESH_INTERVAL": "90",
+            "REFRESH_SCHEDULE": "17 */4 * * *",
+            "REFRESH_TIME_ZONE": "Europe/Berlin",
+            "CLI_TIMEOUT": "180",
+            "REFRESH_COMMAND": "mcp list --some 'two words'",
+            "FALLBACK": "off",
+            "FALLBACK_COMMAND": "-p hello",
+            "LOG_LEVEL": "debug",
+        }
+    )
+
+    assert found == Settings(
+        config_dir=Path("/var/lib/claude"),
+        claude_bin="/opt/claude",
+        window=timedelta(seconds=290),
+        interval=timedelta(seconds=90),
+        cli_timeout=timedelta(seconds=180),
+        refresh_command=("mcp", "list", "--some", "two words"),
+        fallback=False,
+        fallback_command=("-p", "hello"),
+        schedule="17 */4 * * *",
+        time_zone=ZoneInfo("Europe/Berlin"),
+        log_level="DEBUG",
+        skipped_for=None,
+        cli_environ={},
     )
 
 
