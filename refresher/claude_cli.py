@@ -7,6 +7,7 @@ the renewal and the save loses the login.
 """
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -115,11 +116,13 @@ _FAILURE = re.compile(
     r"|(?P<proxy>proxy refused)|(?P<errno>\bE[A-Z]{4,14}\b))"
 )
 
+_NETWORK_ERRORS = {*errno.errorcode.values(), "ENOTFOUND"}  # the last is Node's own
+
 
 def _hint(debug: Path) -> str | None:
     """Tell the reason that the CLI's debug log gives, in words of our own.
 
-    Only a number or a fixed word is taken over, so no secret can come along. The
+    Only numbers and known words are taken over, so no secret can come along. The
     log's wording is no contract: without a match there is no hint.
     """
     try:
@@ -135,7 +138,7 @@ def _hint(debug: Path) -> str | None:
             return f"{waited} without an answer"
         case [{"proxy": str()}]:
             return "the proxy refused the connection"
-        case [{"errno": str(name)}]:
+        case [{"errno": str(name)}] if name in _NETWORK_ERRORS:
             return f"network error {name}"
         case _:
             return None

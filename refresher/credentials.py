@@ -62,7 +62,8 @@ class Unreadable(msgspec.Struct, frozen=True):
     reason: str
 
 
-Found: TypeAlias = Credential | Missing | Blanked | Malformed | Unreadable
+NoLogin: TypeAlias = Missing | Blanked | Malformed | Unreadable
+Found: TypeAlias = Credential | NoLogin
 
 
 class _OAuth(msgspec.Struct, rename="camel"):

@@ -62,7 +62,8 @@ def replace(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    _sync(path.parent)
+    with contextlib.suppress(OSError):  # not every file system can
+        _sync(path.parent)
 
 
 def sync_credentials(config_dir: Path) -> None:

@@ -3,13 +3,14 @@
 import threading
 from datetime import datetime, timedelta
 
-from refresher import credentials, decide, files, lock, preflight
-from refresher.outcome import Kind, Outcome
+from refresher import credentials, files, lock, preflight
+from refresher.outcome import Kind, Outcome, moment
 from refresher.settings import Settings
 
 MOST_BYTES = 1024 * 1024
 """No credentials file is near that size."""
 
+_LOG_IN_ANEW = "log in anew and import that"
 _CLI_LOCK_WAIT = timedelta(seconds=45)  # the CLI holds its lock for some 30 s at most
 
 
@@ -21,9 +22,11 @@ def install(
     Returns the login, or an Outcome that says why nothing was changed.
     """
     found = credentials.parse(data)
-    refusal = _refuse(found, now)
-    if refusal or not isinstance(found, credentials.Credential):
-        return refusal or Outcome(Kind.INVALID, "this is no login")
+    if not isinstance(found, credentials.Credential):
+        return _refusal(found)
+    if found.login_ends_at and found.login_ends_at <= now:
+        ended = f"this login ended at {moment(found.login_ends_at)}"
+        return Outcome(Kind.LOGIN_REQUIRED, f"{ended}; {_LOG_IN_ANEW}")
     directory = settings.config_dir
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -48,23 +51,9 @@ def _replace(data: bytes, settings: Settings, stop: threading.Event) -> None:
         files.replace(directory / credentials.FILE_NAME, data)
 
 
-def _refuse(found: credentials.Found, now: datetime) -> Outcome | None:
-    match found:
-        case credentials.Credential(login_ends_at=datetime() as end) if end <= now:
-            return Outcome(
-                Kind.LOGIN_REQUIRED, decide.login_warning(now, found) or "it has ended"
-            )
-        case credentials.Credential():
-            return None
-        case credentials.Blanked(reason):
-            return Outcome(
-                Kind.LOGIN_REQUIRED, f"{reason}; log in anew and import that"
-            )
-        case (
-            credentials.Missing(reason)
-            | credentials.Malformed(reason)
-            | credentials.Unreadable(reason)
-        ):
-            return Outcome(
-                Kind.INVALID, f"{reason}; give the CLI's own .credentials.json on stdin"
-            )
+def _refusal(found: credentials.NoLogin) -> Outcome:
+    if isinstance(found, credentials.Blanked):
+        return Outcome(Kind.LOGIN_REQUIRED, f"{found.reason}; {_LOG_IN_ANEW}")
+    return Outcome(
+        Kind.INVALID, f"{found.reason}; give the CLI's own .credentials.json on stdin"
+    )

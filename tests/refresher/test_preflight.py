@@ -55,6 +55,17 @@ def assert_refreshed(done, fake):
     assert len(fake.calls) == 1
 
 
+def on_tmpfs(volume, path, options, then="true"):
+    """Words to run a command with the volume on a small disk of its own."""
+    return refresher_process.among_mounts(
+        f"""mount -t tmpfs -o {options},mode=700 none {volume}
+cat > {path} <<'END'
+{path.read_text()}
+END
+{then}"""
+    )
+
+
 def as_other_user(volume, fake, word="once"):
     return refresher_process.refresher(
         volume, fake.path, word, before=refresher_process.AS_OTHER_USER
@@ -165,11 +176,7 @@ def test_mounts_that_would_keep_the_old_token_are_refused(place, script, words):
 @pytest.mark.skipif(not shutil.which("chattr"), reason="needs chattr")
 def test_an_immutable_file_is_refused(place):
     volume, path, fake = place
-    data = path.read_text()
-    before = refresher_process.among_mounts(
-        f"mount -t tmpfs -o mode=700 none {volume}\n"
-        f"cat > {path} <<'END'\n{data}\nEND\nchattr +i {path}"
-    )
+    before = on_tmpfs(volume, path, "size=8m", f"chattr +i {path}")
 
     done = refresher_process.refresher(volume, fake.path, "once", before=before)
 
@@ -186,11 +193,7 @@ def test_an_immutable_file_is_refused(place):
 )
 def test_a_full_volume_is_refused(place, options):
     volume, path, fake = place
-    data = path.read_text()
-    before = refresher_process.among_mounts(
-        f"mount -t tmpfs -o {options},mode=700 none {volume}\n"
-        f"cat > {path} <<'END'\n{data}\nEND"
-    )
+    before = on_tmpfs(volume, path, options)
 
     done = refresher_process.refresher(volume, fake.path, "once", before=before)
 
@@ -200,12 +203,8 @@ def test_a_full_volume_is_refused(place, options):
 @mounts
 def test_a_volume_that_fills_during_the_run_may_have_cost_the_token(place):
     volume, path, _ = place
-    data = path.read_text()
     fake = FakeClaude(volume.parent / "bin", "fills_disk")
-    before = refresher_process.among_mounts(
-        f"mount -t tmpfs -o size=4m,mode=700 none {volume}\n"
-        f"cat > {path} <<'END'\n{data}\nEND"
-    )
+    before = on_tmpfs(volume, path, "size=4m")
 
     done = refresher_process.refresher(volume, fake.path, "once", before=before)
 
