@@ -7,9 +7,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
 from fake_claude import FakeClaude
 from logins import login
-
 from refresher import credentials, refresh
 
 # A busy machine is no failure: nothing here asserts a time.

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Self
 
 import trustme
+
 from oauth_ledger import SCOPES, Behaviour, Ledger
 
 OAUTH_HOST = "platform.claude.com"

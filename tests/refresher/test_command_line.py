@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 import refresher_process
 from logins import age_last_try, login
-
 from refresher import credentials, files, lock, outcome, refresh, settings
 
 

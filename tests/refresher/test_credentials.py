@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from logins import NOW, login
 
+from logins import NOW, login
 from refresher import credentials
 
 SECRET = "sk-ant-oat01-secret"

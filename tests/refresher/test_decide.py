@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from logins import NOW, credential, make_settings
 
+from logins import NOW, credential, make_settings
 from refresher import credentials, decide, state
 from refresher.outcome import Kind, Outcome
 from refresher.settings import Command

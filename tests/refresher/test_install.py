@@ -8,8 +8,8 @@ import time
 from datetime import timedelta
 
 import pytest
-from logins import NOW, login, make_settings
 
+from logins import NOW, login, make_settings
 from refresher import credentials, files, install, lock
 from refresher.outcome import Kind
 

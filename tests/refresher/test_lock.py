@@ -6,8 +6,8 @@ import threading
 from datetime import timedelta
 
 import pytest
-from logins import try_once
 
+from logins import try_once
 from refresher import lock
 from refresher.outcome import Kind
 

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import oauth_standin
 import pytest
+
+import oauth_standin
 from oauth_ledger import Behaviour
 from oauth_standin import Standin
 

@@ -6,10 +6,10 @@ import shutil
 from datetime import timedelta
 
 import pytest
+
 import refresher_process
 from fake_claude import FakeClaude
 from logins import login
-
 from refresher import credentials, files, lock, preflight, refresh
 
 other_user = pytest.mark.skipif(

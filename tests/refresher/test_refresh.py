@@ -5,8 +5,8 @@ import os
 from datetime import timedelta
 
 import pytest
-from logins import age_last_try, login, make_settings, try_once
 
+from logins import age_last_try, login, make_settings, try_once
 from refresher import credentials, decide, files, lock, refresh, state
 from refresher.outcome import Kind
 from refresher.settings import Command

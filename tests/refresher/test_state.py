@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from logins import NOW, credential
 
+from logins import NOW, credential
 from refresher import credentials, state
 from refresher.outcome import Kind, Outcome
 from refresher.settings import Command

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from logins import NOW, credential
 
+from logins import NOW, credential
 from refresher import credentials, verify
 from refresher.outcome import Kind
 

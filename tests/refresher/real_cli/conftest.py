@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 import refresher_process
 from logins import age_last_try
 from oauth_ledger import Behaviour
 from oauth_standin import Standin
-
 from refresher import credentials, files
 
 PACKAGE = Path(__file__).parents[3] / "refresher" / "package.json"
