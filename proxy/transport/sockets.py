@@ -83,20 +83,21 @@ class Sockets:
         lines += [f"{name}: {value}" for name, value in headers.items()]
         lines += ["accept-encoding: identity", f"content-length: {len(body)}", "", ""]
         head = "\r\n".join(lines).encode("latin-1")
-        while True:
-            kept = self._take()
-            reply = SocketReply(self, kept or self._connect(watch), watch)
-            try:
-                reply.ask(head, body)
-            except NoAnswerError:
-                reply.close()
-                if kept is None:
-                    raise  # else it died idle, and nobody has seen the request
-            except BaseException:
-                reply.close()
-                raise
-            else:
-                return reply
+        if (kept := self._take()) is not None:
+            with contextlib.suppress(NoAnswerError):  # it died idle: a new one
+                return self._ask(kept, head, body, watch)
+        return self._ask(self._connect(watch), head, body, watch)
+
+    def _ask(
+        self, sock: socket.socket, head: bytes, body: bytes, watch: guard.Guard
+    ) -> "SocketReply":
+        reply = SocketReply(self, sock, watch)
+        try:
+            reply.ask(head, body)
+        except BaseException:
+            reply.close()
+            raise
+        return reply
 
     def close(self) -> None:
         """See `interface.Transport.close`."""

@@ -124,6 +124,10 @@ class ScriptedUpstream:
         """Wait until no call is open: each was answered or given up."""
         until(lambda: self.open_calls == 0, what="upstream calls are left open")
 
+    def forget(self):
+        """Count failures anew."""
+        self._failures.clear()
+
     def release(self, model=""):
         """Let the held answers go on."""
         for call in self.of(model):
