@@ -188,6 +188,9 @@ class _Completion:
     def failed(self, error: errors.ProxyError) -> None:
         """Note an error that is the whole answer."""
         self.record.code, self.record.status = error.code, error.status
+        if error.calls:
+            self.record.calls = error.calls
+            self.record.upstream_request_id = error.upstream_request_id
 
     def broken(self, error: completion.Error) -> None:
         """Note an error that was told inside a stream: its status was sent before."""

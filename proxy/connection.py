@@ -118,8 +118,9 @@ class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn is untyped
     headers_sent: bool
 
     def process_headers(self, headers: list[tuple[str, str]]) -> None:
+        """Heed the application's `Connection: close`, which gunicorn passes over."""
         super().process_headers(headers)
-        if ("connection", "close") in {(k.lower(), v.lower()) for k, v in headers}:
+        if any(n.lower() == "connection" and v.lower() == "close" for n, v in headers):
             self.force_close()
 
     def send_headers(self) -> None:

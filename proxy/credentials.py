@@ -271,7 +271,7 @@ class Credential:
         refused = self._refused
         if refused is not None and refused[0] == token.value:
             if self._now() < refused[2]:
-                raise refused[1]
+                raise refused[1].anew()
             self._refused = None
         if token.expires_at is not None and self._now() > token.expires_at + CLOCK_SKEW:
             when = datetime.fromtimestamp(token.expires_at, UTC)
@@ -291,7 +291,7 @@ class Credential:
         If ``final``, until the source has another one.
         """
         until = float("inf") if final else self._now() + REMEMBERED
-        self._refused = (token.value, error, until)
+        self._refused = (token.value, error.anew(), until)
 
     def renewed(self, old: Token, wait: Callable[[float], None]) -> Token | None:
         """Another token than ``old`` after a 401, or ``None``.

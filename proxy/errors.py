@@ -33,6 +33,25 @@ class ProxyError(Exception):
         self.code = code
         self.param = param
         self.headers = dict(headers or {})
+        self.calls = 0
+        """Calls to Anthropic that led here, for the log line."""
+        self.upstream_request_id = ""
+        """Anthropic's id of the last of them, where it answered."""
+
+    def anew(self) -> "ProxyError":
+        """The same answer as another exception, for an error that is told again.
+
+        One that is raised twice keeps the traceback of each time, and with it all that
+        those requests held.
+        """
+        return ProxyError(
+            self.message,
+            status=self.status,
+            type=self.type,
+            code=self.code,
+            param=self.param,
+            headers=self.headers,
+        )
 
 
 class InvalidRequestError(ProxyError):

@@ -173,6 +173,9 @@ class Upstream:
                             raise failed.answer from None
         except guard.Cancelled as ex:
             raise cancelled(ex.reason) from None
+        except errors.ProxyError as ex:
+            ex.calls = tries.calls
+            raise
 
     def _renewed(
         self, token: credentials.Token, watch: guard.Guard, failed: _FailedCall
@@ -273,6 +276,7 @@ class Upstream:
         said = error.decode_error(body)
         answer = error.to_openai_error(reply.status, said, context)
         answer.headers.update(error.passed_headers(reply.headers, datetime.now(UTC)))
+        answer.upstream_request_id = reply.headers.get("request-id", "")
         return _failed(answer, context, said.message if said else "")
 
 
@@ -295,12 +299,22 @@ def _failed(
 
 
 def _batches(reply: transport.Reply) -> Iterator[list[anthropic.Event]]:
-    """All events of one read together: one write to the client for them."""
+    """All events of one read together: one write to the client for them.
+
+    What came before an event that cannot be read is told before the error is raised.
+    """
     decoder = sse.Decoder()
     for data in reply:
-        payloads = decoder.feed(data)
-        if payloads:
-            yield [anthropic.decode_event(payload) for payload in payloads]
+        batch: list[anthropic.Event] = []
+        try:
+            for payload in decoder.feed(data):
+                batch.append(anthropic.decode_event(payload))  # noqa: PERF401 - kept on an error
+        except msgspec.DecodeError:
+            if batch:
+                yield batch
+            raise
+        if batch:
+            yield batch
 
 
 def _first(

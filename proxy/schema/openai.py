@@ -10,6 +10,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+LARGEST = 1_000_000_000
+"""More is no number of tokens."""
+
+Count = Annotated[int, Meta(ge=1, le=LARGEST)]
+
 ABSENT = Raw(b"")
 """What a ``Raw`` field holds when the client did not send it (``bytes(raw)`` is empty)."""
 
@@ -233,7 +238,7 @@ class Thinking(Struct, frozen=True, kw_only=True):
     """Anthropic's own ``thinking``, an extension here."""
 
     type: Literal["enabled", "adaptive", "disabled", "between_tools"]
-    budget_tokens: Annotated[int, Meta(ge=1)] | None = None
+    budget_tokens: Count | None = None
     display: Literal["summarized", "omitted"] | None = None
 
 
@@ -259,8 +264,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
 
     messages: list[Message]
     model: str | None = None
-    max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
-    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    max_completion_tokens: Count | None = None
+    max_tokens: Count | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     stop: str | list[str] | None = None
@@ -300,7 +305,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     web_search_options: dict[str, Raw] | None = None
 
     # Anthropic's own, passed through.
-    top_k: Annotated[int, Meta(ge=0)] | None = None
+    top_k: Annotated[int, Meta(ge=0, le=LARGEST)] | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
     cache_control: CacheControl | None = None

@@ -14,7 +14,14 @@ from typing import Any
 
 import msgspec
 
-_KEPT = frozenset({"type", "enum", "const", "title", "default"})
+MAX_PARTS = 20_000
+"""Subschemas; a schema of references to references could stand for billions."""
+
+_TYPES = frozenset(
+    {"object", "array", "string", "integer", "number", "boolean", "null"}
+)
+_KEPT = frozenset({"const", "title", "default"})
+_DEFINITION = re.compile(r"#/(?:\$defs|definitions)/([^/~%]+)")
 _FORMATS = frozenset(
     {
         "date-time", "time", "date", "duration", "email", "hostname", "uri",
@@ -72,15 +79,25 @@ class _Transform:
     def __init__(self, schema: object) -> None:
         self._document = schema
         self._open: list[str] = []  # references being followed, to see recursion
+        self._defs: dict[str, Schema] = {}
+        self._parts = 0
 
     def root(self) -> Schema:
-        return self._schema(self._document)
+        root = self._document
+        if isinstance(root, Mapping) and isinstance(root.get("$ref"), str):
+            root = _resolve(root, root["$ref"])
+            self._open.append(self._document["$ref"])  # type: ignore[index]
+        out = self._schema(root)
+        return {**out, "$defs": self._defs} if self._defs else out
 
     def _schema(self, node: object) -> Schema:
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise InexpressibleError("it is too large")
         if not isinstance(node, Mapping) or not node:
             raise InexpressibleError("a part of it allows any value")
         if "$ref" in node:
-            return self._reference(node)
+            return self._reference(node["$ref"])
         if "allOf" in node:
             return self._schema(_merged(node))
         out: Schema = {}
@@ -115,15 +132,13 @@ class _Transform:
                 if any(isinstance(one, dict | list) for one in _list(value)):
                     raise InexpressibleError("an enum holds objects or arrays")
                 out[key] = value
-            case "format" if value in _FORMATS:
-                out[key] = value
-            case "pattern" if isinstance(value, str) and not _LOOKAROUND.search(value):
-                out[key] = value
-            case "minItems" if value in {0, 1} and not isinstance(value, bool):
+            case "type":
+                if not all(_is_word(one) and one in _TYPES for one in _types(node)):
+                    raise InexpressibleError("it has a type of its own")
                 out[key] = value
             case "properties" | "required" | "additionalProperties":
                 pass  # _object
-            case _ if key in _KEPT:
+            case _ if _is_kept(key, value):
                 out[key] = value
             case _ if key in _DROPPED or key in _NOT_PROSE:
                 pass
@@ -144,23 +159,48 @@ class _Transform:
         elif not properties and extra is not False:
             raise InexpressibleError("an object does not name its properties")
         out["properties"] = {k: self._schema(v) for k, v in properties.items()}
-        named = [k for k in _list(node.get("required") or []) if k in properties]
+        required = _list(node.get("required") or [])
+        named = [k for k in required if isinstance(k, str) and k in properties]
         if named:
             out["required"] = named
         out["additionalProperties"] = False
 
-    def _reference(self, node: Mapping[str, Any]) -> Schema:
-        """A reference is replaced by what it points to; recursion has no equivalent."""
-        target = node["$ref"]
+    def _reference(self, target: object) -> Schema:
+        """A definition is transformed once; any other pointer is replaced by its goal.
+
+        Recursion has no equivalent.
+        """
         if not isinstance(target, str) or not target.startswith("#"):
             raise InexpressibleError("it refers to another document")
         if target in self._open:
             raise InexpressibleError("it is recursive")
+        named = _DEFINITION.fullmatch(target)
+        if named is not None and named[1] in self._defs:
+            return {"$ref": f"#/$defs/{named[1]}"}
         self._open.append(target)
         pointed = self._schema(_resolve(self._document, target))
         self._open.pop()
-        beside = {k: v for k, v in node.items() if k in {"description", "title"}}
-        return {**pointed, **beside}
+        if named is None:
+            return pointed
+        self._defs[named[1]] = pointed
+        return {"$ref": f"#/$defs/{named[1]}"}
+
+
+def _is_kept(key: str, value: object) -> bool:
+    """Whether the grammar can hold this keyword with this value."""
+    match key:
+        case "format":
+            return _is_word(value) and value in _FORMATS
+        case "pattern":
+            return isinstance(value, str) and _LOOKAROUND.search(value) is None
+        case "minItems":
+            return type(value) is int and value in {0, 1}
+        case _:
+            return key in _KEPT
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _list(value: object) -> Sequence[Any]:

@@ -16,6 +16,13 @@ from proxy import capabilities, errors
 from proxy.schema import anthropic, openai
 from proxy.translate import cache, content, late_system, names, tool_results, warn
 
+OPENING = anthropic.Message(
+    role="user",
+    content=[anthropic.Text(text="[The conversation begins with the assistant.]")],
+)
+"""What stands before a history that the assistant begins: not every version of the API
+takes an assistant turn first."""
+
 GO_ON = anthropic.Message(role="user", content=[anthropic.Text(text="Continue.")])
 """What follows a trailing assistant turn on models that refuse a prefill."""
 
@@ -65,6 +72,9 @@ def to_anthropic_messages(
     placed = late_system.place(turns.out, rules.model)
     if not placed:
         raise _invalid("messages", "hold nothing but blank text")
+    if placed[0].role == "assistant":
+        warnings.add("opening_added")
+        placed.insert(0, OPENING)
     return Conversation(
         system=system,
         messages=_end(placed, rules, warnings),
@@ -193,6 +203,8 @@ class _Turns:
             uses.append(use)
             calls.append(open_call)
         if message.function_call is not None:
+            if not message.function_call.name:
+                raise _invalid(f"{at}.function_call.name", "must not be empty")
             use_id = self._ids.take(f"call_{i}")
             uses.append(self._use(message.function_call, use_id, None))
             calls.append(
@@ -217,6 +229,8 @@ class _Turns:
             )
         if not call.id:
             raise _invalid(f"{at}.id", "is required")
+        if not call.function.name:
+            raise _invalid(f"{at}.function.name", "must not be empty")
         if any(call.id == one.id for one in earlier):
             raise _invalid(f"{at}.id", "is used twice in this message")
         use_id = self._ids.take(call.id)

@@ -15,7 +15,7 @@ _FORCED = re.compile(r'tool_choice: type "tool" and "any"')
 _SAMPLING = re.compile(r"`temperature`|`top_p`")
 _PREFILL = re.compile(r"prefill")
 _SIGNATURE = re.compile(
-    r"Invalid `signature`|bound to a different conversation"
+    r"Invalid `signature`|Invalid `data`|bound to a different conversation"
     r"|blocks in the latest assistant message cannot be modified"
 )
 _STRICT = re.compile(
@@ -74,9 +74,12 @@ def _continued(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
 
 
 def _without_thinking(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
+    """No replayed block, and no budget, which would ask for them in a tool turn."""
     kinds = anthropic.Thinking | anthropic.RedactedThinking
+    manual = sent.thinking is not None and sent.thinking.type == "enabled"
     return structs.replace(
         sent,
+        thinking=None if manual else sent.thinking,
         messages=[
             structs.replace(
                 one, content=[b for b in one.content if not isinstance(b, kinds)]

@@ -1,5 +1,6 @@
 """Tools, tool choice, and the names a client knows them by (b.5)."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from msgspec import Raw, Struct, json, structs
@@ -11,6 +12,10 @@ from proxy.translate import cache, json_schema, names, warn
 MAX_STRICT = 20  # structured outputs: strict tools in one request
 NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
 ANY_PARAMETERS = Raw(b'{"type":"object"}')
+
+UNIONS = frozenset({"anyOf", "oneOf", "allOf"})
+_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+_OBJECT, _EMPTY, _NO_TEXT = Raw(b'"object"'), Raw(b"{}"), Raw(b'""')
 
 _json_object = json.Decoder(dict[str, Raw]).decode
 
@@ -40,7 +45,7 @@ def to_tools(
     choice that names no tool.
     """
     functions = list(_functions(chat))
-    tools = [_tool(function, at, ttl) for function, at in functions]
+    tools = [_tool(function, at, ttl, warnings) for function, at in functions]
     _check_unique(tools, functions)
     used = _used_names(chat.messages)
     known = {
@@ -90,35 +95,72 @@ def _functions(
         yield openai.FunctionTool(function=function), f"functions[{i}]"
 
 
-def _tool(tool: openai.FunctionTool, at: str, ttl: cache.Ttl) -> anthropic.Tool:
+def _tool(
+    tool: openai.FunctionTool, at: str, ttl: cache.Ttl, warnings: warn.Warnings
+) -> anthropic.Tool:
     function = tool.function
     if not function.name:
         raise _refuse(f"{at}.name", "must not be empty")
     return anthropic.Tool(
         name=names.tool_name(function.name),
         description=function.description or None,
-        input_schema=_input_schema(function.parameters, f"{at}.parameters"),
+        input_schema=_input_schema(function.parameters, f"{at}.parameters", warnings),
         strict=function.strict or None,
         cache_control=cache.mark(tool, ttl) or cache.mark(function, ttl),
     )
 
 
-def _input_schema(parameters: Raw, at: str) -> Raw:
-    """The schema's own bytes where possible: it is the head of the cached prefix."""
+def _input_schema(parameters: Raw, at: str, warnings: warn.Warnings) -> Raw:
+    """The schema's own bytes where possible: it is the head of the cached prefix.
+
+    Two things that other tool servers allow are 400s at Anthropic: a union at the top
+    level, which is told in words instead, and property names it has no pattern for.
+    """
     given = bytes(parameters)
     if given in {b"", b"null"}:
         return NO_PARAMETERS
     try:
         schema = _json_object(given)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _refuse(at, "must be a JSON schema object") from None
     if not schema:
         return NO_PARAMETERS
+    if bytes(schema.get("type", _OBJECT)) != b'"object"':
+        raise _refuse(f"{at}.type", "must be 'object'")
+    _check_property_names(schema, at)
+    if not UNIONS.isdisjoint(schema):
+        warnings.add("tool_schema_simplified")
+        return Raw(json.encode({"type": "object", **_without_unions(schema)}))
     if "type" not in schema:
         return Raw(json.encode({"type": "object", **schema}))
-    if bytes(schema["type"]) != b'"object"':
-        raise _refuse(f"{at}.type", "must be 'object'")
     return parameters
+
+
+def _check_property_names(schema: dict[str, Raw], at: str) -> None:
+    try:
+        properties = _json_object(schema.get("properties", _EMPTY))
+    except ValueError:
+        raise _refuse(f"{at}.properties", "must be an object") from None
+    if not all(map(_PROPERTY.fullmatch, properties)):
+        raise _refuse(
+            f"{at}.properties",
+            "names must match ^[a-zA-Z0-9_.-]{1,64}$",
+            "invalid_value",
+        )
+
+
+def _without_unions(schema: dict[str, Raw]) -> dict[str, Raw]:
+    """The schema with its top-level unions as words in its description."""
+    told = "; ".join(
+        f"{k}: {bytes(v).decode()}" for k, v in schema.items() if k in UNIONS
+    )
+    try:
+        said = json.decode(schema.get("description", _NO_TEXT), type=str)
+    except ValueError:
+        said = ""
+    kept = {k: v for k, v in schema.items() if k not in UNIONS}
+    description = Raw(json.encode(f"{said}\n{told}".strip()))
+    return {**kept, "description": description}
 
 
 def _check_unique(

@@ -182,7 +182,7 @@ class SocketReply:
         self._sock = sock
         self._open = True
         self._received = 0
-        self._done = self._keep = False
+        self._done = self._keep = self._bad = False
         self._fields: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
         self.on_header = self._fields.__setitem__  # C functions: no Python frame for
@@ -244,10 +244,13 @@ class SocketReply:
                     raise BadAnswerError("the header block is too large")
                 return
         except (HttpParserError, HttpParserUpgrade) as ex:
+            self._keep = False
             if self._done:  # the answer is whole, what follows it is not ours
-                self._keep = False
                 return
-            raise BadAnswerError("the answer is not HTTP/1.1") from ex
+            if not self._parts:
+                raise BadAnswerError("the answer is not HTTP/1.1") from ex
+            self._bad = True  # said after what came before it
+            return
         except OSError as ex:
             self._ended(ex)
         self._ended(None)
@@ -277,6 +280,8 @@ class SocketReply:
                 yield data
             if self._done or not self._open:
                 return
+            if self._bad:
+                raise BadAnswerError("the answer is not HTTP/1.1")
             self._receive()
 
     def read(self) -> bytes:

@@ -1,0 +1,87 @@
+"""The stand-in in this process, and real `claude-proxy` processes in front of it."""
+
+import contextlib
+
+import httpx2
+import openai
+import pytest
+
+from e2e import service
+from proxy.demo import server
+
+KEY = "sk-ant-canary-of-the-tests"
+
+
+@pytest.fixture(scope="session")
+def _standin():
+    with server.serve() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _shared(_standin, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("claude-proxy")
+    base = _standin.base_url
+    with service.running(
+        directory, ANTHROPIC_API_KEY=KEY, ANTHROPIC_API_BASE=base
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def standin(_standin):
+    """The upstream, with nothing received yet; what a test scripts must be used."""
+    _standin.requests.clear()
+    _standin.accept_tokens = None
+    yield _standin
+    left, _standin.scripted = list(_standin.scripted), type(_standin.scripted)()
+    assert not left
+
+
+@pytest.fixture
+def proxy(_shared, standin):
+    """A proxy with an API key and otherwise its defaults, one for many tests."""
+    return _shared
+
+
+@pytest.fixture
+def start(standin, tmp_path):
+    """Start further proxies in front of the stand-in, with settings of their own."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(*arguments, **settings):
+            directory = tmp_path / f"proxy-{settings.get('PORT', '')}"
+            directory.mkdir()
+            settings = {"ANTHROPIC_API_BASE": standin.base_url} | settings
+            return stack.enter_context(
+                service.running(directory, *arguments, **settings)
+            )
+
+        yield begin
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch):
+    """Loopback is reached directly, whatever the machine's own settings are."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+def connect(running, *, strict=True, **options):
+    """The official client, which here tries everything once."""
+    options = {"api_key": "unused", "max_retries": 0} | options
+    return openai.OpenAI(
+        base_url=f"{running.url}/v1", _strict_response_validation=strict, **options
+    )
+
+
+@pytest.fixture(params=[True, False], ids=["strict", "lenient"])
+def client(proxy, request):
+    with connect(proxy, strict=request.param) as opened:
+        yield opened
+
+
+@pytest.fixture
+def http(proxy):
+    """A plain HTTP client, for what the official one would not send."""
+    with httpx2.Client(base_url=proxy.url, trust_env=False, timeout=30) as opened:
+        yield opened

@@ -1,0 +1,95 @@
+"""Health, readiness and metrics on a port of their own."""
+
+import threading
+from concurrent import futures
+
+import httpx2
+import openai
+import pytest
+from prometheus_client import parser
+
+from e2e import service
+from e2e.asking import ask
+from e2e.conftest import connect
+from e2e.scripts import message, text
+from waiting import LONG, until
+
+
+@pytest.fixture(scope="module")
+def _keyed(_standin, tmp_path_factory):
+    with service.running(
+        tmp_path_factory.mktemp("keyed"),
+        ANTHROPIC_API_BASE=_standin.base_url,
+        ANTHROPIC_API_KEY="key-of-the-tests",
+        PROXY_API_KEY="inbound-key",
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def keyed(_keyed, standin):
+    """A proxy with a key, which its health port does not ask for."""
+    return _keyed
+
+
+def get(url):
+    return httpx2.get(url, trust_env=False)
+
+
+def samples(running):
+    text = get(f"{running.health_url}/metrics").text
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in parser.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_the_health_port_answers_without_a_key(keyed):
+    assert get(f"{keyed.health_url}/healthz").json() == {"status": "ok"}
+    assert get(f"{keyed.health_url}/readyz").json() == {"status": "ready"}
+    assert get(f"{keyed.health_url}/nothing").status_code == 404
+    metrics = get(f"{keyed.health_url}/metrics")
+    assert metrics.headers["content-type"].startswith("text/plain")
+
+
+def test_the_api_port_has_the_originals_health_and_no_metrics(keyed):
+    assert get(f"{keyed.url}/health").json() == {"status": "ok"}
+    assert get(f"{keyed.url}/metrics").status_code == 404
+
+
+def test_the_metrics_count_what_was_answered(keyed, standin):
+    before, lines = samples(keyed), len(keyed.completions)
+    with connect(keyed, api_key="inbound-key") as client:
+        usage = ask(client).usage
+        ask(client, streamed=True)
+        standin.fail_next(status=402, type="billing_error")
+        with pytest.raises(openai.APIStatusError):
+            ask(client)
+    until(lambda: len(keyed.completions) == lines + 3)
+    after = samples(keyed)
+    more = {name: value - before.get(name, 0) for name, value in after.items()}
+    assert more["claude_proxy_requests_total", "200"] == 2
+    assert more["claude_proxy_requests_total", "402"] == 1
+    assert more["claude_proxy_tokens_total", "output"] == 2 * usage.completion_tokens
+    assert more["claude_proxy_tokens_total", "input"] == 2 * usage.prompt_tokens
+    assert more["claude_proxy_request_duration_seconds_count",] == 3
+    assert after["claude_proxy_requests_in_flight",] == 0
+
+
+def test_a_running_completion_is_counted_and_does_not_delay_a_probe(keyed, standin):
+    go_on = threading.Event()
+    answer = message(text("slow"))
+    standin.answer_with([*answer[:2], go_on, *answer[2:]])
+    with (
+        connect(keyed, api_key="inbound-key") as client,
+        futures.ThreadPoolExecutor() as pool,
+    ):
+        waiting = pool.submit(ask, client)
+        try:
+            until(lambda: samples(keyed)["claude_proxy_requests_in_flight",] == 1)
+            assert get(f"{keyed.health_url}/healthz").is_success
+        finally:
+            go_on.set()
+        assert waiting.result(LONG).choices[0].message.content == "slow"
+    until(lambda: samples(keyed)["claude_proxy_requests_in_flight",] == 0)
