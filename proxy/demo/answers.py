@@ -5,10 +5,12 @@
   tool, or a word of at least four letters of the tool's name (`get_weather` is called
   by "weather"). If it names none but says "tool", the first tool is called. A forced
   tool choice calls that tool, or the named ones, or the first. Arguments fit the
-  tool's schema: required properties, first enum values, and for a string the last
-  capitalised word of the text (a city, say).
+  tool's schema: required properties, first enum values, and of the text: what stands in
+  quotes or else the last capitalised word (a city, say), and the first number.
+* A system prompt that says to answer by calling tools is obeyed like a forced choice.
 * After tool results the text quotes them.
-* A structured output is an instance of its schema.
+* A structured output is an instance of its schema. A system prompt that asks for JSON
+  gets an instance of the schema that it holds, or an object of the prompt's quoted words.
 * Anthropic's documented test string makes it refuse.
 """
 
@@ -68,8 +70,8 @@ def _texts(turn: list[Block]) -> list[str]:
 def _prose(call: Call, calls: list[Block]) -> Iterator[Block]:
     turn = call.last_turn
     results = [block for block in turn if block["type"] == "tool_result"]
-    if call.output_schema is not None and not calls:
-        made = instances.make(call.output_schema, _word(turn), every=True)
+    if not calls and (asked := _json_asked_for(call)) is not None:
+        made = instances.make(asked, _hints(turn), every=True)
         yield {"type": "text", "text": json.dumps(made, ensure_ascii=False)}
         return
     said = "This is the built-in demo, not Claude."
@@ -80,10 +82,25 @@ def _prose(call: Call, calls: list[Block]) -> Iterator[Block]:
     else:
         length = sum(map(len, _texts(turn)))
         said += (
-            f" It was sent {len(call.messages)} messages; the last turn has "
-            f"{length} characters of text."
+            f" Messages sent: {len(call.messages)}; characters of text in the last "
+            f"turn: {length}."
         )
     yield {"type": "text", "text": said}
+
+
+def _json_asked_for(call: Call) -> object:
+    """Give the schema of the JSON that is asked for; None where none is."""
+    if call.output_schema is not None:
+        return call.output_schema
+    told = "\n".join(_texts([block for _, block in call.system_blocks()]))
+    if "and nothing else." not in told or "JSON" not in told:
+        return None
+    try:
+        return json.loads(told.rpartition("and nothing else.")[2])
+    except ValueError:
+        words = re.findall(r"['\"](\w+)['\"]", " ".join(_texts(call.last_turn)))
+        properties = {word: {"type": "string"} for word in words or ["answer"]}
+        return {"type": "object", "properties": properties}
 
 
 def _quote(result: Block) -> str:
@@ -94,7 +111,7 @@ def _quote(result: Block) -> str:
 def _tool_calls(call: Call, key: str) -> Iterator[Block]:
     turn = call.last_turn
     for index, tool in enumerate(_chosen(call, turn)):
-        arguments = instances.make(tool["input_schema"], _word(turn)) or {}
+        arguments = instances.make(tool["input_schema"], _hints(turn)) or {}
         yield {
             "type": "tool_use",
             "id": f"toolu_{digest(key.encode(), str(index).encode())}",
@@ -106,16 +123,23 @@ def _tool_calls(call: Call, key: str) -> Iterator[Block]:
 def _chosen(call: Call, turn: list[Block]) -> list[Block]:
     text = " ".join(_texts(turn))
     named = [tool for tool in call.tools if _names(text, tool["name"])]
+    answered = any(block["type"] == "tool_result" for block in turn)
+    told = re.search(
+        r"Answer by calling (?:the tool (?P<name>[\w-]+)|at least)",
+        "\n".join(_texts([block for _, block in call.system_blocks()])),
+    )
     match call.tool_choice:
         case "none":
             return []
         case "tool":
             name = call.body["tool_choice"]["name"]
             return [tool for tool in call.tools if tool["name"] == name]
+        case _ if told and not answered:
+            obeyed = [tool for tool in call.tools if tool["name"] == told["name"]]
+            chosen = obeyed or named or call.tools[:1]
         case "any":
             chosen = named or call.tools[:1]
         case _:
-            answered = any(block["type"] == "tool_result" for block in turn)
             asked = call.tools[:1] if re.search(r"(?i)\btools?\b", text) else []
             chosen = [] if answered else named or asked
     serial = (call.body.get("tool_choice") or {}).get("disable_parallel_tool_use")
@@ -129,11 +153,8 @@ def _names(text: str, name: str) -> bool:
     return re.search(rf"(?i)(?<![\w-])(?:{words})(?![\w-])", text) is not None
 
 
-def _word(turn: list[Block]) -> str:
-    """Give a word of the prompt to fill a string with: the last capitalised one."""
-    words: list[str] = re.findall(r"[^\W\d_]{3,}", " ".join(_texts(turn)))
-    capitalised = [word for word in words[1:] if word[0].isupper()]
-    return (capitalised or words or ["demo"])[-1][:40]
+def _hints(turn: list[Block]) -> instances.Hints:
+    return instances.hints(" ".join(_texts(turn)))
 
 
 def _within_limits(call: Call, id_: str, content: list[Block]) -> Answer:

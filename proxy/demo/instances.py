@@ -1,5 +1,7 @@
-"""An instance of a JSON schema, always the same one for the same schema."""
+"""An instance of a JSON schema, always the same one for the same schema and prompt."""
 
+import re
+from dataclasses import dataclass
 from typing import Any
 
 _FORMATS = {
@@ -17,20 +19,46 @@ _FORMATS = {
 _MAX_DEPTH = 16
 
 
-def make(schema: object, word: str, *, every: bool = False) -> object:
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What of a prompt's text may stand in an instance."""
+
+    word: str = "demo"
+    """For a string: quoted text, else the last capitalised word, a city, say."""
+    number: int = 1
+    """For a number: the first one."""
+
+
+def hints(text: str) -> Hints:
+    """Find a word and a number in a prompt's text."""
+    quoted = re.search(r"(?<!\w)['\"]([^'\"\n]{1,40})['\"](?!\w)", text)
+    words: list[str] = re.findall(r"[^\W\d_]{3,}", text)
+    capitalised = [word for word in words[1:] if word[0].isupper()]
+    word = quoted[1] if quoted else (capitalised or words or ["demo"])[-1][:40]
+    number = re.search(r"(?<![\w.])\d{1,9}(?![\w.]*\w)", text)
+    return Hints(word, int(number[0]) if number else 1)
+
+
+def make(schema: object, given: Hints, *, every: bool = False) -> object:
     """Make a value that fits the schema.
 
     Objects get their required properties, or `every` property; enums their first
-    value; strings become `word` unless a format says otherwise. A schema that cannot
-    be followed (a reference that leads nowhere or round in circles) gives null.
+    value; strings and numbers what the prompt gives, unless the schema says otherwise.
+    A schema that cannot be followed (a reference that leads nowhere or round in
+    circles) gives null.
     """
-    return _Maker(schema, word, every).make(schema, 0)
+    return _Maker(schema, given, every).make(schema, 0)
+
+
+def _within(schema: dict[str, Any], number: int) -> object:
+    low, high = schema.get("minimum", number), schema.get("maximum", number)
+    return max(low, min(number, high))
 
 
 class _Maker:
-    def __init__(self, root: object, word: str, every: bool) -> None:
+    def __init__(self, root: object, given: Hints, every: bool) -> None:
         self._root = root
-        self._word = word
+        self._given = given
         self._every = every
 
     def make(self, schema: object, depth: int) -> object:
@@ -57,9 +85,9 @@ class _Maker:
         kind = schema.get("type")
         match kind[0] if isinstance(kind, list) and kind else kind:
             case "string":
-                return _FORMATS.get(str(schema.get("format")), self._word)
+                return _FORMATS.get(str(schema.get("format")), self._given.word)
             case "integer" | "number":
-                return schema.get("minimum", 1)
+                return _within(schema, self._given.number)
             case "boolean":
                 return True
             case "array":

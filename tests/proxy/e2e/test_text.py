@@ -119,7 +119,7 @@ def test_another_turn_is_answered_with_the_history(client, standin):
     first = ask(client)
     history = [user("Hello"), first.choices[0].message.to_dict(), user("And now?")]
     second = ask(client, messages=history)
-    assert "sent 3 messages" in second.choices[0].message.content
+    assert "Messages sent: 3" in second.choices[0].message.content
     assert len(sent(standin)[1]["messages"]) == 3
 
 
