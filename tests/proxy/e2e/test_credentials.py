@@ -89,8 +89,8 @@ def rotate(path, standin):
 
     def rotated(write=rename_over):
         token = next(tokens)
+        standin.accept_tokens = {token}  # before anybody can read it
         write(path, written(token))
-        standin.accept_tokens = {token}
         return token
 
     return rotated
