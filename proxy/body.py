@@ -5,6 +5,7 @@ Falcon's bounded stream is empty for a chunked request.
 """
 
 import re
+from typing import BinaryIO
 
 import falcon
 import msgspec
@@ -22,7 +23,9 @@ def read(req: falcon.Request, limit: int) -> bytes:
     """The whole body, at most ``limit`` bytes.
 
     Raises ``InvalidRequestError``: 413 for more (before reading, where the length is
-    told), 415 for encodings and types that are not JSON, 400 for a body cut short.
+    told), 415 for encodings and types that are not JSON, 400 for a body cut short or
+    badly framed, 408 for one that takes too long. Raises ``ConnectionError`` when the
+    client is gone.
     """
     _check_type(req)
     length = _content_length(req)
@@ -33,7 +36,7 @@ def read(req: falcon.Request, limit: int) -> bytes:
     got = 0
     while length is None or got < length:
         step = STEP if length is None else min(STEP, length - got)
-        data = source.read(step)
+        data = _step(source, step)
         if not data:
             break
         parts.append(data)
@@ -45,6 +48,27 @@ def read(req: falcon.Request, limit: int) -> bytes:
             "The body is shorter than its Content-Length", code="invalid_body"
         )
     return b"".join(parts)
+
+
+def _step(source: BinaryIO, size: int) -> bytes:
+    """One read of what the server gives; its errors are those of ``proxy.connection``."""
+    try:
+        return source.read(size)
+    except TimeoutError:
+        raise errors.InvalidRequestError(
+            "The body did not arrive in time",
+            status=408,
+            code="request_timeout",
+            headers={"connection": "close"},
+        ) from None
+    except ConnectionError:
+        raise
+    except ValueError:
+        raise errors.InvalidRequestError(
+            "The body is cut short, or its chunks are malformed",
+            code="invalid_body",
+            headers={"connection": "close"},
+        ) from None
 
 
 def _content_length(req: falcon.Request) -> int | None:

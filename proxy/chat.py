@@ -45,7 +45,6 @@ class ChatCompletions:
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         one = _Completion(self._services, req.context.request_id)
         try:
-            one.admit()
             one.start(req)
             for name, value in one.headers().items():
                 resp.set_header(name, value)
@@ -88,30 +87,26 @@ class _Completion:
 
     # ------------------------------------------------------------ before the answer
 
-    def admit(self) -> None:
-        """Take a slot. Raises ``UnavailableError`` at once where there is none."""
-        match self._services.slots.enter():
-            case admission.Slot() as slot:
-                self._slot = slot
-            case admission.Refusal.AT_CAPACITY:
-                raise errors.UnavailableError(
-                    "All slots are taken (MAX_REQUESTS)", code="at_capacity", retry=True
-                )
-            case admission.Refusal.SHUTTING_DOWN:
-                raise errors.UnavailableError(
-                    "The proxy is shutting down", code="shutting_down", retry=True
-                )
-
     def start(self, req: falcon.Request) -> None:
-        """Read, translate, call: to the first event of the answer."""
+        """Admit, read, translate, call: to the first event of the answer.
+
+        A completion that would be refused is refused before its body is read. The slot
+        itself is taken after that: a client that sends slowly takes nobody's.
+        """
         services, record = self._services, self.record
-        chat = body.decode(body.read(req, services.config.max_body_bytes))
+        _check(services.slots.refusal())
+        try:
+            sent = body.read(req, services.config.max_body_bytes)
+        except ConnectionError:
+            raise upstream.ClientGoneError from None
+        chat = body.decode(sent)
         record.model, record.stream = chat.model or "", bool(chat.stream)
         translation = request.to_anthropic_request(
             chat, services.config, services.live()
         )
         record.model, self._warnings = translation.model, translation.warnings
         record.upstream_model = translation.request.model
+        self._admit()
         self._guard = services.watch.guard(req.env.get("gunicorn.socket"))
         self._answer = services.calls.open(translation, self._guard)
         record.first_event_ms = self._elapsed_ms()
@@ -121,6 +116,14 @@ class _Completion:
             opened.translation,
             opened.translation.warnings,
         )
+
+    def _admit(self) -> None:
+        """Take a slot. Raises ``UnavailableError`` at once where there is none."""
+        match self._services.slots.enter():
+            case admission.Slot() as slot:
+                self._slot = slot
+            case refusal:
+                _check(refusal)
 
     def headers(self) -> dict[str, str]:
         """What every answer tells beside its body."""
@@ -189,7 +192,7 @@ class _Completion:
             self.record.calls = error.calls
             self.record.upstream_request_id = error.upstream_request_id
 
-    def broken(self, error: errors.ProxyError) -> None:
+    def broken(self, error: completion.Error) -> None:
         """Note an error that was told inside a stream: its status was sent before."""
         self.record.code = error.code
 
@@ -230,8 +233,28 @@ class _Completion:
         )
 
 
+def _check(refusal: admission.Refusal | None) -> None:
+    match refusal:
+        case admission.Refusal.AT_CAPACITY:
+            raise errors.UnavailableError(
+                "All slots are taken (MAX_REQUESTS)", code="at_capacity", retry=True
+            )
+        case admission.Refusal.SHUTTING_DOWN:
+            raise errors.UnavailableError(
+                "The proxy is shutting down", code="shutting_down", retry=True
+            )
+        case None:
+            pass
+
+
 def _is_header_safe(value: str) -> bool:
     return bool(value) and value.isascii() and value.isprintable()
+
+
+def _in_band(ex: errors.ProxyError) -> completion.Error:
+    """An error as it is told inside a stream, where a stall is one way to be cut."""
+    code = "stream_incomplete" if ex.code == "upstream_timeout" else ex.code
+    return completion.Error(message=ex.message, type=ex.type, param=ex.param, code=code)
 
 
 class Stream:
@@ -258,10 +281,8 @@ class Stream:
                 if piece:
                     yield piece
         except errors.ProxyError as ex:
-            one.broken(ex)
-            told = completion.Error(
-                message=ex.message, type=ex.type, param=ex.param, code=ex.code
-            )
+            told = _in_band(ex)
+            one.broken(told)
             yield sse.encode(_encode(completion.ErrorResponse(told)))
             raise errors.StreamCut from None
         except upstream.ClientGoneError:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn import http, util
 from gunicorn.http import errors as refused
 from gunicorn.http import wsgi
+from gunicorn.http.body import LengthReader
 from gunicorn.http.unreader import SocketUnreader
 
 from proxy.errors import StreamCut
@@ -39,8 +40,11 @@ if TYPE_CHECKING:
 READ_TIMEOUT = 60.0
 """Seconds from a request's first byte to the end of its body."""
 
-DRAIN_UNREAD = 2.0
-"""Seconds to take in a body that the application did not read, to keep a connection."""
+UNREAD = 65536
+"""Bytes of an unread body that are taken in to keep a connection."""
+
+UNREAD_TIMEOUT = 2.0
+"""Seconds for that."""
 
 
 class BadBody(ValueError):  # noqa: N818  # names what was read
@@ -88,6 +92,13 @@ class BodyReader:
     def __init__(self, reader: Any) -> None:  # noqa: ANN401  # gunicorn is untyped
         self._reader = reader
 
+    @property
+    def leaves_much(self) -> bool:
+        """More is unread than is taken in for the sake of keeping the connection."""
+        if isinstance(self._reader, LengthReader):
+            return bool(self._reader.length > UNREAD)
+        return self._reader.parser is not None  # chunked: None at its end
+
     def read(self, size: int) -> bytes:
         try:
             data: bytes = self._reader.read(size)
@@ -97,7 +108,11 @@ class BodyReader:
 
 
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn is untyped
-    """gunicorn's response that sends its head together with the first bytes."""
+    """gunicorn's response that sends its head together with the first bytes.
+
+    An application may end its connection with `Connection: close`, as it would anywhere
+    else; gunicorn drops that header.
+    """
 
     head = b""
     headers_sent: bool
@@ -110,6 +125,8 @@ class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn is untyped
 
     def send_headers(self) -> None:
         if not self.headers_sent:
+            if self.req.body.reader.leaves_much:
+                self.force_close()
             lines = self.default_headers()
             lines += [f"{name}: {value}\r\n" for name, value in self.headers]
             self.head = "".join([*lines, "\r\n"]).encode("latin-1")
@@ -215,9 +232,9 @@ class Connection:
 
     def _finish_body(self) -> bool:
         """Take in what the application left of the body, within bounds."""
-        self._unreader.deadline = time.monotonic() + DRAIN_UNREAD
+        self._unreader.deadline = time.monotonic() + UNREAD_TIMEOUT
         try:
-            return bool(self._parser.finish_body(max_bytes=65536))
+            return bool(self._parser.finish_body(max_bytes=UNREAD))
         except (OSError, BadBody):
             return False
 

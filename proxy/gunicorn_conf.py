@@ -7,6 +7,7 @@ killed worker is back at once and the SDK's modules are loaded once.
 import faulthandler
 import gc
 import logging
+import math
 import os
 import resource
 import socket
@@ -14,13 +15,44 @@ from typing import Any
 
 from proxy import app, health, log, metrics
 from proxy import settings as proxy_settings
-from proxy.worker import Worker
+from proxy.worker import GRACE, Worker, pass_on_repeated_sigterm
 
-_config = proxy_settings.Settings.from_environ(os.environ)
 logger = logging.getLogger("proxy")
 
 DESCRIPTORS_A_REQUEST = 2  # the client's socket and Anthropic's
-OTHER_DESCRIPTORS = 64
+OTHER_DESCRIPTORS = 64  # listeners, pipes, files, and connections beside completions
+
+
+def _descriptors() -> int:
+    """How many descriptors this process may have, after asking for all it can."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def fitting(max_requests: int, descriptors: int) -> int:
+    """How many completions fit in so many descriptors, at most ``max_requests``."""
+    room = (descriptors - OTHER_DESCRIPTORS) // DESCRIPTORS_A_REQUEST
+    return max(1, min(max_requests, room))
+
+
+def connections(max_requests: int, descriptors: int) -> int:
+    """How many client connections may be open.
+
+    Twice the completions, and some: idle ones give way when there are more. Never so
+    many that a completion could not open its connection to Anthropic.
+    """
+    return min(
+        2 * max_requests + 64, descriptors - max_requests - OTHER_DESCRIPTORS // 2
+    )
+
+
+_available = _descriptors()
+_asked = proxy_settings.Settings.from_environ(os.environ).max_requests
+_fitting = fitting(_asked, _available)
+if _fitting < _asked:  # the application reads its settings from there, too
+    os.environ["MAX_REQUESTS"] = str(_fitting)
+_config = proxy_settings.Settings.from_environ(os.environ)
 
 wsgi_app = "proxy.wsgi:application"
 bind = (
@@ -30,10 +62,10 @@ bind = (
 )
 workers = 1
 worker_class = "proxy.worker.Worker"
-worker_connections = 2 * _config.max_requests + 64  # idle kept-alive ones count too
+worker_connections = connections(_config.max_requests, _available)
 preload_app = True
 timeout = 120  # the worker's heartbeat; never a limit for a request
-graceful_timeout = int(_config.drain_timeout) + 5  # our own deadline ends first
+graceful_timeout = math.ceil(_config.drain_timeout + GRACE) + 1  # ours ends first
 keepalive = 75  # longer than any client keeps an idle connection
 max_requests = 0  # a restart would stop accepting for as long as the longest stream
 backlog = 512
@@ -60,9 +92,17 @@ def on_starting(_server: Any) -> None:  # noqa: ANN401 - gunicorn is untyped
         _health_socket = health.bind(_config.health_port)
 
 
-def when_ready(_server: Any) -> None:  # noqa: ANN401 - gunicorn is untyped
+def when_ready(server: Any) -> None:  # noqa: ANN401 - gunicorn is untyped
     """Loaded and about to fork: what is there stays, so the collector skips it."""
+    pass_on_repeated_sigterm(server)
     proxy = _proxy()
+    if _fitting < _asked:
+        logger.warning(
+            "MAX_REQUESTS lowered from %d to %d: only %d file descriptors",
+            _asked,
+            _fitting,
+            _available,
+        )
     logger.info("credential: %s", proxy.credential.source.description)
     gc.collect()
     gc.freeze()

@@ -299,12 +299,22 @@ def _failed(
 
 
 def _batches(reply: transport.Reply) -> Iterator[list[anthropic.Event]]:
-    """All events of one read together: one write to the client for them."""
+    """All events of one read together: one write to the client for them.
+
+    What came before an event that cannot be read is told before the error is raised.
+    """
     decoder = sse.Decoder()
     for data in reply:
-        payloads = decoder.feed(data)
-        if payloads:
-            yield [anthropic.decode_event(payload) for payload in payloads]
+        batch: list[anthropic.Event] = []
+        try:
+            for payload in decoder.feed(data):
+                batch.append(anthropic.decode_event(payload))  # noqa: PERF401 - kept on an error
+        except msgspec.DecodeError:
+            if batch:
+                yield batch
+            raise
+        if batch:
+            yield batch
 
 
 def _first(

@@ -178,7 +178,7 @@ class SDKTransport:
         watch: guard.Guard,
     ) -> interface.Reply:
         options: Any = {"headers": {**headers, "accept-encoding": "identity"}}
-        while True:
+        for retried in (False, True):
             watch.check()
             call = _current.call = _Call(watch)
             watch.waiting_for_headers()
@@ -190,9 +190,10 @@ class SDKTransport:
                 return SDKReply(ex.response, call)
             except (anthropic.APIConnectionError, httpx2.TransportError) as ex:
                 watch.check()
-                if not call.kept or call.received:
+                if retried or not call.kept or call.received:
                     raise _explain(call, ex.__cause__) from ex
                 # else a kept connection died idle, and nobody has seen the request
+        raise AssertionError("unreachable")
 
     def _post(self, path: str, body: bytes, options: Any) -> object:  # noqa: ANN401
         return self._client.post(

@@ -83,20 +83,21 @@ class Sockets:
         lines += [f"{name}: {value}" for name, value in headers.items()]
         lines += ["accept-encoding: identity", f"content-length: {len(body)}", "", ""]
         head = "\r\n".join(lines).encode("latin-1")
-        while True:
-            kept = self._take()
-            reply = SocketReply(self, kept or self._connect(watch), watch)
-            try:
-                reply.ask(head, body)
-            except NoAnswerError:
-                reply.close()
-                if kept is None:
-                    raise  # else it died idle, and nobody has seen the request
-            except BaseException:
-                reply.close()
-                raise
-            else:
-                return reply
+        if (kept := self._take()) is not None:
+            with contextlib.suppress(NoAnswerError):  # it died idle: a new one
+                return self._ask(kept, head, body, watch)
+        return self._ask(self._connect(watch), head, body, watch)
+
+    def _ask(
+        self, sock: socket.socket, head: bytes, body: bytes, watch: guard.Guard
+    ) -> "SocketReply":
+        reply = SocketReply(self, sock, watch)
+        try:
+            reply.ask(head, body)
+        except BaseException:
+            reply.close()
+            raise
+        return reply
 
     def close(self) -> None:
         """See `interface.Transport.close`."""
@@ -181,7 +182,7 @@ class SocketReply:
         self._sock = sock
         self._open = True
         self._received = 0
-        self._done = self._keep = False
+        self._done = self._keep = self._bad = False
         self._fields: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
         self.on_header = self._fields.__setitem__  # C functions: no Python frame for
@@ -243,10 +244,13 @@ class SocketReply:
                     raise BadAnswerError("the header block is too large")
                 return
         except (HttpParserError, HttpParserUpgrade) as ex:
+            self._keep = False
             if self._done:  # the answer is whole, what follows it is not ours
-                self._keep = False
                 return
-            raise BadAnswerError("the answer is not HTTP/1.1") from ex
+            if not self._parts:
+                raise BadAnswerError("the answer is not HTTP/1.1") from ex
+            self._bad = True  # said after what came before it
+            return
         except OSError as ex:
             self._ended(ex)
         self._ended(None)
@@ -276,6 +280,8 @@ class SocketReply:
                 yield data
             if self._done or not self._open:
                 return
+            if self._bad:
+                raise BadAnswerError("the answer is not HTTP/1.1")
             self._receive()
 
     def read(self) -> bytes:

@@ -15,18 +15,18 @@ from waiting import LONG, until
 class Gunicorn:
     """Runs until `stop`; `log` is all that master and worker wrote."""
 
-    def __init__(self, directory, app, config, *, env=None):
+    def __init__(self, directory, config, *args, env=None):
         self._config = Path(directory, "conf.py")
         self._config.write_text(config)
         self._log = Path(directory, "gunicorn.log")
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", str(self._config), app],
+                [sys.executable, "-m", "gunicorn", "-c", str(self._config), *args],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=directory,
-                env={**os.environ, **(env or {})},
+                env=os.environ if env is None else env,
                 start_new_session=True,
             )
         self.port = int(until(self._listening, what="gunicorn did not start"))

@@ -23,6 +23,7 @@ Raw sockets under asyncio, so every byte is ours. The scenario is the request's 
 | `pings` | sends pings for ever there |
 | `error` | sends an `error` event there: `type`, `message` |
 | `garbage` | sends an event that is no JSON there |
+| `bad-chunk` | sends a chunk whose size is no number there |
 | `unknown` | sends an event of an unknown type there, then goes on |
 | `drip` | sends deltas for ever |
 | `huge` | sends one delta of `size` bytes |
@@ -34,7 +35,7 @@ Raw sockets under asyncio, so every byte is ours. The scenario is the request's 
 
 `times=2` (with `status`, `html`, `fin0`, `rst0`, `silent`, `half-head`, `cut-head`): only the
 first two calls of this model string fail, the next is `ok`. `tag=x` tells models apart. `at` is 1 unless given; `at=0` is before
-the first delta, `at=-1` before `message_start`. `gap` is 0 unless given. `close` ends the connection after a whole answer.
+the first delta, `at=-1` before `message_start`. `gap` is 0 unless given. `together`: what the scenario allows goes out in one piece. `close` ends the connection after a whole answer.
 """
 
 import asyncio
@@ -123,6 +124,10 @@ class ScriptedUpstream:
     def wait_until_idle(self):
         """Wait until no call is open: each was answered or given up."""
         until(lambda: self.open_calls == 0, what="upstream calls are left open")
+
+    def forget(self):
+        """Count failures anew."""
+        self._failures.clear()
 
     def release(self, model=""):
         """Let the held answers go on."""
@@ -226,6 +231,7 @@ class Answer:
         self.name = name
         self.parameters = dict(pair.partition("=")[::2] for pair in pairs)
         self.upstream, self.call, self.writer = upstream, call, writer
+        self._waiting = b""
 
     def number(self, key, default):
         return float(self.parameters.get(key, default))
@@ -239,7 +245,8 @@ class Answer:
     async def _send(self, data):
         if self.writer.is_closing():
             raise ConnectionResetError
-        self.writer.write(data)
+        self.writer.write(self._waiting + data)
+        self._waiting = b""
         await self.writer.drain()
 
     async def _forever(self):
@@ -344,7 +351,9 @@ class Answer:
         await self._chunk(sse(data))
 
     async def _chunk(self, data):
-        await self._send(b"%x\r\n%b\r\n" % (len(data), data))
+        self._waiting += b"%x\r\n%b\r\n" % (len(data), data)
+        if "together" not in self.parameters:
+            await self._send(b"")
 
     async def _finish(self):
         await self._event({"type": "content_block_stop", "index": 0})
@@ -390,6 +399,9 @@ class Answer:
                 return True
             case "garbage":
                 await self._chunk(b"event: content_block_delta\ndata: {no json\n\n")
+            case "bad-chunk":
+                await self._send(b"XYZ\r\n")
+                await self._forever()
             case "unknown":
                 await self._event({"type": "brand_new", "index": 7})
         return None

@@ -68,6 +68,9 @@ def application(environ, start_response):
     if what == "unread":
         start_response("413 Content Too Large", [("Content-Length", "4")])
         return [b"big\\n"]
+    if what == "last":
+        ok(("Connection", "close"))
+        return [b"bye"]
     if what == "echo":
         body = environ["wsgi.input"].read()
         ok(("Content-Length", str(len(body))))
@@ -117,7 +120,7 @@ def start(tmp_path):
             connections=connections,
             idle=idle_threads,
         )
-        servers.append(Gunicorn(tmp_path, "app:application", config))
+        servers.append(Gunicorn(tmp_path, config, "app:application"))
         return servers[-1]
 
     yield begin
@@ -234,6 +237,30 @@ def test_a_body_that_nobody_reads_does_not_become_a_request(start):
     )
     answers = start().ask(head + inner + closing("/state"))
     assert answers.count(b"HTTP/1.1 200") == 2
+
+
+def test_an_application_may_end_its_connection(start):
+    answer = start().ask(get("/last") + get("/"))
+    assert b"Connection: close" in answer
+    assert answer.endswith(b"bye\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("framing", "kept"),
+    [
+        (b"Content-Length: 3\r\n\r\nabc", True),
+        (b"Content-Length: 1000000\r\n\r\n", False),
+        (b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", False),
+    ],
+    ids=["short", "long", "open-ended"],
+)
+def test_an_answer_says_whether_the_connection_outlives_an_unread_body(
+    start, framing, kept
+):
+    request = b"POST /unread HTTP/1.1\r\nHost: x\r\n" + framing
+    with start().connect(request) as sock:
+        answer = read_until(sock, b"big\n")
+    assert (b"Connection: keep-alive" if kept else b"Connection: close") in answer
 
 
 def test_an_answer_before_the_body_was_read_is_not_lost(start):

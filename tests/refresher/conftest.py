@@ -5,21 +5,11 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 from fake_claude import FakeClaude
 from logins import login
 from refresher import credentials, refresh
-
-# A busy machine is no failure: nothing here asserts a time.
-hypothesis.settings.register_profile(
-    "refresher",
-    hypothesis.settings(
-        deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-    ),
-)
-hypothesis.settings.load_profile("refresher")
 
 
 @pytest.fixture

@@ -1,0 +1,94 @@
+"""Slow readers, slow senders, silent ones: none takes anything from the others."""
+
+import json
+
+import pytest
+
+from claude_proxy import head
+from gunicorn_process import read_all, read_until
+from waiting import until
+
+
+def test_a_body_in_chunks_and_in_bytes_arrives(proxy):
+    body = json.dumps(proxy.request("ok", stream=False)).encode()
+    lines = [b"POST /v1/chat/completions HTTP/1.1", b"Host: x", b"Connection: close"]
+    lines += [
+        b"Content-Type: application/json",
+        b"Transfer-Encoding: chunked",
+        b"",
+        b"",
+    ]
+    with proxy.connect(b"\r\n".join(lines)) as sock:
+        for byte in body:
+            sock.sendall(b"1\r\n%c\r\n" % byte)
+        sock.sendall(b"0\r\n\r\n")
+        assert b"word0" in read_all(sock)
+
+
+@pytest.mark.parametrize(
+    "begin", [b"", b"POST /v1/chat", head(1000), head(1000) + b'{"model"']
+)
+def test_those_who_send_slowly_hold_up_nobody(start, begin):
+    """Two slots, twenty who take none of them."""
+    proxy = start(max_requests=2)
+    slow = [proxy.connect(begin) for _ in range(20)]
+    for _ in range(5):
+        assert proxy.ask("ok").is_done
+    assert proxy.health("/healthz") == 200
+    for sock in slow:
+        sock.close()
+    proxy.check_nothing_is_left()
+
+
+def test_a_body_that_stops_is_a_408(impatient, upstream):
+    with impatient.connect(head(1000) + b'{"model"') as sock:
+        answer = read_all(sock)
+    assert b" 408 " in answer.split(b"\r\n")[0]
+    assert b'"code":"request_timeout"' in answer
+    assert upstream.calls == []
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+def test_a_body_that_is_cut_short_is_no_request(proxy, upstream, framing):
+    begin = head(1000) + b'{"model": "ok"}'
+    if framing == "chunks":
+        begin = begin.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked")
+        begin = begin.replace(b'{"model"', b'zz\r\n{"model"')
+    with proxy.connect(begin) as sock:
+        if framing == "length":
+            sock.shutdown(1)
+        answer = read_all(sock)
+    assert b" 400 " in answer.split(b"\r\n")[0]
+    assert b"invalid_body" in answer
+    assert upstream.calls == []
+
+
+def test_a_body_that_is_too_long_is_refused_unread(proxy, upstream):
+    with proxy.connect(head(10**12)) as sock:
+        answer = read_all(sock)
+    assert b" 413 " in answer.split(b"\r\n")[0]
+    assert b"Connection: close" in answer
+    assert upstream.calls == []
+
+
+def test_who_does_not_read_is_given_up_and_its_call_with_it(impatient, upstream):
+    with impatient.raw("drip;gap=0;tag=unread"):
+        (call,) = upstream.wait_for_calls(1)
+        until(lambda: not call.open)
+    until(lambda: impatient.lines("drip;gap=0;tag=unread"))
+
+
+def test_who_reads_slowly_takes_nothing_from_others(proxy, upstream):
+    with proxy.raw("huge;size=8000000") as sock:
+        upstream.wait_for_calls(1)
+        for _ in range(5):
+            assert proxy.ask("ok").is_done
+        read_until(sock, b"[DONE]")
+
+
+def test_many_requests_go_over_one_connection(proxy):
+    body = json.dumps(proxy.request("ok", stream=False)).encode()
+    with proxy.connect() as sock:
+        for _ in range(20):
+            sock.sendall(head(len(body)) + body)
+            assert b"word0" in read_until(sock, b'"total_tokens"')

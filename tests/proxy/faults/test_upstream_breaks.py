@@ -1,0 +1,238 @@
+"""Each place where the upstream can stop, for clients that stream and that do not."""
+
+import pytest
+
+from scripted_upstream import ERROR_TYPES
+
+BOTH = pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
+
+
+@BOTH
+def test_a_whole_answer_is_told_whole(proxy, upstream, stream):
+    told = proxy.ask("ok", stream=stream)
+    assert told.status == 200
+    assert told.complete
+    assert len(upstream.calls) == 1
+    if stream:
+        assert told.is_done
+        assert told.text == "word0 word1 word2 "
+    else:
+        assert b'"word0 word1 word2 "' in told.body
+
+
+# Before the answer began: an ordinary error, after at most one more try.
+
+BEFORE = {  # scenario: status, code, calls
+    "fin0": (502, "upstream_unreachable", 2),
+    "rst0": (502, "upstream_unreachable", 2),
+    "cut-head": (502, "upstream_unreachable", 2),
+    "endless-head": (502, "upstream_unreachable", 2),
+    "fin;at=-1": (502, "stream_incomplete", 2),
+    "rst;at=-1": (502, "stream_incomplete", 2),
+    "end;at=-1": (502, "stream_incomplete", 2),
+    "empty": (502, "stream_incomplete", 2),
+    "html": (502, "upstream_error", 2),
+    "html;code=503": (502, "upstream_error", 2),
+    "html;code=200": (502, "upstream_error", 2),
+    "json": (502, "upstream_error", 2),
+    "redirect;to=http://127.0.0.1:1/": (502, "upstream_error", 2),
+    "error;at=-1": (503, "overloaded", 2),
+    "error;at=-1;type=rate_limit_error": (429, "rate_limit_exceeded", 2),
+    "error;at=-1;type=invalid_request_error": (400, None, 1),
+    "status;code=400": (400, None, 1),
+    "status;code=403": (403, "permission_denied", 1),
+    "status;code=404": (404, "model_not_found", 1),
+    "status;code=413": (413, "request_too_large", 1),
+    "status;code=429;retry-after=0": (429, "rate_limit_exceeded", 2),
+    "status;code=429;retry-after=3600": (429, "rate_limit_exceeded", 1),
+    "status;code=500": (500, "upstream_error", 2),
+    "status;code=503": (503, "overloaded", 2),
+    "status;code=529": (503, "overloaded", 2),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("model", BEFORE)
+def test_a_fault_before_the_answer_is_an_error_with_its_status(
+    proxy, upstream, stream, model
+):
+    status, code, calls = BEFORE[model]
+    upstream.drop_idle_connections()  # one that dies without a byte is replaced
+    told = proxy.ask(model, stream=stream)
+    assert (told.status, told.error["code"]) == (status, code)
+    assert told.complete
+    assert "[DONE]" not in told.events
+    assert len(upstream.of(model)) == calls
+    line = proxy.line(model)
+    assert (line["status"], line["code"]) == (status, code)
+    retries = {429, 500, 502, 503} & {status}
+    if retries and "3600" not in model:
+        assert 1 <= int(told.headers["retry-after"]) <= 60
+    else:
+        assert "retry-after" not in told.headers
+    if "3600" in model:
+        assert told.headers["x-should-retry"] == "false"
+        assert "3600 seconds" in told.error["message"]
+
+
+def test_a_refused_credential_is_said_to_be_the_proxys_own_and_not_tried_again(
+    start, upstream
+):
+    proxy = start()
+    for _ in range(3):
+        told = proxy.ask("status;code=401")
+        assert (told.status, told.error["code"]) == (401, "invalid_api_key")
+        assert "the proxy's own credential" in told.error["message"]
+    assert len(upstream.calls) == 1
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "model",
+    [
+        "fin0;times=1",
+        "rst0;times=1",
+        "cut-head;times=1",
+        "html;times=1",
+        *[f"status;code={code};retry-after=0;times=1" for code in (429, 500, 529)],
+        "status;code=503;times=1",
+    ],
+)
+def test_a_fault_that_passes_is_not_told(proxy, upstream, stream, model):
+    upstream.drop_idle_connections()
+    told = proxy.ask(model, stream=stream)
+    assert told.status == 200
+    assert told.complete
+    assert len(upstream.of(model)) == 2
+    assert proxy.line(model)["calls"] == 2
+
+
+@BOTH
+@pytest.mark.parametrize("model", ["silent", "half-head", "stall;at=-1", "pings;at=-1"])
+def test_an_upstream_that_does_not_begin_in_time_is_a_504(
+    impatient, upstream, stream, model
+):
+    told = impatient.ask(model, stream=stream)
+    assert (told.status, told.error["code"]) == (504, "upstream_timeout")
+    assert told.headers["x-should-retry"] == "false"
+    assert "retry-after" not in told.headers
+    assert len(upstream.calls) == 1
+
+
+# After it began: told in the stream, which then has no end.
+
+INSIDE = {
+    "fin": "stream_incomplete",
+    "fin;at=0": "stream_incomplete",
+    "fin;at=3": "stream_incomplete",
+    "fin;inside": "stream_incomplete",
+    "rst": "stream_incomplete",
+    "rst;inside": "stream_incomplete",
+    "end": "stream_incomplete",
+    "end;inside": "stream_incomplete",
+    "after-delta": "stream_incomplete",
+    "garbage": "stream_incomplete",
+    "garbage;together": "stream_incomplete",
+    "bad-chunk": "stream_incomplete",
+    "bad-chunk;together": "stream_incomplete",
+    "error;together": "overloaded",
+    "error": "overloaded",
+    "error;type=api_error": "upstream_error",
+    "error;type=rate_limit_error": "rate_limit_exceeded",
+}
+
+
+@pytest.mark.parametrize("model", INSIDE)
+def test_a_stream_that_breaks_says_so_and_has_no_end(proxy, upstream, model):
+    told = proxy.ask(model)
+    check_broken(told, INSIDE[model])
+    assert len(upstream.of(model)) == 1, "what was generated is paid for"
+    assert proxy.line(model)["code"] == INSIDE[model]
+
+
+def check_broken(told, code):
+    assert told.status == 200
+    assert not told.complete
+    assert "[DONE]" not in told.events
+    assert told.error["code"] == code
+
+
+@pytest.mark.parametrize("model", INSIDE)
+def test_a_plain_answer_that_breaks_is_an_error_and_not_asked_again(
+    proxy, upstream, model
+):
+    told = proxy.ask(model, stream=False)
+    assert told.status >= 429
+    assert told.error["code"] == INSIDE[model]
+    assert len(upstream.of(model)) == 1
+
+
+def test_what_came_before_the_break_is_told(proxy):
+    assert proxy.ask("fin;at=2").text.startswith("word0 word1 ")
+
+
+STUCK = ["stall", "stall;inside", "stall;at=0", "stall-last", "pings", "drip"]
+
+
+@pytest.mark.parametrize("model", STUCK)
+def test_a_stream_that_stalls_is_ended(impatient, model):
+    """Pings keep nothing alive, and a drip not for ever."""
+    told = impatient.ask(model)
+    assert told.status == 200
+    assert not told.complete
+    assert "[DONE]" not in told.events
+    assert told.error["code"] == "stream_incomplete"
+
+
+@pytest.mark.parametrize("model", STUCK)
+def test_a_plain_answer_that_stalls_is_a_504(impatient, upstream, model):
+    told = impatient.ask(model, stream=False)
+    assert (told.status, told.error["code"]) == (504, "upstream_timeout")
+    assert len(upstream.calls) == 1
+
+
+def test_pings_reach_the_client_as_comments(impatient):
+    assert b": ping\n\n" in impatient.ask("pings").body
+
+
+@BOTH
+@pytest.mark.parametrize("model", ["unknown", "huge;size=1000000"])
+def test_what_is_only_unusual_is_no_fault(proxy, stream, model):
+    told = proxy.ask(model, stream=stream)
+    assert told.status == 200
+    assert told.complete
+    assert len(told.body) > (900_000 if "huge" in model else 100)
+
+
+# Connections to the upstream.
+
+
+def test_connections_are_used_again(proxy, upstream):
+    before = upstream.connections
+    for _ in range(5):
+        proxy.ask("ok")
+        proxy.ask("ok", stream=False)
+    assert upstream.connections <= before + 1
+
+
+def test_a_connection_that_died_idle_is_replaced_without_a_try_being_spent(
+    proxy, upstream
+):
+    for i in range(5):
+        assert proxy.ask(f"ok;tag={i}").is_done
+        upstream.drop_idle_connections()
+    assert {one["calls"] for i in range(5) for one in proxy.lines(f"ok;tag={i}")} == {1}
+
+
+def test_a_kept_connection_that_dies_under_a_request_is_replaced(proxy, upstream):
+    proxy.ask("ok")
+    told = proxy.ask("rst0;times=1;tag=kept")
+    assert told.is_done
+    assert proxy.line("rst0;times=1;tag=kept")["calls"] == 1
+
+
+def test_every_error_type_has_an_answer_in_a_stream(proxy):
+    for kind in set(ERROR_TYPES.values()):
+        told = proxy.ask(f"error;type={kind}")
+        assert told.error["type"], kind
+        assert not told.complete, kind
