@@ -13,7 +13,11 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-CACHE = Path.home() / ".cache" / "claude-code-proxy" / "clients"
+CACHE = (
+    Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    / "claude-code-proxy"
+    / "clients"
+)
 INTERPRETER = f"{sys.implementation.cache_tag} {sys.base_prefix}"
 LOCKS = {
     "langchain": ("langchain.lock",),
