@@ -219,6 +219,10 @@ def test_the_expiry_beside_a_bare_token_counts(fed, path):
     assert ready(fed) == (200, "ready")
 
 
+ASKED = (({}, None), ({"seed": 1}, "seed_ignored"), ({}, None))
+"""Requests and their warnings, which must not show up in each other's answers."""
+
+
 def test_a_credential_that_is_not_allowed_is_final_until_it_changes(
     fed, standin, rotate
 ):
@@ -229,7 +233,7 @@ def test_a_credential_that_is_not_allowed_is_final_until_it_changes(
         message="This credential is only authorized for use with Claude Code.",
     )
     with connect(fed, max_retries=2) as client:
-        for field, warning in (({"seed": 1}, "seed_ignored"), ({}, None)):
+        for field, warning in ASKED:
             with pytest.raises(openai.PermissionDeniedError) as caught:
                 ask(client, **field)
             assert caught.value.code == "credential_not_allowed"

@@ -37,7 +37,7 @@ def test_what_is_tried_again_tells_when(agent, standin, name):
 
 
 def test_a_broken_upstream_is_a_502_that_tells_when_to_try_again(agent, standin):
-    begun = message(text("Half an ans"))[:3]
+    begun = message(text("Half of it"))[:3]
     standin.answer_with(begun, cut=True, times=4)
     with pytest.raises(dotnet.ClientResultError, match="stream_incomplete") as caught:
         agent.ask(PLAIN)
@@ -213,8 +213,8 @@ ENDS = {
 def test_a_stream_that_broke_raises_since_it_is_cut(newer, standin, name):
     """The error object alone does not: before a proper end it is passed over."""
     more, cut = ENDS[name]
-    standin.answer_with([*message(text("Half an ans"))[:3], *more], cut=cut)
+    standin.answer_with([*message(text("Half of it"))[:3], *more], cut=cut)
     seen = dotnet.Answer()
     with pytest.raises(httpx2.RemoteProtocolError):
         newer.stream(PLAIN, seen)
-    assert (seen.text, seen.finish_reason) == ("Half an ans", None)
+    assert (seen.text, seen.finish_reason) == ("Half of it", None)

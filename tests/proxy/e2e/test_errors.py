@@ -126,7 +126,7 @@ def test_a_page_of_html_is_a_502_in_the_envelope(client, standin):
     assert "SECRET" not in str(caught.value)
 
 
-BEGUN = message(text("Half an ans"))[:3]
+BEGUN = message(text("Half of it"))[:3]
 OVERLOADED = {
     "type": "error",
     "error": {"type": "overloaded_error", "message": "Overloaded"},
@@ -156,7 +156,7 @@ def test_a_broken_stream_raises_in_the_client_after_its_text(client, standin, na
     ):
         collect(told, stream)
     assert caught.value.code == code
-    assert [chunk.choices[0].delta.content for chunk in told] == ["", "Half an ans"]
+    assert [chunk.choices[0].delta.content for chunk in told] == ["", "Half of it"]
     assert len(_received(standin)) == 1
 
 
@@ -183,6 +183,6 @@ def test_a_broken_stream_is_cut_without_its_last_chunk_and_without_done(http, st
         with pytest.raises(httpx2.RemoteProtocolError):
             collect(told, answer.iter_raw())
     body = b"".join(told)
-    assert b"Half an ans" in body
+    assert b"Half of it" in body
     assert b'"stream_incomplete"' in body.rstrip().split(b"\n")[-1]
     assert b"[DONE]" not in body

@@ -1,0 +1,50 @@
+"""A client that leaves: the call to Anthropic ends too, and the log line says so."""
+
+import json
+import socket
+import threading
+
+import pytest
+
+from e2e.asking import NEWEST, user
+from e2e.conftest import connect
+from e2e.scripts import message, text
+from waiting import LONG, until
+
+REQUEST = {"model": NEWEST, "messages": [user("Hello")]}
+
+
+@pytest.fixture
+def endless(standin):
+    """An answer that begins and never goes on."""
+    begin = message(text("Half of it"))[:3]
+    standin.answer_with([*begin, threading.Event()])
+    hangups = standin.hangups
+    return lambda: standin.hangups == hangups + 1
+
+
+def test_a_stream_that_is_closed_early_ends_the_call(proxy, endless):
+    with connect(proxy) as client:
+        raw = client.chat.completions.with_raw_response.create(**REQUEST, stream=True)
+        stream = raw.parse()
+        told = [next(stream) for _ in range(2)]
+        stream.close()
+    assert told[1].choices[0].delta.content == "Half of it"
+    until(endless)
+    (line,) = proxy.lines_of(raw.headers["x-request-id"])
+    assert (line["client_gone"], line["status"]) == (True, 499)
+    assert line["finish_reason"] is None
+
+
+def test_a_client_that_hangs_up_while_it_waits_ends_the_call(proxy, endless, standin):
+    body = json.dumps(REQUEST).encode()
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Request-Id: hung-up\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", proxy.port), LONG) as sock:
+        sock.sendall(head.encode() + body)
+        until(lambda: not standin.scripted)
+    until(endless)
+    (line,) = proxy.lines_of("hung-up")
+    assert (line["client_gone"], line["status"]) == (True, 499)
