@@ -148,7 +148,12 @@ _DATED = re.compile(r"-20\d{6}$")
 _DOTTED = re.compile(r"(?<=\d)\.(?=\d)")
 
 Live = Mapping[str, Model]
-"""What Anthropic's models list says, by id (``with_live``); may be empty."""
+"""What Anthropic's models list says, by id and by id without its date; may be empty."""
+
+
+def undated(name: str) -> str:
+    """``claude-haiku-4-5-20251001`` -> ``claude-haiku-4-5``, the name of the same model."""
+    return _DATED.sub("", name)
 
 
 def to_anthropic_id(name: str) -> str:
@@ -170,7 +175,7 @@ def model_for(name: str, live: Live | None = None) -> Model:
     """
     if live and name in live:
         return live[name]
-    known = _BY_ID.get(name) or _BY_ID.get(_DATED.sub("", name))
+    known = _BY_ID.get(name) or _BY_ID.get(undated(name))
     if known is not None:
         return known
     return Model(id=name, known=False, max_tokens=None, max_input_tokens=None)

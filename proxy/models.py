@@ -67,13 +67,19 @@ class _Page(Struct):
     data: list[_ModelInfo]
 
 
-def to_models(page: bytes) -> dict[str, capabilities.Model]:
+def to_models(page: bytes) -> list[capabilities.Model]:
     """Anthropic's models list as rows of the capability table, retired ones left out.
 
     Raises ``msgspec.MsgspecError`` for what is no models list.
     """
     listed = msgspec.json.decode(page, type=_Page).data
-    return {one.id: _row(one) for one in listed if one.lifecycle != "retired"}
+    return [_row(one) for one in listed if one.lifecycle != "retired"]
+
+
+def _by_name(models: list[capabilities.Model]) -> dict[str, capabilities.Model]:
+    """By id, and by id without its date where that is no id of its own."""
+    aliases = {capabilities.undated(model.id): model for model in models}
+    return {**aliases, **{model.id: model for model in models}}
 
 
 def _row(info: _ModelInfo) -> capabilities.Model:
@@ -110,6 +116,7 @@ class Catalogue:
 
     def __init__(self, fetch: Callable[[], bytes]) -> None:
         self._fetch = fetch
+        self._listed: list[capabilities.Model] = list(capabilities.MODELS)
         self._live: dict[str, capabilities.Model] = {}
         self._due = 0.0
         self._lock = threading.Lock()
@@ -126,7 +133,7 @@ class Catalogue:
             if time.monotonic() < self._due:
                 return
             try:
-                self._live = to_models(self._fetch())
+                self._listed = to_models(self._fetch())
             except (
                 errors.ProxyError,
                 transport.TransportError,
@@ -135,12 +142,17 @@ class Catalogue:
                 logger.info("the models list is not to be had: %s", type(ex).__name__)
                 self._due = time.monotonic() + AGAIN
             else:
+                self._live = _by_name(self._listed)
                 self._due = time.monotonic() + FRESH
 
     def models(self) -> list[capabilities.Model]:
         """Anthropic's models, or the built-in table where it cannot be asked."""
         self.refresh()
-        return list(self._live.values()) or list(capabilities.MODELS)
+        return self._listed
+
+    def find(self, name: str) -> capabilities.Model | None:
+        """One of them, by its id or its id without the date."""
+        return _by_name(self.models()).get(name)
 
 
 def fetcher(
@@ -190,14 +202,12 @@ class Model:
         self._catalogue = catalogue
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response, name: str) -> None:
-        wanted = capabilities.to_anthropic_id(name)
-        for model in self._catalogue.models():
-            if model.id == wanted:
-                resp.data = _encode(_to_openai(model, name))
-                return
-        raise errors.InvalidRequestError(
-            "The model does not exist",
-            param="model",
-            code="model_not_found",
-            status=404,
-        )
+        model = self._catalogue.find(capabilities.to_anthropic_id(name))
+        if model is None:
+            raise errors.InvalidRequestError(
+                "The model does not exist",
+                param="model",
+                code="model_not_found",
+                status=404,
+            )
+        resp.data = _encode(_to_openai(model, name))

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from falcon import testing
 
-from proxy import app, log, settings
+from proxy import app, errors, log, settings
 from proxy.demo import caching, server
 
 
@@ -25,6 +25,7 @@ def standin(_running: server.StandIn) -> server.StandIn:
     _running.requests.clear()
     _running.scripted.clear()
     _running.accept_tokens = None
+    _running.hangups = 0
     _running.cache = caching.Cache()
     return _running
 
@@ -66,16 +67,43 @@ def client(
 
 
 @pytest.fixture
+def make_stream(
+    client: testing.TestClient,
+) -> Callable[[dict], tuple[list[bytes], bool]]:
+    """Read a streamed answer as a server does: its pieces, and whether it was cut."""
+
+    def read(given: dict) -> tuple[list[bytes], bool]:
+        environ = testing.create_environ(
+            "/v1/chat/completions",
+            method="POST",
+            headers={"content-type": "application/json"},
+            body=json.dumps(given),
+        )
+        body = client.app(environ, lambda *_: None)
+        pieces: list[bytes] = []
+        try:
+            pieces.extend(body)
+        except errors.StreamCut:
+            return pieces, True
+        finally:
+            body.close()
+        return pieces, False
+
+    return read
+
+
+@pytest.fixture
 def log_lines() -> Iterator[Callable[[], list[dict]]]:
     """What was logged so far, each line parsed."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(log.Formatter())
     logger = logging.getLogger("proxy")
-    level, logger.level = logger.level, logging.DEBUG
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
     try:
         yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
     finally:
         logger.removeHandler(handler)
-        logger.level = level
+        logger.setLevel(level)

@@ -6,7 +6,7 @@ import httpx2
 import openai
 import pytest
 
-from e2e import service
+from e2e import dotnet, service
 from proxy.demo import server
 
 KEY = "sk-ant-canary-of-the-tests"
@@ -85,3 +85,17 @@ def http(proxy):
     """A plain HTTP client, for what the official one would not send."""
     with httpx2.Client(base_url=proxy.url, trust_env=False, timeout=30) as opened:
         yield opened
+
+
+@pytest.fixture(params=[dotnet.OLDER, dotnet.NEWER], ids=["10.5", "10.11"])
+def agent(proxy, request):
+    """A .NET client of either version."""
+    with dotnet.Client(proxy.url, request.param) as client:
+        yield client
+
+
+@pytest.fixture
+def newer(proxy):
+    """The newer of the two, where they do not differ."""
+    with dotnet.Client(proxy.url) as client:
+        yield client

@@ -1,0 +1,131 @@
+"""Would a run lose the login? Then it does not start.
+
+A renewal spends the refresh token first and saves its successor second. Where the
+second cannot work, the login is lost without a word: the CLI still exits 0.
+"""
+
+import errno
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from refresher import claude_cli, credentials
+from refresher.settings import Settings
+
+_PROBE = ".refresher-probe"
+_PROBE_BYTES = 1024 * 1024  # a login is 1 KB, the CLI's own files are some 50 KB
+_PROBE_FILES = 16  # a run makes about ten files and directories
+
+
+def inspect(settings: Settings) -> str | None:
+    """Say why a run must not start, from what can be seen without a write."""
+    if claude_cli.find(settings) is None:
+        return (
+            f"`{settings.claude_bin}` is not an executable here; install the CLI or "
+            "set CLAUDE_BIN"
+        )
+    return inspect_volume(settings.config_dir)
+
+
+def inspect_volume(config_dir: Path) -> str | None:
+    """Say why a new login could not be saved here, as far as that can be seen."""
+    try:
+        return _directory(config_dir) or _file(config_dir / credentials.FILE_NAME)
+    except OSError as ex:
+        return f"{config_dir} cannot be looked at ({ex.strerror})"
+
+
+def _directory(path: Path) -> str | None:
+    if not path.is_dir():
+        return f"{path} is not a directory; make it, or set CLAUDE_CONFIG_DIR"
+    if not os.access(path, os.W_OK | os.X_OK):
+        return (
+            f"{path} cannot be written, so a new token could not be saved; mount it "
+            "read-write and give it to this user"
+        )
+    return None
+
+
+def _file(path: Path) -> str | None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(found.st_mode):
+        return (
+            f"{path} is a symbolic link, which the CLI replaces while its target keeps "
+            "the spent token; put the file itself there"
+        )
+    if not stat.S_ISREG(found.st_mode):
+        return f"{path} is not a regular file"
+    if _is_mount(path):
+        return (
+            f"{path} is a mount of its own, which cannot be replaced; mount its "
+            "directory instead (no subPath)"
+        )
+    return _fixed(path, found)
+
+
+def _is_mount(path: Path) -> bool:
+    # A bind mount of a file from the same disk has the same device number as its
+    # directory, so only the kernel's own list tells.
+    whole = str(path.parent.resolve() / path.name)
+    try:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return False
+    return any(_unescaped(line.split(" ")[4]) == whole for line in lines)
+
+
+def _unescaped(field: str) -> str:
+    # proc(5): space, tab, newline and backslash are written as octal.
+    for code, char in (("040", " "), ("011", "\t"), ("012", "\n"), ("134", "\\")):
+        field = field.replace(f"\\{code}", char)
+    return field
+
+
+def _fixed(path: Path, found: os.stat_result) -> str | None:
+    parent = path.parent.stat()
+    owners = {0, found.st_uid, parent.st_uid}
+    if parent.st_mode & stat.S_ISVTX and os.geteuid() not in owners:
+        return (
+            f"{path} belongs to another user in a sticky directory, so it cannot be "
+            "replaced; give it to this one"
+        )
+    try:
+        os.close(os.open(path, os.O_WRONLY))
+    except OSError as ex:
+        # A mode of 0444 (EACCES) is no hindrance to a replacement. An immutable file
+        # (EPERM) is.
+        if ex.errno != errno.EACCES:
+            return f"{path} cannot be replaced ({ex.strerror}); see `lsattr`"
+    return None
+
+
+def probe(config_dir: Path) -> str | None:
+    """Do what the CLI will do to save, with files of our own. Needs the lock.
+
+    Full disks, full inode tables and quotas show only in a real write.
+    """
+    directory = config_dir / _PROBE
+    shutil.rmtree(directory, ignore_errors=True)  # of a probe that was killed
+    try:
+        directory.mkdir(mode=0o700)
+        _write(directory)
+    except OSError as ex:
+        return f"{config_dir} cannot take a new token ({ex.strerror}); mend that first"
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return None
+
+
+def _write(directory: Path) -> None:
+    first = directory / "0"
+    with first.open("wb") as file:
+        file.write(bytes(_PROBE_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    for number in range(1, _PROBE_FILES):
+        (directory / str(number)).touch()
+    first.replace(directory / "1")

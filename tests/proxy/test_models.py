@@ -1,0 +1,117 @@
+"""b.9: the models list, live and built in."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from falcon import testing
+
+from proxy import capabilities, models, transport
+from proxy.demo import server
+
+
+def listed(**info: object) -> bytes:
+    one = {"id": "claude-opus-9", "created_at": "2027-01-01T00:00:00Z", **info}
+    return json.dumps({"data": [one], "has_more": False}).encode()
+
+
+def failing() -> bytes:
+    raise transport.UnreachedError
+
+
+def test_b9_list_is_anthropics_own(
+    client: testing.TestClient, standin: server.StandIn
+) -> None:
+    answer = client.simulate_get("/v1/models").json
+
+    assert answer["object"] == "list"
+    ids = {model["id"] for model in answer["data"]}
+    assert {"claude-opus-5-5", "claude-haiku-4-5-20251001"} <= ids
+    for model in answer["data"]:
+        assert model.keys() == {"id", "object", "created", "owned_by"}
+        assert (model["object"], model["owned_by"]) == ("model", "anthropic")
+
+
+def test_b9_one_model_by_a_routers_name(client: testing.TestClient) -> None:
+    answer = client.simulate_get("/v1/models/anthropic/claude-haiku-4.5")
+
+    assert answer.status_code == 200
+    assert answer.json["id"] == "anthropic/claude-haiku-4.5"
+
+
+def test_b9_unknown_model_is_a_404(client: testing.TestClient) -> None:
+    answer = client.simulate_get("/v1/models/gpt-4")
+
+    assert answer.status_code == 404
+    assert answer.json["error"]["code"] == "model_not_found"
+
+
+def test_b9_retired_models_are_hidden() -> None:
+    assert models.to_models(listed(lifecycle="retired")) == []
+
+
+def test_b9_fallback_is_the_built_in_table_when_anthropic_is_away() -> None:
+    catalogue = models.Catalogue(failing)
+
+    assert catalogue.models() == list(capabilities.MODELS)
+
+
+def test_b9_fallback_serves_without_a_credential(
+    make_client: Callable[..., testing.TestClient],
+) -> None:
+    client = make_client(anthropic_api_key="", claude_credentials_path="/nowhere")
+
+    answer = client.simulate_get("/v1/models").json
+
+    assert len(answer["data"]) == len(capabilities.MODELS)
+
+
+def test_b9_list_is_cached_and_a_failure_keeps_the_old_one() -> None:
+    pages = iter([listed()])
+    catalogue = models.Catalogue(lambda: next(pages, None) or failing())
+
+    assert [one.id for one in catalogue.models()] == ["claude-opus-9"]
+    assert [one.id for one in catalogue.models()] == ["claude-opus-9"]
+
+
+def test_b0_live_capabilities_are_read_from_the_list() -> None:
+    (row,) = models.to_models(
+        listed(
+            max_tokens=200_000,
+            max_input_tokens=2_000_000,
+            capabilities={
+                "effort": {"supported": True, "low": {"supported": True},
+                           "max": {"supported": False}, "xhigh": None},
+                "thinking": {"supported": True, "types": {
+                    "adaptive": {"supported": True}, "enabled": {"supported": False}}},
+                "structured_outputs": {"supported": False},
+                "something_new": {"supported": True},
+            },
+        )
+    )  # fmt: skip
+
+    assert row.effort == {"low"}
+    assert row.thinking == {"adaptive"}
+    assert not row.structured_outputs
+    assert (row.max_tokens, row.max_input_tokens) == (200_000, 2_000_000)
+
+
+def test_b0_live_capabilities_decide_what_is_sent(
+    client: testing.TestClient, standin: server.StandIn
+) -> None:
+    """The stand-in's list says that Opus 4.5 has no max effort."""
+    client.simulate_post(
+        "/v1/chat/completions",
+        json={
+            "model": "claude-opus-4-5",
+            "messages": [{"role": "user", "content": "Hi"}],
+            "reasoning_effort": "max",
+        },
+    )
+
+    assert standin.requests[-1].body["output_config"] == {"effort": "high"}
+
+
+@pytest.mark.parametrize("page", [b"<html>", b"[]", b'{"data": [{}]}'])
+def test_b9_what_is_no_list_is_as_good_as_none(page: bytes) -> None:
+    assert models.Catalogue(lambda: page).models() == list(capabilities.MODELS)

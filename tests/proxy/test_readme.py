@@ -1,0 +1,167 @@
+"""The README's tables say what the code does.
+
+``pytest tests/proxy/test_readme.py --update-golden`` rewrites the two tables from the
+code; the words of the field table stand here.
+"""
+
+import ast
+import inspect
+import itertools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from cases import HI
+from proxy import body, errors, settings
+from proxy.schema import openai
+from proxy.translate import request
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+
+TOOL = {"type": "function", "function": {"name": "f"}}
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+WITH_TOOL = {"tools": [TOOL]}
+OLD = {"model": "claude-sonnet-4-6"}
+
+FIELDS: dict[str, tuple[dict[str, Any], str]] = {
+    "messages": ({"messages": [*HI, *HI]}, "see below"),
+    "model": ({"model": "claude-sonnet-5"}, "`anthropic/` and dotted versions are understood; absent: `DEFAULT_MODEL`"),
+    "max_completion_tokens": ({}, "before `max_tokens`; absent: `DEFAULT_MAX_TOKENS`; never above the model's own"),
+    "max_tokens": ({}, "the same"),
+    "temperature": ({**OLD, "temperature": 0.3}, "models up to 4.6; above 1 lowered to 1; newer models: ignored"),
+    "top_p": ({**OLD, "top_p": 0.9}, "models up to 4.6, not beside a temperature; newer models: ignored"),
+    "top_k": ({**OLD, "top_k": 5}, "Anthropic's own; as `top_p`"),
+    "stop": ({"stop": "END"}, "white space alone is dropped"),
+    "n": ({"n": 2}, "only 1"),
+    "stream": ({"stream": True}, ""),
+    "stream_options": ({"stream": True, "stream_options": {"include_usage": True}}, "`include_usage`; only with `stream`"),
+    "tools": (WITH_TOOL, "functions, `strict` where the schema is closed; custom tools: rejected"),
+    "tool_choice": ({**WITH_TOOL, "tool_choice": "none"}, "models that cannot be forced are asked in words; `allowed_tools` filters nothing"),
+    "parallel_tool_calls": ({**WITH_TOOL, "parallel_tool_calls": False}, ""),
+    "functions": ({"functions": [{"name": "f"}]}, "legacy; answered with `function_call`"),
+    "function_call": ({"functions": [{"name": "f"}], "function_call": "none"}, "legacy"),
+    "response_format": ({"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}}, "`json_schema` is enforced; `json_object` and what cannot be expressed are instructions"),
+    "reasoning_effort": ({"reasoning_effort": "low"}, "effort and readable thinking, as the model has them; `none` where it can be switched off"),
+    "user": ({"user": "u"}, "`metadata.user_id`; hashed where it looks personal"),
+    "safety_identifier": ({"safety_identifier": "s"}, "before `user`"),
+    "service_tier": ({"service_tier": "default"}, "`auto`, `default`; others are ignored"),
+    "prompt_cache_options": ({"prompt_cache_options": {"mode": "explicit"}, **WITH_TOOL}, "`mode`, and `ttl` for breakpoints"),
+    "logprobs": ({"logprobs": True}, "no equivalent; `null` in the answer"),
+    "top_logprobs": ({"top_logprobs": 3}, "no equivalent"),
+    "seed": ({"seed": 7}, "no equivalent"),
+    "frequency_penalty": ({"frequency_penalty": 0.5}, "no equivalent"),
+    "presence_penalty": ({"presence_penalty": 0.5}, "no equivalent"),
+    "logit_bias": ({"logit_bias": {"1": 1}}, "no equivalent"),
+    "prediction": ({"prediction": {"type": "content", "content": "x"}}, "no equivalent"),
+    "verbosity": ({"verbosity": "low"}, "no equivalent"),
+    "store": ({"store": True}, "changes no answer: no warning"),
+    "metadata": ({"metadata": {"a": "b"}}, "changes no answer: no warning"),
+    "prompt_cache_key": ({"prompt_cache_key": "k"}, "changes no answer: no warning"),
+    "prompt_cache_retention": ({"prompt_cache_retention": "24h"}, "changes no answer: no warning"),
+    "moderation": ({"moderation": {"model": "m"}}, "changes no answer: no warning"),
+    "modalities": ({"modalities": ["audio"]}, "with `audio`; text alone is nothing"),
+    "audio": ({"audio": {"voice": "x"}}, "Claude does not speak"),
+    "web_search_options": ({"web_search_options": {}}, "an answer without the search would be worse than none"),
+    "thinking": ({"thinking": {"type": "adaptive"}}, "Anthropic's own; before `reasoning_effort`"),
+    "output_config": ({"output_config": {"effort": "low"}}, "Anthropic's own; `effort`, `format`"),
+    "cache_control": ({"cache_control": {"type": "ephemeral"}}, "Anthropic's own; also on parts, messages, tools and calls, as is `prompt_cache_breakpoint`"),
+    "inference_geo": ({"inference_geo": "us"}, "Anthropic's own"),
+    "speed": ({"speed": "standard"}, "Anthropic's own"),
+    "context_management": ({"context_management": {"edits": []}}, "Anthropic's own"),
+}  # fmt: skip
+"""Field -> an example that asks for something, and the words of its row."""
+FIELDS["max_completion_tokens"] = (
+    {"max_completion_tokens": 9},
+    FIELDS["max_completion_tokens"][1],
+)
+FIELDS["max_tokens"] = ({"max_tokens": 9}, FIELDS["max_tokens"][1])
+
+
+def translated(given: dict[str, Any]) -> tuple[object, ...]:
+    whole = {"model": "claude-opus-5-5", "messages": HI, **given}
+    chat = body.decode(json.dumps(whole).encode())
+    one = request.to_anthropic_request(chat, settings.Settings())
+    return one.request, one.betas, one.stream, one.include_usage
+
+
+def kind_of(field: str) -> str:
+    """What the code does with a field: found out by translating with and without it."""
+    given = FIELDS[field][0]
+    without = {k: v for k, v in given.items() if k != field}
+    try:
+        with_it = translated(given)
+    except errors.InvalidRequestError:
+        return "rejected"
+    if field in {"functions", "messages"} or with_it != translated(without):
+        return "translated"
+    return "ignored"
+
+
+def field_table() -> str:
+    rows = [
+        f"| `{name}` | {kind_of(name)} | {how} |" for name, (_, how) in FIELDS.items()
+    ]
+    return "\n".join(["| Field | | How |", "|---|---|---|", *rows]) + "\n"
+
+
+def setting_table() -> str:
+    """Name, default and meaning of every setting, from the class itself."""
+    source = ast.parse(inspect.getsource(settings.Settings))
+    statements = source.body[0].body
+    meanings = {
+        field.target.id: doc.value.value
+        for field, doc in itertools.pairwise(statements)
+        if isinstance(field, ast.AnnAssign) and isinstance(doc, ast.Expr)
+    }
+    rows = []
+    for field in msgspec.structs.fields(settings.Settings):
+        default = field.default
+        if default in {"", None}:
+            shown = ""
+        elif isinstance(default, bool):
+            shown = f"`{int(default)}`"
+        else:
+            shown = f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+        rows.append(f"| `{field.name.upper()}` | {shown} | {meanings[field.name]} |")
+    return (
+        "\n".join(["| Variable | Default | Meaning |", "|---|---|---|", *rows]) + "\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "table"), [("fields", field_table), ("settings", setting_table)]
+)
+def test_a_table_of_the_readme_is_what_the_code_says(
+    name: str, table: Any, request: pytest.FixtureRequest
+) -> None:
+    text = README.read_text(encoding="utf-8")
+    head, tail = re.search(
+        rf"(<!-- {name}:[^\n]*-->\n).*?(<!-- /{name} -->)", text, re.DOTALL
+    ).groups()
+    begin, end = text.index(head) + len(head), text.index(tail)
+    if request.config.getoption("--update-golden"):
+        README.write_text(text[:begin] + table() + text[end:], encoding="utf-8")
+        text = README.read_text(encoding="utf-8")
+        end = text.index(tail)
+
+    assert text[begin:end] == table()
+
+
+def test_every_field_that_is_read_has_a_row() -> None:
+    assert list(FIELDS.keys() ^ set(openai.ChatRequest.__struct_fields__)) == []
+
+
+def test_every_warning_that_the_code_can_give_is_explained() -> None:
+    code = "\n".join(
+        path.read_text(encoding="utf-8") for path in ROOT.glob("proxy/translate/*.py")
+    )
+    given = set(re.findall(r'warnings\.add(?:_or_refuse)?\(\s*"([a-z_]+)"', code))
+    explained = set(re.findall(r"`([a-z_]+)`", README.read_text(encoding="utf-8")))
+
+    assert "strict_dropped" in given
+    assert {c for c in given if not c.endswith("_ignored")} <= explained

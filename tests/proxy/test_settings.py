@@ -1,0 +1,77 @@
+"""Settings: from a mapping, typed, and loud about a bad value."""
+
+import pytest
+
+from proxy import settings
+
+
+def read(**environ: str) -> settings.Settings:
+    return settings.Settings.from_environ(environ)
+
+
+def test_nothing_set_is_loopback_without_a_second_listener() -> None:
+    config = read()
+
+    assert (config.host, config.port, config.health_port) == ("127.0.0.1", 8080, None)
+    assert config.claude_credentials_path == "/.claude/.credentials.json"
+
+
+def test_values_are_typed() -> None:
+    config = read(
+        PORT="8089",
+        CONNECT_TIMEOUT="0.5",
+        STRICT_PARAMS="1",
+        LOG_LEVEL="DEBUG",
+        PROMPT_CACHING="Always",
+        HOME="/home/ada",
+    )
+
+    assert (config.port, config.connect_timeout) == (8089, 0.5)
+    assert config.strict_params
+    assert (config.log_level, config.prompt_caching) == ("debug", "always")
+    assert config.claude_credentials_path == "/home/ada/.claude/.credentials.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "http"), ("PORT", "0"), ("PORT", "70000"), ("HEALTH_PORT", "-1"),
+        ("MAX_REQUESTS", "0"), ("MAX_BODY_BYTES", "32M"), ("CONNECT_TIMEOUT", "0"),
+        ("TOTAL_TIMEOUT", "inf"), ("DRAIN_TIMEOUT", "nan"), ("STRICT_PARAMS", "maybe"),
+        ("PROMPT_CACHING", "sometimes"), ("REASONING_DISPLAY", "loud"),
+        ("LOG_LEVEL", "chatty"), ("DEFAULT_MAX_TOKENS", "1.5"),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_named_and_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(settings.SettingsError) as caught:
+        read(**{name: value})
+
+    assert str(caught.value).startswith(f"{name}: ")
+    assert value == "0" or value not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["PORT", "HEALTH_PORT"])
+def test_kubernetes_service_variables_count_as_unset(name: str) -> None:
+    assert read(**{name: "tcp://10.96.0.7:80"}) == read()
+
+
+def test_unknown_and_empty_variables_are_left_alone() -> None:
+    assert read(CLAUDE_CODE_PROXY_PORT="tcp://x", FOO="1", PORT="", HOST=" ") == read()
+
+
+def test_the_originals_name_for_the_base_url_comes_first() -> None:
+    both = read(ANTHROPIC_API_BASE="http://a", ANTHROPIC_BASE_URL="http://b")
+
+    assert both.base_url == "http://a"
+    assert read(ANTHROPIC_BASE_URL="http://b").base_url == "http://b"
+    assert read().base_url is None
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7"])
+def test_a_wider_address_needs_an_inbound_key(host: str) -> None:
+    with pytest.raises(settings.SettingsError, match="PROXY_API_KEY"):
+        read(HOST=host).check_exposure()
+
+    read(HOST=host, PROXY_API_KEY="k").check_exposure()
+    read(HOST=host, PROXY_API_KEYS_FILE="/keys").check_exposure()
+    read().check_exposure()

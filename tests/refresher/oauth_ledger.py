@@ -1,0 +1,82 @@
+"""What the OAuth stand-in knows: which tokens are good, and how it is to behave."""
+
+import dataclasses
+import secrets
+import threading
+import time
+
+SCOPES = ["user:inference", "user:profile", "user:sessions:claude_code"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """What the hosts do from now on. The default is that all is well."""
+
+    status: int = 200
+    """Of the token endpoint."""
+    error: str = "invalid_grant"
+    """The OAuth error of any other status."""
+    hang: bool = False
+    """The token endpoint takes the request and never looks at it."""
+    delay: float = 0
+    """It spends the refresh token at once, and answers after so many seconds."""
+    scope: bool = True
+    """The answer names its scopes."""
+    rotate: bool = True
+    """The answer holds a new refresh token."""
+    single_use: bool = True
+    """A refresh token that was used is refused: invalid_grant."""
+    expires_in: int = 28800
+    api_status: int = 200
+    """Of /v1/messages."""
+
+
+class Ledger:
+    """Which tokens are good. Every method is one step, whoever calls."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._refresh: dict[str, bool] = {}  # token -> was it used
+        self._access: dict[str, float] = {}  # token -> when it ends
+        self.reused = 0
+
+    def login(self, access_left: float) -> tuple[str, str, float]:
+        """Begin a login whose access token ends in `access_left` seconds."""
+        with self._lock:
+            return self._issue(access_left)
+
+    def _issue(self, access_left: float) -> tuple[str, str, float]:
+        access, refresh = (
+            f"sk-ant-{kind}01-made-up-{secrets.token_hex(12)}"
+            for kind in ("oat", "ort")
+        )
+        ends = time.time() + access_left
+        self._access[access] = ends
+        self._refresh[refresh] = False
+        return access, refresh, ends
+
+    def exchange(self, refresh: str, behaviour: Behaviour) -> dict[str, object] | None:
+        """Spend a refresh token. None: it is unknown or was used before."""
+        with self._lock:
+            used = self._refresh.get(refresh)
+            if used:
+                self.reused += 1
+            if used is None or (used and behaviour.single_use):
+                return None
+            self._refresh[refresh] = behaviour.rotate
+            access, successor, _ = self._issue(behaviour.expires_in)
+        answer: dict[str, object] = {
+            "token_type": "Bearer",
+            "access_token": access,
+            "expires_in": behaviour.expires_in,
+        }
+        if behaviour.rotate:
+            answer["refresh_token"] = successor
+        if behaviour.scope:
+            answer["scope"] = " ".join(SCOPES)
+        return answer
+
+    def accepts(self, access: str) -> bool:
+        """Say whether the API takes this access token now."""
+        with self._lock:
+            return self._access.get(access, 0) > time.time()

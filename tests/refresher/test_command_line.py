@@ -1,0 +1,290 @@
+"""The program as its user meets it: words, output, exit codes, signals."""
+
+import contextlib
+import json
+import signal
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import refresher_process
+from logins import age_last_try, login
+from refresher import credentials, files, lock, outcome, refresh, settings
+
+
+@pytest.fixture
+def put(volume):
+    def write(left, **words):
+        expires_at = refresh.utc_now() + timedelta(seconds=left)
+        data = login(expires_at=expires_at, **words)
+        (volume / credentials.FILE_NAME).write_bytes(data)
+        return data
+
+    return write
+
+
+def output(done):
+    return done.stdout.decode() + done.stderr.decode()
+
+
+@pytest.mark.parametrize("word", ["", "once", "plan", "status", "import", "operator"])
+def test_help_tells_every_outcome_and_exit_code(volume, word):
+    done = refresher_process.refresher(
+        volume, "claude", *filter(None, [word]), "--help"
+    )
+
+    assert done.returncode == 0
+    for kind in outcome.Kind:
+        assert kind in output(done)
+    for code in set(outcome.EXIT_CODES.values()):
+        assert f" {code} " in output(done)
+
+
+@pytest.mark.parametrize(
+    ("mode", "code"),
+    [("ok", 0), ("unchanged", 75), ("killed", 75), ("blank", 78), ("corrupt", 78)],
+)
+def test_once_tells_its_outcome_by_a_word_and_a_code(volume, fake, put, mode, code):
+    put(-60)
+
+    done = refresher_process.refresher(volume, fake(mode).path, "once")
+
+    remembered = files.read_state(volume).last.outcome
+    assert done.returncode == code == remembered.exit_code
+    assert done.stdout.decode() == f"{remembered}\n"
+
+
+def test_once_without_a_login_says_how_to_get_one(volume, fake):
+    done = refresher_process.refresher(volume, fake("ok").path, "once")
+
+    assert done.returncode == 78
+    assert "NoCredentials" in output(done)
+    assert "claude auth login" in output(done)
+
+
+@pytest.mark.parametrize("name", settings.OTHER_CREDENTIALS)
+def test_once_skips_itself_where_the_login_is_not_used(volume, fake, put, name):
+    put(-60)
+    claude = fake("ok")
+
+    done = refresher_process.refresher(
+        volume, claude.path, "once", **{name: "sk-secret"}
+    )
+
+    assert done.returncode == 0
+    assert done.stdout.decode().startswith(f"Skipped: {name} is set")
+    assert "sk-secret" not in output(done)
+    assert claude.calls == []
+
+
+def test_once_warns_before_the_login_ends(volume, fake, put):
+    put(3600, login_ends_at=refresh.utc_now() + timedelta(days=6))
+
+    done = refresher_process.refresher(volume, fake("ok").path, "once")
+
+    assert done.returncode == 0
+    assert b"WARNING the login ends at" in done.stderr
+
+
+def test_plan_says_what_it_would_run_and_changes_nothing(volume, fake, put):
+    data = put(-60)
+    claude = fake("ok")
+
+    done = refresher_process.refresher(volume, claude.path, "plan")
+
+    assert done.returncode == 0
+    assert "Would run `claude mcp list` now" in output(done)
+    assert "now, because the access token ended at" in output(done)
+    assert claude.calls == []
+    assert [path.name for path in volume.iterdir()] == [credentials.FILE_NAME]
+    assert (volume / credentials.FILE_NAME).read_bytes() == data
+
+
+def test_plan_tells_the_next_try_and_the_next_tick(volume, fake, put):
+    put(3600)
+
+    done = refresher_process.refresher(
+        volume,
+        fake("ok").path,
+        "plan",
+        REFRESH_SCHEDULE="0 3 * * *",
+        REFRESH_TIME_ZONE="Europe/Berlin",
+    )
+
+    assert "Would start nothing now. NotDue: " in output(done)
+    assert "Next try: " in output(done)
+    assert "Next tick of REFRESH_SCHEDULE: " in output(done)
+
+
+def test_plan_shows_the_fallback_and_a_blocked_run(volume, fake, put):
+    put(-60)
+    refresher_process.refresher(volume, fake("unchanged").path, "once")
+    age_last_try(volume, 3600)
+
+    fallback = refresher_process.refresher(volume, fake("ok").path, "plan")
+    blocked = refresher_process.refresher(volume, "/nowhere/claude", "plan")
+
+    assert "Would run `claude -p ping --model haiku" in output(fallback)
+    assert '--tools "" ' in output(fallback)
+    assert "Would start nothing now. Blocked: " in output(blocked)
+
+
+def test_status_in_json_holds_everything_and_no_token(volume, fake, put):
+    put(-60, login_ends_at=refresh.utc_now() + timedelta(days=3))
+    refresher_process.refresher(volume, fake("ok").path, "once")
+
+    done = refresher_process.refresher(volume, fake("ok").path, "status", "--json")
+
+    status = json.loads(done.stdout)
+    saved = json.loads((volume / credentials.FILE_NAME).read_text())["claudeAiOauth"]
+    assert done.returncode == status["exit_code"] == 0
+    assert status["login"]["usable"] is True
+    assert datetime.fromisoformat(status["login"]["expires_at"]) > refresh.utc_now()
+    assert status["login"]["subscription"] == "max"
+    assert status["next"]["action"] == "wait"
+    assert status["last"]["outcome"]["kind"] == "Refreshed"
+    assert status["last"]["command"] == "refresh"
+    assert (status["failures"], status["refreshes"]) == (0, 1)
+    assert "the login ends at" in status["warnings"][0]
+    for token in (saved["accessToken"], saved["refreshToken"]):
+        assert token.encode() not in done.stdout
+
+
+def test_status_in_words_holds_no_token_either(volume, fake, put):
+    put(-60)
+    refresher_process.refresher(volume, fake("unchanged").path, "once")
+
+    done = refresher_process.refresher(volume, fake("ok").path, "status")
+
+    assert done.returncode == 75
+    for words in ("ended at", "last try:", "NotRefreshed", "failed tries:  1 in a row"):
+        assert words in output(done)
+    assert "access-1" not in output(done)
+    assert "refresh-1" not in output(done)
+
+
+@pytest.mark.parametrize(
+    ("left", "code"), [(3600, 0), (120, 75), (-60, 75), (None, 78)]
+)
+def test_status_can_be_asked_by_a_script(volume, fake, put, left, code):
+    if left is not None:
+        put(left)
+
+    assert (
+        refresher_process.refresher(volume, fake("ok").path, "status").returncode
+        == code
+    )
+
+
+def test_import_takes_a_login_on_stdin(volume, fake, put):
+    data = put(3600)
+    (volume / credentials.FILE_NAME).unlink()
+
+    done = refresher_process.refresher(volume, fake("ok").path, "import", data=data)
+
+    assert done.returncode == 0
+    assert "Do not use this login anywhere else" in output(done)
+    assert "access-1" not in output(done)
+    assert (volume / credentials.FILE_NAME).read_bytes() == data
+
+
+def test_import_refuses_what_is_no_login(volume, fake):
+    done = refresher_process.refresher(
+        volume, fake("ok").path, "import", data=b"sk-ant-secret"
+    )
+
+    assert done.returncode == 78
+    assert "nothing was changed: Invalid: " in output(done)
+    assert "sk-ant-secret" not in output(done)
+
+
+def test_a_bad_setting_is_named(volume, fake):
+    done = refresher_process.refresher(
+        volume, fake("ok").path, "once", REFRESH_WINDOW="300"
+    )
+
+    assert done.returncode == 78
+    assert "REFRESH_WINDOW: expected whole seconds from 60 to 290" in output(done)
+
+
+def test_the_operator_says_what_to_install_or_that_it_is_not_there(volume, fake):
+    done = refresher_process.refresher(volume, fake("ok").path, "operator")
+
+    assert done.returncode == 78
+    assert "claude-refresher: `operator` " in output(done)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_cli_finish(volume, fake, put, eventually, number):
+    put(-60)
+    claude = fake("wait_then_ok")
+    process = refresher_process.start(volume, claude.path, "once")
+    eventually(lambda: claude.started)
+
+    process.send_signal(number)
+    claude.go()
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert out.startswith(b"Refreshed: ")
+    assert b"is let to finish" in err
+
+
+def test_a_signal_ends_the_wait_for_the_lock(volume, fake, put, eventually):
+    put(-60)
+    claude = fake("wait_then_ok")
+    first = refresher_process.start(volume, claude.path, "once")
+    eventually(lambda: claude.started)
+    second = refresher_process.start(volume, claude.path, "once", LOG_LEVEL="debug")
+    eventually(lambda: _waits_for(volume / lock.FILE_NAME, second.pid))
+
+    second.send_signal(signal.SIGTERM)
+    out, _ = second.communicate(timeout=60)
+    claude.go()
+    first.communicate(timeout=60)
+
+    assert second.returncode == 75
+    assert out.startswith(b"Busy: ")
+    assert first.returncode == 0
+
+
+def _waits_for(path, pid):
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if link.readlink() == path:
+                return True
+    return False
+
+
+def test_a_killed_refresher_leaves_the_lock_to_its_cli(volume, fake, put, eventually):
+    put(-60)
+    claude = fake("wait_then_ok")
+    process = refresher_process.start(volume, claude.path, "once")
+    eventually(lambda: claude.started)
+    process.kill()
+    process.communicate(timeout=60)
+
+    next_one = refresher_process.start(volume, claude.path, "once")
+    eventually(lambda: _waits_for(volume / lock.FILE_NAME, next_one.pid))
+    claude.go()
+    out, _ = next_one.communicate(timeout=60)
+
+    assert next_one.returncode == 0
+    assert out.startswith(b"NotDue: ")
+    assert len(claude.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "code"),
+    [("ok", 0), ("unchanged", 75), ("killed", 75), ("blank", 78), ("corrupt", 78)],
+)
+def test_five_at_once_start_one_cli_and_agree(volume, fake, put, mode, code):
+    put(-60)
+    claude = fake(mode)
+    processes = [refresher_process.start(volume, claude.path, "once") for _ in range(5)]
+    for process in processes:
+        process.communicate(timeout=60)
+
+    assert len(claude.calls) == 1
+    assert {process.returncode for process in processes} == {code}

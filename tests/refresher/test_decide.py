@@ -1,0 +1,344 @@
+"""The decision as a table, and the properties that hold for any clock and state."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from logins import NOW, credential, make_settings
+from refresher import credentials, decide, state
+from refresher.outcome import Kind, Outcome
+from refresher.settings import Command
+
+SETTINGS = make_settings()
+SECOND = timedelta(seconds=1)
+
+
+def tried(found, *, ago, failures=1, kind=Kind.NOT_REFRESHED, fallback_for=None):
+    """The state after `failures` tries, the last one `ago` seconds before NOW."""
+    return state.State(
+        last=state.Try(
+            at=NOW - timedelta(seconds=ago),
+            ended_at=NOW - timedelta(seconds=ago - 1),
+            command=Command.REFRESH,
+            outcome=Outcome(kind, "for a reason"),
+            revision=found.revision,
+        ),
+        failures=failures,
+        fallback_for=fallback_for,
+    )
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        (28800, Kind.NOT_DUE),
+        (241, Kind.NOT_DUE),
+        (240, None),
+        (1, None),
+        (0, None),
+        (-1, None),
+        (-86400 * 365, None),
+    ],
+)
+def test_the_window_opens_four_minutes_before_expiry(left, expected):
+    found = credential(left=left)
+
+    decision = decide.decide(NOW, SETTINGS, state.State(), found)
+
+    if expected is None:
+        assert decision.command is Command.REFRESH
+    else:
+        assert decision.outcome.kind is expected
+        assert decision.until == found.expires_at - timedelta(seconds=240)
+
+
+@pytest.mark.parametrize(
+    ("found", "kind"),
+    [
+        (credentials.Missing("there is no file"), Kind.NO_CREDENTIALS),
+        (credentials.Blanked("both tokens are empty"), Kind.LOGIN_REQUIRED),
+        (credentials.Malformed("the file is not JSON"), Kind.INVALID),
+        (credentials.Unreadable("permission denied"), Kind.BLOCKED),
+    ],
+)
+def test_what_only_a_person_can_mend_has_no_next_try(found, kind):
+    decision = decide.decide(NOW, SETTINGS, state.State(), found)
+
+    assert isinstance(decision, decide.Stop)
+    assert decision.outcome.kind is kind
+    assert found.reason in decision.outcome.reason
+
+
+def test_another_credential_skips_even_a_dead_token():
+    settings = make_settings(skipped_for="ANTHROPIC_API_KEY")
+
+    decision = decide.decide(NOW, settings, state.State(), credential(left=-1))
+
+    assert decision.outcome.kind is Kind.SKIPPED
+    assert "ANTHROPIC_API_KEY" in decision.outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("left_at_try", "failures", "pause"),
+    [
+        (240, 1, 60),  # alive: every minute, however many tries have failed
+        (60, 4, 60),
+        (0, 5, 60),  # just dead, after the tries of the window
+        (-60, 6, 60),
+        (-120, 7, 120),
+        (-240, 8, 240),
+        (-480, 9, 480),
+        (-960, 10, 600),
+        (-86400, 1, 60),  # long dead, as after a pod that was away: it starts quick
+        (-86400, 2, 120),
+        (-86400, 3, 240),
+        (-86400, 5, 600),
+        (-86400, 5000, 600),
+    ],
+)
+def test_the_pause_grows_only_when_the_token_is_dead(left_at_try, failures, pause):
+    found = credential(left=left_at_try)
+    after = tried(found, ago=0, failures=failures)
+
+    decision = decide.decide(NOW + SECOND, SETTINGS, after, found)
+
+    assert decision.until == NOW + timedelta(seconds=pause)
+
+
+def test_a_pause_reports_the_failure_and_not_that_all_is_well():
+    found = credential(left=-10)
+    after = tried(found, ago=5, kind=Kind.POSSIBLY_SPENT)
+
+    decision = decide.decide(NOW, SETTINGS, after, found)
+
+    assert decision.outcome.kind is Kind.POSSIBLY_SPENT
+    assert "the next try is at" in decision.outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("words", "changes", "command"),
+    [
+        ({}, {}, Command.FALLBACK),
+        ({"failures": 3}, {}, Command.FALLBACK),
+        ({}, {"fallback": False}, Command.REFRESH),
+        ({"kind": Kind.POSSIBLY_SPENT}, {}, Command.REFRESH),
+        ({"fallback_for": NOW - 10 * SECOND}, {}, Command.REFRESH),
+        ({"fallback_for": NOW - 28800 * SECOND}, {}, Command.FALLBACK),
+    ],
+)
+def test_the_fallback_runs_once_per_expiry_after_a_plain_failure(
+    words, changes, command
+):
+    found = credential(left=-10)
+    after = tried(found, ago=900, **words)
+
+    decision = decide.decide(NOW, make_settings(**changes), after, found)
+
+    assert decision.command is command
+
+
+def test_a_changed_file_owes_nothing_to_earlier_failures():
+    dead, imported = credential(left=-10), credential(left=-5, access="another")
+
+    decision = decide.decide(NOW, SETTINGS, tried(dead, ago=1, failures=9), imported)
+
+    assert decision.command is Command.REFRESH
+
+
+def test_a_clock_that_went_back_holds_nothing_up():
+    found = credential(left=-10)
+    after = tried(found, ago=-3600, failures=9)
+
+    assert isinstance(decide.decide(NOW, SETTINGS, after, found), decide.Run)
+
+
+def test_a_tick_adds_a_try_to_the_pause_and_none_outside_the_window():
+    settings = make_settings(schedule="*/2 * * * *")
+    dead = credential(left=-86400)
+    after = tried(dead, ago=0, failures=9)
+
+    in_pause = decide.decide(NOW + SECOND, settings, after, dead)
+    outside = decide.decide(NOW, settings, state.State(), credential(left=3600))
+
+    assert in_pause.until == NOW + timedelta(minutes=2)
+    assert outside.outcome.kind is Kind.NOT_DUE
+    assert outside.until == NOW + timedelta(seconds=3600 - 240)
+
+
+def test_a_tick_waits_out_the_interval():
+    settings = make_settings(schedule="* * * * *", interval=timedelta(seconds=90))
+    dead = credential(left=-86400)
+
+    decision = decide.decide(NOW, settings, tried(dead, ago=0, failures=9), dead)
+
+    assert decision.until == NOW + timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "zone", "after", "tick"),
+    [
+        ("0 3 * * *", "UTC", "2026-11-25T12:00Z", "2026-11-26T03:00Z"),
+        ("0 3 * * *", "Europe/Berlin", "2026-11-25T12:00Z", "2026-11-26T02:00Z"),
+        # the hour from 02:00 to 03:00 does not exist on this day
+        ("30 2 * * *", "Europe/Berlin", "2026-03-29T00:00Z", "2026-03-29T01:00Z"),
+        # and here it comes twice
+        ("30 2 * * *", "Europe/Berlin", "2026-10-25T00:00Z", "2026-10-25T00:30Z"),
+        ("30 2 * * *", "Europe/Berlin", "2026-10-25T00:30Z", "2026-10-26T01:30Z"),
+        # a schedule that goes by minutes runs through both
+        ("*/30 * * * *", "Europe/Berlin", "2026-10-25T00:30Z", "2026-10-25T01:00Z"),
+        ("0 0 29 2 *", "UTC", "2026-11-25T12:00Z", "2028-02-29T00:00Z"),
+    ],
+)
+def test_ticks_follow_the_time_zone(schedule, zone, after, tick):
+    settings = make_settings(schedule=schedule, time_zone=ZoneInfo(zone))
+
+    found = decide.next_tick(settings, datetime.fromisoformat(after))
+
+    assert found == datetime.fromisoformat(tick)
+
+
+@pytest.mark.parametrize(
+    ("days", "warning"),
+    [(None, None), (30, None), (7.01, None), (7, "ends"), (0.1, "ends"), (-1, "ended")],
+)
+def test_the_end_of_the_login_is_told_from_seven_days_before(days, warning):
+    ends = None if days is None else NOW + timedelta(days=days)
+
+    told = decide.login_warning(NOW, credential(left=60, login_ends_at=ends))
+
+    assert (told is None) == (warning is None)
+    assert warning is None or f"the login {warning}" in told
+
+
+def test_a_login_near_its_end_is_still_renewed():
+    found = credential(left=-1, login_ends_at=NOW - timedelta(days=1))
+
+    assert isinstance(decide.decide(NOW, SETTINGS, state.State(), found), decide.Run)
+
+
+seconds = st.integers(min_value=-90_000, max_value=90_000)
+kinds = st.sampled_from([Kind.NOT_REFRESHED, Kind.POSSIBLY_SPENT, Kind.REFRESHED])
+settings_of_any_kind = st.builds(
+    make_settings,
+    window=st.integers(60, 290).map(lambda s: timedelta(seconds=s)),
+    interval=st.integers(60, 600).map(lambda s: timedelta(seconds=s)),
+    fallback=st.booleans(),
+    schedule=st.sampled_from(
+        [None, "* * * * *", "*/7 * * * *", "30 2 * * *", "0 0 31 12 *"]
+    ),
+    time_zone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe"]).map(
+        ZoneInfo
+    ),
+)
+
+
+@st.composite
+def situations(draw):
+    found = credential(left=draw(seconds))
+    after = tried(
+        found if draw(st.booleans()) else credential(left=1, access="older"),
+        ago=draw(st.integers(0, 90_000)),
+        failures=draw(st.integers(0, 40)),
+        kind=draw(kinds),
+        fallback_for=draw(st.sampled_from([None, found.expires_at])),
+    )
+    return draw(settings_of_any_kind), after, found
+
+
+@given(situations())
+def test_nothing_runs_before_the_window(situation):
+    settings, after, found = situation
+    assume(found.expires_at - settings.window > NOW)
+
+    assert isinstance(decide.decide(NOW, settings, after, found), decide.Wait)
+
+
+@given(situations())
+def test_a_dead_token_is_tried_again_within_the_longest_pause(situation):
+    settings, after, found = situation
+    assume(found.expires_at <= NOW)
+
+    decision = decide.decide(NOW, settings, after, found)
+
+    if isinstance(decision, decide.Wait):
+        assert NOW < decision.until <= NOW + timedelta(minutes=10)
+
+
+@given(situations())
+def test_a_wait_ends_exactly_when_it_says(situation):
+    settings, after, found = situation
+    decision = decide.decide(NOW, settings, after, found)
+    assume(isinstance(decision, decide.Wait))
+
+    then = decide.decide(decision.until, settings, after, found)
+    just_before = decide.decide(decision.until - SECOND / 1000, settings, after, found)
+
+    assert isinstance(then, decide.Run)
+    assert just_before.until == decision.until
+
+
+@given(situations(), st.integers(0, 900_000))
+def test_what_is_due_stays_due_until_it_is_done(situation, later):
+    settings, after, found = situation
+    assume(isinstance(decide.decide(NOW, settings, after, found), decide.Run))
+
+    then = decide.decide(NOW + later * SECOND, settings, after, found)
+
+    assert isinstance(then, decide.Run)
+
+
+@given(situations())
+def test_a_restart_changes_nothing(situation):
+    settings, after, found = situation
+    read_again = state.decode(state.encode(after))
+
+    assert read_again == after
+    assert decide.decide(NOW, settings, read_again, found) == decide.decide(
+        NOW, settings, after, found
+    )
+
+
+@given(situations(), st.integers(1, 40))
+def test_no_two_tries_are_closer_than_the_interval(situation, tries):
+    settings, after, found = situation
+    now, last = NOW, None
+    for _ in range(tries):
+        decision = decide.decide(now, settings, after, found)
+        if isinstance(decision, decide.Wait):
+            now = decision.until
+            decision = decide.decide(now, settings, after, found)
+        assert last is None or now - last >= settings.interval
+        after = state.begin(after, now, decision.command, found)
+        last = now
+
+
+@given(situations())
+def test_a_schedule_only_ever_brings_a_try_forward(situation):
+    settings, after, found = situation
+    without = msgspec.structs.replace(settings, schedule=None)
+
+    scheduled = decide.decide(NOW, settings, after, found)
+    plain = decide.decide(NOW, without, after, found)
+
+    if isinstance(plain, decide.Run):
+        assert scheduled == plain
+    elif isinstance(scheduled, decide.Wait):
+        assert scheduled.until <= plain.until
+
+
+@given(
+    st.sampled_from(["30 2 * * *", "*/20 * * * *", "0 */6 * * *", "15 2,3 * * 0"]),
+    st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]),
+    st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)),  # noqa: DTZ001
+)
+def test_ticks_always_move_forward_through_any_clock_change(schedule, zone, start):
+    settings = make_settings(schedule=schedule, time_zone=ZoneInfo(zone))
+    instant = start.replace(tzinfo=UTC)
+    for _ in range(5):
+        tick = decide.next_tick(settings, instant)
+        assert instant < tick <= instant + timedelta(days=8)
+        instant = tick

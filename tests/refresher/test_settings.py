@@ -1,0 +1,115 @@
+"""The environment as a value."""
+
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from refresher import settings
+from refresher.settings import Command, Settings
+
+
+def test_defaults_need_only_a_home():
+    found = Settings.from_environ({"HOME": "/home/me"})
+
+    assert str(found.config_dir) == "/home/me/.claude"
+    assert found.window == timedelta(seconds=240)
+    assert found.arguments(Command.REFRESH) == ("mcp", "list")
+    assert found.arguments(Command.FALLBACK)[:4] == ("-p", "ping", "--model", "haiku")
+    assert "" in found.arguments(Command.FALLBACK)
+
+
+def test_an_empty_variable_counts_as_unset():
+    named = {variable.name: "" for variable in settings.VARIABLES}
+
+    assert Settings.from_environ(named | {"HOME": "/h"}) == Settings.from_environ(
+        {"HOME": "/h"}
+    )
+
+
+def test_every_setting_can_be_chosen():
+    found = Settings.from_environ(
+        {
+            "CLAUDE_CONFIG_DIR": "/var/lib/claude",
+            "CLAUDE_BIN": "/opt/claude",
+            "REFRESH_WINDOW": "290",
+            "REFRESH_INTERVAL": "90",
+            "REFRESH_SCHEDULE": "17 */4 * * *",
+            "REFRESH_TIME_ZONE": "Europe/Berlin",
+            "CLI_TIMEOUT": "180",
+            "REFRESH_COMMAND": "mcp list --some 'two words'",
+            "FALLBACK": "off",
+            "FALLBACK_COMMAND": "-p hello",
+            "LOG_LEVEL": "debug",
+        }
+    )
+
+    assert found == Settings(
+        config_dir=Path("/var/lib/claude"),
+        claude_bin="/opt/claude",
+        window=timedelta(seconds=290),
+        interval=timedelta(seconds=90),
+        cli_timeout=timedelta(seconds=180),
+        refresh_command=("mcp", "list", "--some", "two words"),
+        fallback=False,
+        fallback_command=("-p", "hello"),
+        schedule="17 */4 * * *",
+        time_zone=ZoneInfo("Europe/Berlin"),
+        log_level="DEBUG",
+        skipped_for=None,
+        cli_environ={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REFRESH_WINDOW", "300"),  # the CLI does nothing that early
+        ("REFRESH_WINDOW", "4m"),
+        ("REFRESH_INTERVAL", "59"),
+        ("REFRESH_INTERVAL", "-60"),
+        ("CLI_TIMEOUT", "119"),  # a shorter one can lose the login
+        ("FALLBACK", "maybe"),
+        ("LOG_LEVEL", "loud"),
+        ("REFRESH_SCHEDULE", "not a cron"),
+        ("REFRESH_SCHEDULE", "61 * * * *"),
+        ("REFRESH_SCHEDULE", "0 * * * * *"),
+        ("REFRESH_SCHEDULE", "TZ=UTC 0 * * * *"),
+        ("REFRESH_TIME_ZONE", "Mars/Olympus"),
+        ("REFRESH_TIME_ZONE", "../../etc/passwd"),
+        ("REFRESH_COMMAND", "--version"),
+        ("REFRESH_COMMAND", "agents --json"),
+        ("REFRESH_COMMAND", "auth status"),
+        ("REFRESH_COMMAND", "'"),
+        ("REFRESH_COMMAND", " "),
+        ("FALLBACK_COMMAND", "-p ping --bare"),
+        ("FALLBACK_COMMAND", "-p /cost"),
+    ],
+)
+def test_a_bad_value_names_its_variable(name, value):
+    with pytest.raises(settings.SettingsError, match=f"^{name}: "):
+        Settings.from_environ({"HOME": "/h", name: value})
+
+
+def test_a_home_is_needed_only_for_the_default_directory():
+    assert str(Settings.from_environ({"CLAUDE_CONFIG_DIR": "/v"}).config_dir) == "/v"
+    with pytest.raises(settings.SettingsError, match="CLAUDE_CONFIG_DIR"):
+        Settings.from_environ({})
+
+
+@pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "CLAUDE_ACCESS_TOKEN"])
+def test_another_credential_is_named_and_not_kept(name):
+    found = Settings.from_environ({"HOME": "/h", name: "sk-secret"})
+
+    assert found.skipped_for == name
+    assert "sk-secret" not in repr(found)
+
+
+def test_the_cli_sees_the_network_settings_and_nothing_else():
+    network = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "a", "NODE_EXTRA_CA_CERTS": "c"}
+    other = {"CLAUDE_CODE_USE_BEDROCK": "1", "ANTHROPIC_BASE_URL": "http://x", "A": "b"}
+
+    found = Settings.from_environ({"HOME": "/h"} | network | other)
+
+    assert found.cli_environ == network

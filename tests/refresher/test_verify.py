@@ -1,0 +1,94 @@
+"""What a run did, as a table over the file before and after it."""
+
+from datetime import timedelta
+
+import pytest
+
+from logins import NOW, credential
+from refresher import credentials, verify
+from refresher.outcome import Kind
+
+BEFORE = credential(left=-60)
+
+
+def ended(took=1.2, **words):
+    return verify.Ended(took=timedelta(seconds=took), **words)
+
+
+def test_a_later_living_token_is_a_renewal():
+    after = credential(left=28800, access="access-2", refresh="refresh-2")
+
+    outcome = verify.verify(BEFORE, after, ended(), NOW)
+
+    assert outcome.kind is Kind.REFRESHED
+    assert "2026-11-25 20:00:00Z" in outcome.reason
+
+
+def test_a_kept_refresh_token_is_a_renewal_too():
+    after = credential(left=28800, access="access-2", refresh="refresh-1")
+
+    assert verify.verify(BEFORE, after, ended(), NOW).kind is Kind.REFRESHED
+
+
+def test_a_saved_renewal_counts_even_when_the_run_was_killed():
+    after = credential(left=28800, access="access-2")
+    killed = ended(120, timed_out=True, signal=9)
+
+    assert verify.verify(BEFORE, after, killed, NOW).kind is Kind.REFRESHED
+
+
+@pytest.mark.parametrize("left", [-30, 0, 300])
+def test_a_new_token_that_is_nearly_dead_is_no_renewal(left):
+    after = credential(left=left, access="access-2")
+
+    assert verify.verify(BEFORE, after, ended(), NOW).kind is Kind.NOT_REFRESHED
+
+
+def test_an_expiry_that_did_not_grow_is_no_renewal():
+    before = credential(left=28800)
+    after = credential(left=28800, access="access-2")
+
+    assert verify.verify(before, after, ended(), NOW).kind is Kind.NOT_REFRESHED
+
+
+def test_a_later_expiry_of_the_same_token_is_no_renewal():
+    after = credential(left=28800)
+
+    assert verify.verify(BEFORE, after, ended(), NOW).kind is Kind.NOT_REFRESHED
+
+
+@pytest.mark.parametrize(
+    ("after", "kind"),
+    [
+        (credentials.Blanked("both tokens are empty"), Kind.LOGIN_REQUIRED),
+        (credentials.Missing("there is no file"), Kind.LOGIN_REQUIRED),
+        (credentials.Malformed("the file is not JSON"), Kind.INVALID),
+        (credentials.Unreadable("permission denied"), Kind.BLOCKED),
+    ],
+)
+def test_a_file_that_got_worse_has_its_own_outcome(after, kind):
+    assert verify.verify(BEFORE, after, ended(), NOW).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("end", "kind", "words"),
+    [
+        (ended(), Kind.NOT_REFRESHED, "without renewing"),
+        (ended(29.9), Kind.NOT_REFRESHED, "without renewing"),
+        (ended(30), Kind.POSSIBLY_SPENT, "waited for an answer"),
+        (ended(120, timed_out=True), Kind.POSSIBLY_SPENT, "within 120 s"),
+        (ended(signal=9), Kind.POSSIBLY_SPENT, "killed by signal 9"),
+        (ended(disk="no space left"), Kind.POSSIBLY_SPENT, "no space left"),
+    ],
+)
+def test_an_unchanged_file_says_whether_the_token_may_be_spent(end, kind, words):
+    outcome = verify.verify(BEFORE, BEFORE, end, NOW)
+
+    assert outcome.kind is kind
+    assert words in outcome.reason
+
+
+def test_the_hint_of_the_cli_is_passed_on():
+    outcome = verify.verify(BEFORE, BEFORE, ended(hint="HTTP status 429"), NOW)
+
+    assert "HTTP status 429" in outcome.reason
