@@ -13,10 +13,10 @@ import falcon
 import msgspec
 from msgspec import Struct
 
-from proxy import admission, body, errors, guard, log, metrics, settings, sse, upstream
+from proxy import admission, body, errors, guard, log, metrics, settings, upstream
 from proxy.capabilities import Live
 from proxy.schema import anthropic, completion
-from proxy.translate import fold, request, response, stream
+from proxy.translate import fold, frames, request, response, stream
 
 CLIENT_GONE = 499
 """nginx's status for a client that left; nobody reads it but the log."""
@@ -275,29 +275,20 @@ class Stream:
 
     def _told(self) -> Iterator[bytes]:
         chunks, one = self._chunks, self._one
+        feed = frames.Frames(chunks).feed
         try:
             for batch in one.batches():
-                piece = b"".join(part for event in batch for part in self._parts(event))
-                if piece:
+                if piece := feed(batch):
                     yield piece
         except errors.ProxyError as ex:
             told = _in_band(ex)
             one.broken(told)
-            yield sse.encode(_encode(completion.ErrorResponse(told)))
+            yield frames.error(told)
             raise errors.StreamCut from None
         except upstream.ClientGoneError:
             raise errors.StreamCut from None
         finally:
             one.told(chunks.usage, chunks.finish_reason, chunks.skipped)
-
-    def _parts(self, event: anthropic.Event) -> Iterator[bytes]:
-        """One event's bytes: a comment for a ping, else the chunks that tell it."""
-        if isinstance(event, anthropic.Ping):
-            yield sse.PING
-        for chunk in self._chunks.feed(event):
-            yield sse.encode(_encode(chunk))
-        if isinstance(event, anthropic.MessageStop):
-            yield sse.DONE
 
     def close(self) -> None:
         """Called by the server when the response is over, whichever way."""

@@ -44,8 +44,9 @@ class Decoder:
 
 
 def _payload(block: bytes) -> bytes:
-    if block.count(b"\ndata:") == 1 and block.startswith(b"event:"):  # the usual shape
-        return block.split(b"\ndata:", 1)[1].split(b"\n", 1)[0].strip(b" ")
+    name, _, data = block.partition(b"\ndata: ")
+    if name.startswith(b"event:") and b"\n" not in data and b"\n" not in name:
+        return data  # the usual shape: an event line and a data line
     lines = (line for line in block.split(b"\n") if line.startswith(b"data:"))
     return b"\n".join(line[5:].removeprefix(b" ") for line in lines)
 

@@ -84,15 +84,12 @@ class Answer:
         """
         try:
             for batch in self._batches:
-                end = _error_in(batch)
-                if end is not None:
-                    told = [one for one in batch if one is not end]
-                    if told:
-                        yield told
-                    raise error.to_openai_error(200, end.error, self._context)
-                if any(not isinstance(one, anthropic.Ping) for one in batch):
+                kinds = {type(event) for event in batch}
+                if anthropic.ErrorEvent in kinds:
+                    yield from self._failed(batch)
+                if kinds != _ONLY_PINGS:
                     self._watch.progress()
-                if any(isinstance(one, anthropic.MessageStop) for one in batch):
+                if anthropic.MessageStop in kinds:
                     self._reply.close(over=True)  # before the client can leave
                     yield batch
                     return
@@ -103,8 +100,19 @@ class Answer:
             raise error.incomplete(self._context) from None
         raise error.incomplete(self._context)
 
+    def _failed(self, batch: list[anthropic.Event]) -> Iterator[list[anthropic.Event]]:
+        """What came before an ``error`` event, and then that as an exception."""
+        end = _error_in(batch)
+        if end is not None:
+            if told := batch[: batch.index(end)]:
+                yield told
+            raise error.to_openai_error(200, end.error, self._context)
+
     def close(self) -> None:
         self._reply.close()
+
+
+_ONLY_PINGS = {anthropic.Ping}
 
 
 def _error_in(batch: list[anthropic.Event]) -> anthropic.ErrorEvent | None:

@@ -33,7 +33,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import queue
 import select
 import signal
 import socket
@@ -45,6 +44,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.workers import base
 
 from proxy.connection import Connection
+from proxy.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,50 +56,17 @@ GRACE = 2.0
 CLOSE_WAIT = 2.0
 """Seconds that a connection may stay half closed: its client still reads or writes."""
 
+LINGER = 0.1
+"""Seconds that a thread waits for the next request of the connection it has served."""
+
+LINGERING = 64
+"""Connections that are busy or waited for so; with more of them threads do not wait."""
+
 IDLE_AT_STOP = 1.0
 """Seconds at a stop for a request that may be under way on a kept connection."""
 
 _READY = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-
-
-class Threads:
-    """As many daemon threads as jobs need at once; idle ones are used again.
-
-    Daemons, because the interpreter would wait at exit for others, and the worker has
-    said how long it waits.
-    """
-
-    idle = 10.0
-    """Seconds after which a thread without a job ends."""
-
-    def __init__(self) -> None:
-        self._idle: list[queue.SimpleQueue[Callable[[], None]]] = []
-
-    def submit(self, job: Callable[[], None]) -> None:
-        """Run `job` in a thread; the last one that became idle is still warm."""
-        try:
-            inbox = self._idle.pop()
-        except IndexError:
-            inbox = queue.SimpleQueue()
-            threading.Thread(
-                target=self._work, args=[inbox], name="connection", daemon=True
-            ).start()
-        inbox.put(job)
-
-    def _work(self, inbox: queue.SimpleQueue[Callable[[], None]]) -> None:
-        while True:
-            try:
-                job = inbox.get(timeout=self.idle)
-            except queue.Empty:
-                try:
-                    self._idle.remove(inbox)
-                except ValueError:
-                    continue  # a job is being put there just now
-                return
-            job()
-            del job  # and with it the connection
-            self._idle.append(inbox)
 
 
 class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
@@ -294,10 +261,20 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         keep = False
         try:
             keep = connection.serve(self.wsgi, self.log, last=self._is_last)
-            while keep and connection.holds_more:  # requests sent ahead
+            while keep and self._more_comes(connection):
                 keep = connection.serve(self.wsgi, self.log, last=self._is_last)
         finally:
             self._hand_back(connection, keep=keep)
+
+    def _more_comes(self, connection: Connection) -> bool:
+        """Whether to stay with a connection: for what was sent ahead, or will be soon.
+
+        To wait here a moment saves two hand-overs between threads.
+        """
+        if connection.holds_more:
+            return True
+        linger = self.alive and self._busy <= LINGERING
+        return linger and connection.has_data(LINGER)
 
     def _is_last(self) -> bool:
         return not self.alive or not self.cfg.keepalive

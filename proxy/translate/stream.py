@@ -91,6 +91,14 @@ class ChunkStream:
             case anthropic.Ping() | anthropic.ErrorEvent():
                 pass
 
+    def tells_text(self, index: int) -> bool:
+        """Whether a text delta of this block is told at all."""
+        return index in self._texts
+
+    def text_chunk(self, text: str) -> completion.Chunk:
+        """The chunk that tells a piece of text."""
+        return self._chunk(completion.Delta(content=text))
+
     def _chunk(
         self, delta: completion.Delta, reason: completion.FinishReason | None = None
     ) -> completion.Chunk:
@@ -134,7 +142,7 @@ class ChunkStream:
     ) -> completion.Delta | None:
         match delta:
             case anthropic.TextDelta(text):
-                if text and index in self._texts:
+                if text and self.tells_text(index):
                     return completion.Delta(content=text)
             case anthropic.InputJSONDelta(partial_json):
                 if partial_json and (call := self._calls.get(index)):
