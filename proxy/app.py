@@ -154,6 +154,7 @@ def _render_unexpected(
         status=500,
         type="server_error",
         code="internal_error",
+        headers={"retry-after": "3"},  # else a .NET client asks three times at once
     )
     _render(req, resp, fault, params)
 

@@ -25,6 +25,8 @@ class Health:
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = b'{"status":"ok"}'
 
+    on_head = on_get  # wget --spider
+
 
 def pages(
     trouble: Callable[[], str | None],

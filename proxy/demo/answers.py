@@ -4,7 +4,7 @@
 * A tool is called when the last user turn brings no results and its text names the
   tool, or a word of at least four letters of the tool's name (`get_weather` is called
   by "weather"). If it names none but says "tool", the first tool is called. A forced
-  tool choice calls that tool, or the named ones, or the first. Arguments fit the
+  tool choice calls that tool, or the named ones, or the first, without a word. Arguments fit the
   tool's schema: required properties, first enum values, and of the text: what stands in
   quotes or else the last capitalised word (a city, say), and the first number.
 * A system prompt that says to answer by calling tools is obeyed like a forced choice.
@@ -75,6 +75,8 @@ def _prose(call: Call, calls: list[Block]) -> Iterator[Block]:
         yield {"type": "text", "text": json.dumps(made, ensure_ascii=False)}
         return
     said = "This is the built-in demo, not Claude."
+    if calls and (call.tool_choice in {"any", "tool"} or _told_to_call(call)):
+        return  # a forced call has no text before it
     if calls:
         said += f" It calls {len(calls)} of {len(call.tools)} tools."
     elif results:
@@ -124,10 +126,7 @@ def _chosen(call: Call, turn: list[Block]) -> list[Block]:
     text = " ".join(_texts(turn))
     named = [tool for tool in call.tools if _names(text, tool["name"])]
     answered = any(block["type"] == "tool_result" for block in turn)
-    told = re.search(
-        r"Answer by calling (?:the tool (?P<name>[\w-]+)|at least)",
-        "\n".join(_texts([block for _, block in call.system_blocks()])),
-    )
+    told = _told_to_call(call)
     match call.tool_choice:
         case "none":
             return []
@@ -144,6 +143,12 @@ def _chosen(call: Call, turn: list[Block]) -> list[Block]:
             chosen = [] if answered else named or asked
     serial = (call.body.get("tool_choice") or {}).get("disable_parallel_tool_use")
     return chosen[:1] if serial else chosen
+
+
+def _told_to_call(call: Call) -> re.Match[str] | None:
+    """Find the words of a system prompt that stand for a forced choice."""
+    told = "\n".join(_texts([block for _, block in call.system_blocks()]))
+    return re.search(r"Answer by calling (?:the tool (?P<name>[\w-]+)|at least)", told)
 
 
 def _names(text: str, name: str) -> bool:

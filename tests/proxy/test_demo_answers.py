@@ -155,9 +155,9 @@ def test_between_tools_thinks_after_results_only():
     assert kinds(asked) == ["thinking", "text"]
 
 
-def test_a_forced_call_comes_without_thinking():
+def test_a_forced_call_comes_without_thinking_or_a_word():
     asked = body(model="claude-haiku-5-5", tools=TOOLS, tool_choice={"type": "any"})
-    assert kinds(asked) == ["text", "tool_use"]
+    assert kinds(asked) == ["tool_use"]
 
 
 def test_thinking_is_readable_only_where_it_is_shown():

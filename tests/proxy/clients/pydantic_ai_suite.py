@@ -70,7 +70,7 @@ def test_a_conversation_goes_on(model):
     agent = Agent(model)
     first = agent.run_sync("Hello")
     second = agent.run_sync("And now?", message_history=first.all_messages())
-    assert "sent 3 messages" in second.output
+    assert "Messages sent: 3" in second.output
 
 
 def test_parallel_tools(model):

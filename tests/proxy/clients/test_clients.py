@@ -18,21 +18,11 @@ from proxy.demo import server
 
 TIMEOUT = 240  # seconds for one suite
 
-NUMBER = "the stand-in takes no number from a prompt"
-QUOTE = "the stand-in takes no quoted words from a prompt"
 EXPECTED = {
     "langchain": {
         "test_audio_inputs": ("skipped", "Claude hears nothing"),
         "test_anthropic_inputs": ("skipped", "ChatOpenAI has no Anthropic blocks"),
         "test_stream_time": ("skipped", "needs a recording of its own"),
-        "test_tool_calling": ("failed", NUMBER),
-        "test_tool_calling_async": ("failed", NUMBER),
-        "test_unicode_tool_call_integration": ("failed", QUOTE),
-        "test_json_mode": ("failed", "the stand-in writes no JSON when told in words"),
-        "TestNewest.test_tool_choice": (
-            "failed",
-            "the stand-in calls no tool when told in words",
-        ),
     },
     "node": {},
     "pydantic_ai": {},
