@@ -15,6 +15,9 @@ from proxy.schema import openai
 
 STEP = 64 * 1024
 
+_LARGE_NUMBER = re.compile(rb"\d[eE]\+?\d{3}|\d{300}")
+"""What may be a number that no upstream can read; base64 looks alike now and then."""
+
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 _WRONG_TAG = re.compile(r"Invalid (?:value|enum value) '.*'", re.DOTALL)
 
@@ -111,7 +114,7 @@ def decode(body: bytes) -> openai.ChatRequest:
     """
     try:
         str(body, "utf-8")  # Raw parts are passed on unread, so all is checked here
-        return openai.decode_request(body)
+        chat = openai.decode_request(body)
     except msgspec.ValidationError as ex:
         raise _does_not_fit(str(ex)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -122,6 +125,19 @@ def decode(body: bytes) -> openai.ChatRequest:
         raise errors.InvalidRequestError(
             "The body is nested too deeply", code="invalid_json"
         ) from None
+    _check_numbers(body)
+    return chat
+
+
+def _check_numbers(body: bytes) -> None:
+    """Raw parts go upstream unread, where a number like 1e999 is not JSON at all."""
+    if _LARGE_NUMBER.search(body):
+        try:
+            msgspec.json.decode(body)
+        except msgspec.ValidationError:
+            raise errors.InvalidRequestError(
+                "The body holds a number out of range", code="invalid_value"
+            ) from None
 
 
 def _does_not_fit(said: str) -> errors.InvalidRequestError:

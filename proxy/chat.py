@@ -112,6 +112,7 @@ class _Completion:
         record.first_event_ms = self._elapsed_ms()
         opened = self._answer.opened
         record.calls, record.upstream_request_id = opened.calls, opened.request_id
+        record.upstream_model = opened.model
         self.translation, self._warnings = (
             opened.translation,
             opened.translation.warnings,

@@ -51,6 +51,8 @@ class Opened(Struct, frozen=True, kw_only=True):
     translation: request.Translation
     """What was sent in the end (a 400 may have been repaired)."""
     calls: int
+    model: str
+    """As Anthropic names it."""
     request_id: str
     headers: Mapping[str, str]
     """Headers to pass on to the client, in OpenAI's names."""
@@ -271,6 +273,7 @@ class Upstream:
         opened = Opened(
             translation=translation,
             calls=calls,
+            model=_model_of(first) or translation.request.model,
             request_id=reply.headers.get("request-id", ""),
             headers=error.passed_headers(reply.headers, datetime.now(UTC)),
         )
@@ -304,6 +307,11 @@ def _failed(
     return _FailedCall(
         failure, answer, retry_after=context.retry_after, message=message
     )
+
+
+def _model_of(batch: list[anthropic.Event]) -> str:
+    head = batch[0]
+    return head.message.model if isinstance(head, anthropic.MessageStart) else ""
 
 
 def _batches(reply: transport.Reply) -> Iterator[list[anthropic.Event]]:

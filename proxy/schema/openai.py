@@ -24,14 +24,14 @@ ABSENT = Raw(b"")
 class CacheControl(Struct, frozen=True, kw_only=True):
     """Anthropic's own mark, accepted wherever a client puts it."""
 
-    type: Literal["ephemeral"] = "ephemeral"
+    type: Literal["ephemeral"] | None = None
     ttl: Literal["5m", "1h"] | None = None
 
 
 class CacheBreakpoint(Struct, frozen=True, kw_only=True):
     """OpenAI's mark for the same thing (``prompt_cache_breakpoint``)."""
 
-    mode: Literal["explicit"] = "explicit"
+    mode: Literal["explicit"] | None = None
     ttl: Literal["30m", "12h"] | None = None
 
 
@@ -96,17 +96,17 @@ class FunctionCall(Struct, frozen=True, kw_only=True):
 
 class ToolCall(Marked, frozen=True, kw_only=True):
     id: str | None = None
-    type: str = "function"
+    type: str | None = None
     function: FunctionCall | None = None
 
 
 class ThinkingBlock(Struct, frozen=True, kw_only=True):
     """A block of an earlier answer, handed back as it was given (LiteLLM's field)."""
 
-    type: str = "thinking"
-    thinking: str = ""
-    signature: str = ""
-    data: str = ""
+    type: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
 
 
 class SystemMessage(Marked, frozen=True, kw_only=True, tag_field="role", tag="system"):
@@ -186,7 +186,7 @@ class FunctionChoice(
 
 
 class AllowedTools(Struct, frozen=True, kw_only=True):
-    mode: Literal["auto", "required"] = "auto"
+    mode: Literal["auto", "required"] | None = None
 
 
 class AllowedToolsChoice(
@@ -243,7 +243,7 @@ class Thinking(Struct, frozen=True, kw_only=True):
 
 
 class OutputFormat(Struct, frozen=True, kw_only=True):
-    type: Literal["json_schema"] = "json_schema"
+    type: Literal["json_schema"] | None = None
     schema: Raw = ABSENT
 
 
@@ -290,7 +290,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     seed: int | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
+    logit_bias: dict[str, float | None] | None = None
     prediction: dict[str, Raw] | None = None
     verbosity: str | None = None
     store: bool | None = None

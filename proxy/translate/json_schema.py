@@ -47,15 +47,15 @@ def to_anthropic_schema(raw: bytes) -> bytes:
     try:
         schema = msgspec.json.decode(raw)
         return msgspec.json.encode(_Transform(schema).root())
-    except RecursionError:
-        raise InexpressibleError("it is nested too deeply") from None
+    except (RecursionError, ValueError):
+        raise InexpressibleError("it cannot be read") from None
 
 
 def is_closed(raw: bytes) -> bool:
     """Whether every object of the schema already forbids additional properties."""
     try:
         return _closed(msgspec.json.decode(raw))
-    except RecursionError:
+    except (RecursionError, ValueError):
         return False
 
 

@@ -8,7 +8,7 @@ reply was blank.)
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Raw, Struct, json
 
@@ -27,7 +27,7 @@ GO_ON = anthropic.Message(role="user", content=[anthropic.Text(text="Continue.")
 """What follows a trailing assistant turn on models that refuse a prefill."""
 
 _System = openai.SystemMessage | openai.DeveloperMessage
-_json_object = json.Decoder(dict[str, Raw]).decode
+_json_object = json.Decoder(dict[str, Any]).decode
 
 
 class Conversation(Struct, frozen=True, kw_only=True):
@@ -165,12 +165,12 @@ class _Turns:
         System messages between the calls and their results go behind the results.
         Returns the index of the first message that was not taken.
         """
-        calls: list[tool_results.Call] = []
+        calls = tool_results.Calls()
         first = i
         while i < len(messages) and isinstance(
             message := messages[i], openai.AssistantMessage
         ):
-            calls += self._assistant(message, i)
+            self._assistant(message, i, calls)
             i += 1
         late: list[list[anthropic.Text]] = []
         results: dict[str, anthropic.ToolResult] = {}
@@ -183,45 +183,44 @@ class _Turns:
                 self._result(message, f"messages[{i}]", calls, results)
             i += 1
         self._check_answered(calls, results, first)
-        self._add("user", (results[call.use_id] for call in calls))
+        self._add("user", (results[call.use_id] for call in calls.all))
         for blocks in late:
             self._add("system", blocks)
         return i
 
     def _assistant(
-        self, message: openai.AssistantMessage, i: int
-    ) -> list[tool_results.Call]:
+        self, message: openai.AssistantMessage, i: int, calls: tool_results.Calls
+    ) -> None:
         at = f"messages[{i}]"
         thinking = list(_thinking(message)) if self._rules.keep_thinking else []
         texts = list(_assistant_texts(message, self._rules.ttl))
         if message.audio is not None:
             self._warnings.add("audio_ignored")
-        calls: list[tool_results.Call] = []
         uses: list[anthropic.ToolUse] = []
+        ids: set[str] = set()
         for n, call in enumerate(message.tool_calls or ()):
-            use, open_call = self._tool_call(call, f"{at}.tool_calls[{n}]", calls)
+            use, open_call = self._tool_call(call, f"{at}.tool_calls[{n}]", ids)
             uses.append(use)
-            calls.append(open_call)
+            calls.add(open_call)
         if message.function_call is not None:
             if not message.function_call.name:
                 raise _invalid(f"{at}.function_call.name", "must not be empty")
             use_id = self._ids.take(f"call_{i}")
             uses.append(self._use(message.function_call, use_id, None))
-            calls.append(
+            calls.add(
                 tool_results.Call(message.function_call.name, use_id, legacy=True)
             )
         spoken: list[anthropic.Block] = [*texts, *uses]
         if not spoken:
-            return calls
+            return
         spoken = cache.mark_last(spoken, cache.mark(message, self._rules.ttl))
         self.replays_thinking = self.replays_thinking or bool(thinking)
         self._add("assistant", [*thinking, *spoken])  # type: ignore[list-item]
-        return calls
 
     def _tool_call(
-        self, call: openai.ToolCall, at: str, earlier: Sequence[tool_results.Call]
+        self, call: openai.ToolCall, at: str, earlier: set[str]
     ) -> tuple[anthropic.ToolUse, tool_results.Call]:
-        if call.type != "function" or call.function is None:
+        if call.type not in {"function", None} or call.function is None:
             raise errors.InvalidRequestError(
                 f"{at}: only function tool calls can be translated",
                 param=at,
@@ -231,8 +230,9 @@ class _Turns:
             raise _invalid(f"{at}.id", "is required")
         if not call.function.name:
             raise _invalid(f"{at}.function.name", "must not be empty")
-        if any(call.id == one.id for one in earlier):
+        if call.id in earlier:
             raise _invalid(f"{at}.id", "is used twice in this message")
+        earlier.add(call.id)
         use_id = self._ids.take(call.id)
         mark = cache.mark(call, self._rules.ttl)
         return self._use(call.function, use_id, mark), tool_results.Call(
@@ -253,10 +253,10 @@ class _Turns:
         self,
         message: tool_results.Result,
         at: str,
-        calls: Sequence[tool_results.Call],
+        calls: tool_results.Calls,
         results: dict[str, anthropic.ToolResult],
     ) -> None:
-        call = tool_results.called(message, calls, results)
+        call = calls.answered_by(message)
         if call is None:
             where, what = (
                 ("tool_call_id", "tool call of the preceding assistant message")
@@ -272,11 +272,11 @@ class _Turns:
 
     def _check_answered(
         self,
-        calls: Sequence[tool_results.Call],
+        calls: tool_results.Calls,
         results: dict[str, anthropic.ToolResult],
         first: int,
     ) -> None:
-        missing = [call.id for call in calls if call.use_id not in results]
+        missing = [call.id for call in calls.all if call.use_id not in results]
         if missing:
             raise _invalid(
                 f"messages[{first}]",
@@ -293,8 +293,10 @@ def _thinking(
     for block in message.thinking_blocks or ():
         if block.type == "redacted_thinking" and block.data:
             yield anthropic.RedactedThinking(data=block.data)
-        elif block.type == "thinking" and block.signature:
-            yield anthropic.Thinking(thinking=block.thinking, signature=block.signature)
+        elif block.type in {"thinking", None} and block.signature:
+            yield anthropic.Thinking(
+                thinking=block.thinking or "", signature=block.signature
+            )
 
 
 def _assistant_texts(
@@ -327,7 +329,7 @@ def tool_input(arguments: str | None, warnings: warn.Warnings) -> Raw:
         return Raw(b"{}")
     text = arguments.strip()
     try:
-        _json_object(text)  # Raw is spliced in unread, so it is read once before
+        _json_object(text)  # Raw is spliced in unread, so all of it is read before
     except (ValueError, RecursionError):
         warnings.add("tool_arguments_invalid_json")
         return Raw(json.encode({"INVALID_JSON": arguments}))

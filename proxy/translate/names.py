@@ -44,12 +44,14 @@ class UseIds:
 
     def __init__(self) -> None:
         self._used: set[str] = set()
+        self._next: dict[str, int] = {}  # id -> the number its next use gets
 
     def take(self, call_id: str) -> str:
         base = unique = tool_use_id(call_id)
-        n = 2
+        n = self._next.get(base, 2)
         while unique in self._used:
             unique = f"{base[: MAX_ID - len(str(n)) - 1]}_{n}"
             n += 1
         self._used.add(unique)
+        self._next[base] = n
         return unique

@@ -9,7 +9,7 @@ from proxy.translate import json_schema, warn
 JSON_OBJECT = "Reply with one JSON object and nothing else."
 """Never ``{"type": "object"}`` as a schema: closed, as it must be, it allows only ``{}``."""
 
-_BY_SCHEMA = (
+BY_SCHEMA = (
     "Reply with one JSON value that conforms to the following JSON Schema, and nothing "
     "else.\n"
 )
@@ -60,4 +60,4 @@ def _by_schema(
         else:
             return Output(format=anthropic.JSONSchemaFormat(schema=Raw(schema)))
     warnings.add_or_refuse("schema_not_enforced", param=at)
-    return Output(instruction=_BY_SCHEMA + given.decode())
+    return Output(instruction=BY_SCHEMA + given.decode())

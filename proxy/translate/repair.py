@@ -9,7 +9,7 @@ import re
 from msgspec import structs
 
 from proxy.schema import anthropic
-from proxy.translate import messages, request, tools
+from proxy.translate import messages, output_format, request, tools
 
 _FORCED = re.compile(r'tool_choice: type "tool" and "any"')
 _SAMPLING = re.compile(r"`temperature`|`top_p`")
@@ -37,16 +37,17 @@ def repaired(
         (_PREFILL, _continued, "prefill_unsupported"),
         (_SIGNATURE, _without_thinking, "thinking_skipped"),
         (_STRICT, _lenient, "strict_dropped"),
+        (_STRICT, _told_in_words, "schema_not_enforced"),
     ):
         if pattern.search(message):
             mended = mend(translation.request)
             if mended == translation.request:
-                return None
+                continue
             sampled = (mended.temperature, mended.top_p, mended.top_k)
             return structs.replace(
                 translation,
                 request=mended,
-                version=translation.version if any(sampled) else None,
+                version=None if sampled == (None, None, None) else translation.version,
                 warnings=tuple(dict.fromkeys((*translation.warnings, code))),
             )
     return None
@@ -92,3 +93,16 @@ def _without_thinking(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequ
 def _lenient(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
     plain = [structs.replace(tool, strict=None) for tool in sent.tools or ()]
     return structs.replace(sent, tools=plain or None)
+
+
+def _told_in_words(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
+    """A schema that is too much for a grammar can still be asked for."""
+    config = sent.output_config
+    if config is None or config.format is None:
+        return sent
+    words = output_format.BY_SCHEMA + bytes(config.format.schema).decode()
+    return structs.replace(
+        sent,
+        output_config=structs.replace(config, format=None) if config.effort else None,
+        system=[*(sent.system or ()), anthropic.Text(text=words)],
+    )

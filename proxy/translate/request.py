@@ -56,7 +56,7 @@ def to_anthropic_request(
     model = capabilities.model_for(capabilities.to_anthropic_id(asked_model), live)
     model_id = capabilities.to_anthropic_id(asked_model)
     _tell_ignored(chat, warnings)
-    max_tokens = _max_tokens(chat, config, model, warnings)
+    limit = _limit(chat, model, warnings)
     ttl = cache.default_ttl(chat.prompt_cache_options)
     toolset = tools.to_tools(chat, model, ttl, warnings)
     output = output_format.to_output(chat, model, warnings)
@@ -65,7 +65,7 @@ def to_anthropic_request(
             effort=chat.reasoning_effort,
             own_effort=chat.output_config.effort if chat.output_config else None,
             thinking=chat.thinking,
-            max_tokens=max_tokens,
+            max_tokens=limit or model.max_tokens or config.default_max_tokens,
             forced_tool=toolset.forced,
             unsigned_tool_turn=thinking.has_unsigned_tool_turn(chat.messages),
             display=config.reasoning_display,
@@ -93,7 +93,7 @@ def to_anthropic_request(
     system = [*conversation.system, *(anthropic.Text(text=text) for text in injected)]
     request = anthropic.MessagesRequest(
         model=model_id,
-        max_tokens=max_tokens,
+        max_tokens=limit or _default_limit(config, model, planned),
         stream=True,  # always: it can be cancelled, and no answer is too long for it
         tools=toolset.tools,
         tool_choice=toolset.choice,
@@ -187,19 +187,24 @@ def _tell_ignored(chat: openai.ChatRequest, warnings: warn.Warnings) -> None:
 # ------------------------------------------------------------------ field by field
 
 
-def _max_tokens(
-    chat: openai.ChatRequest,
-    config: settings.Settings,
-    model: capabilities.Model,
-    warnings: warn.Warnings,
-) -> int:
+def _limit(
+    chat: openai.ChatRequest, model: capabilities.Model, warnings: warn.Warnings
+) -> int | None:
     """``max_completion_tokens`` before ``max_tokens``, never above the model's own."""
     asked = chat.max_completion_tokens or chat.max_tokens
-    if model.max_tokens is None:
-        return asked or config.default_max_tokens
-    if asked is not None and asked > model.max_tokens:
-        warnings.add("max_tokens_clamped")
-    return min(asked or config.default_max_tokens, model.max_tokens)
+    if asked is None or model.max_tokens is None or asked <= model.max_tokens:
+        return asked
+    warnings.add("max_tokens_clamped")
+    return model.max_tokens
+
+
+def _default_limit(
+    config: settings.Settings, model: capabilities.Model, planned: thinking.Plan
+) -> int:
+    """For a request that sets none: a thinking budget does not eat up the answer."""
+    budget = planned.config.budget_tokens if planned.config is not None else None
+    wanted = config.default_max_tokens + (budget or 0)
+    return wanted if model.max_tokens is None else min(wanted, model.max_tokens)
 
 
 def _stop_sequences(

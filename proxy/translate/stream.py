@@ -26,7 +26,7 @@ class _Call:
 
 
 class _Thought:
-    """A thinking block being told; its signature comes at the end."""
+    """A thinking block being told; its signature comes at its end."""
 
     def __init__(self, start: anthropic.AnswerThinking) -> None:
         self.pieces = [start.thinking]
@@ -62,6 +62,7 @@ class ChunkStream:
         self._calls: dict[int, _Call] = {}  # content block index -> tool call
         self._texts: set[int] = set()
         self._thoughts: dict[int, _Thought] = {}
+        self._blocks: completion.ThinkingBlocks = []  # to be handed back, in order
 
     def feed(self, event: anthropic.Event) -> Iterator[completion.Chunk]:
         """The chunks that tell one event: none, one or more."""
@@ -123,8 +124,8 @@ class ChunkStream:
                     completion.Delta(reasoning_content=thinking) if thinking else None
                 )
             case anthropic.AnswerRedactedThinking(data):
-                redacted = completion.AnsweredRedactedThinking(data)
-                return completion.Delta(thinking_blocks=[redacted])
+                self._blocks.append(completion.AnsweredRedactedThinking(data))
+                return None
             case anthropic.AnswerToolUse(use_id, name):
                 call = self._calls[index] = _Call(len(self._calls), block)
                 function = completion.FunctionDelta(
@@ -166,10 +167,8 @@ class ChunkStream:
             given = response.arguments(call.start.input)
             return self._call_delta(call, completion.FunctionDelta(arguments=given))
         if (thought := self._thoughts.get(index)) and thought.signature:
-            whole = completion.AnsweredThinking(
-                "".join(thought.pieces), thought.signature
-            )
-            return completion.Delta(thinking_blocks=[whole])
+            text = "".join(thought.pieces)
+            self._blocks.append(completion.AnsweredThinking(text, thought.signature))
         return None
 
     def _call_delta(
@@ -191,6 +190,8 @@ class ChunkStream:
 
     def _end(self) -> Iterator[completion.Chunk]:
         self.complete = True
+        if self._blocks:  # all at once: openai-python merges lists only by an index
+            yield self._chunk(completion.Delta(thinking_blocks=self._blocks))
         stopped = self._stop
         refusal = response.refusal_text(stopped.stop_reason, stopped.stop_details)
         if refusal is not None:

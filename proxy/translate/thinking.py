@@ -152,7 +152,8 @@ def _as_asked(
     warnings: warn.Warnings,
 ) -> Plan:
     """The client's own ``thinking``, as far as the model takes it."""
-    display = thinking.display or asked.display or None
+    wants_to_read = asked.effort is not None or thinking.type == "enabled"
+    display = thinking.display or asked.display or (wants_to_read and "summarized")
     match thinking.type:
         case "disabled":
             return _switched_off(effort, model, warnings)
@@ -170,7 +171,7 @@ def _as_asked(
         case _:
             warnings.add("thinking_skipped")
             return Plan(effort=effort, on=model.thinking_default != "off")
-    config = anthropic.ThinkingConfig(type="adaptive", display=display)
+    config = anthropic.ThinkingConfig(type="adaptive", display=display or None)
     return Plan(config=config, effort=effort, on=True)
 
 

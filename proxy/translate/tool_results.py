@@ -1,6 +1,6 @@
 """Tool results: which call each answers, and its content as blocks (b.4 row 7)."""
 
-from collections.abc import Sequence
+from collections import deque
 
 from msgspec import Struct
 
@@ -18,18 +18,32 @@ class Call(Struct, frozen=True):
     legacy: bool = False
 
 
-def called(
-    message: Result,
-    calls: Sequence[Call],
-    results: dict[str, anthropic.ToolResult],
-) -> Call | None:
-    """The call that a result answers: by id, or by name for a legacy function."""
-    if isinstance(message, openai.ToolMessage):
-        named = [c for c in calls if not c.legacy and c.id == message.tool_call_id]
-    else:
-        named = [c for c in calls if c.legacy and c.id == message.name]
-        named = [c for c in named if c.use_id not in results] or named[-1:]
-    return named[0] if named else None
+class Calls:
+    """The open calls of a run of assistant messages, found by what results carry.
+
+    An id's first call answers to it; legacy calls are answered by name, in order.
+    """
+
+    def __init__(self) -> None:
+        self.all: list[Call] = []
+        self._by_id: dict[str, Call] = {}
+        self._by_name: dict[str, deque[Call]] = {}
+
+    def add(self, call: Call) -> None:
+        self.all.append(call)
+        if call.legacy:
+            self._by_name.setdefault(call.id, deque()).append(call)
+        else:
+            self._by_id.setdefault(call.id, call)
+
+    def answered_by(self, message: Result) -> Call | None:
+        """The call that a result answers; a name's last call takes what is left."""
+        if isinstance(message, openai.ToolMessage):
+            return self._by_id.get(message.tool_call_id)
+        waiting = self._by_name.get(message.name)
+        if not waiting:
+            return None
+        return waiting.popleft() if len(waiting) > 1 else waiting[0]
 
 
 def tool_result(

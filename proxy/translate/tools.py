@@ -15,6 +15,7 @@ ANY_PARAMETERS = Raw(b'{"type":"object"}')
 
 UNIONS = frozenset({"anyOf", "oneOf", "allOf"})
 _PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+_NULLABLE = frozenset({"type", "properties", "required"})  # as some serialisers write
 _OBJECT, _EMPTY, _NO_TEXT = Raw(b'"object"'), Raw(b"{}"), Raw(b'""')
 
 _json_object = json.Decoder(dict[str, Raw]).decode
@@ -123,15 +124,19 @@ def _input_schema(parameters: Raw, at: str, warnings: warn.Warnings) -> Raw:
         schema = _json_object(given)
     except (ValueError, RecursionError):
         raise _refuse(at, "must be a JSON schema object") from None
-    if not schema:
+    said = {
+        k: v for k, v in schema.items() if bytes(v) != b"null" or k not in _NULLABLE
+    }
+    if not said:
         return NO_PARAMETERS
+    changed, schema = len(said) < len(schema), said
     if bytes(schema.get("type", _OBJECT)) != b'"object"':
         raise _refuse(f"{at}.type", "must be 'object'")
     _check_property_names(schema, at)
     if not UNIONS.isdisjoint(schema):
         warnings.add("tool_schema_simplified")
         return Raw(json.encode({"type": "object", **_without_unions(schema)}))
-    if "type" not in schema:
+    if changed or "type" not in schema:
         return Raw(json.encode({"type": "object", **schema}))
     return parameters
 

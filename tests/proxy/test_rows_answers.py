@@ -146,7 +146,7 @@ def test_b6_model_is_the_name_that_was_asked_for(
     )
 
     assert f'"model":"{asked}"' in answer.text
-    assert answer.headers["x-anthropic-model"] == "claude-haiku-4-5"
+    assert answer.headers["x-anthropic-model"] == "claude-haiku-4-5-20251001"
 
 
 def test_b6_headers_tell_ids_limits_and_warnings(client: testing.TestClient) -> None:
@@ -187,6 +187,17 @@ def test_b2_reasoning_is_readable_in_message_and_deltas() -> None:
     assert golden("thinking")["usage"]["completion_tokens_details"] == {
         "reasoning_tokens": 7
     }
+
+
+def test_b2_reasoning_of_many_blocks_is_handed_back_in_one_chunk() -> None:
+    """openai-python's accumulator merges lists of a delta only by an index."""
+    told = [one for one in deltas("thinking-between-tools") if "thinking_blocks" in one]
+    whole = choice("thinking-between-tools")["message"]["thinking_blocks"]
+
+    assert [one["thinking_blocks"] for one in told] == [whole]
+    assert [one["type"] for one in whole] == [
+        "thinking", "redacted_thinking", "thinking",
+    ]  # fmt: skip
 
 
 def test_b2_reasoning_that_is_omitted_can_still_be_handed_back() -> None:

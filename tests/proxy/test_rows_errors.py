@@ -256,6 +256,42 @@ def test_b0_repair_strict_is_dropped(message: str) -> None:
     assert mended.warnings == ("strict_dropped",)
 
 
+def test_b0_repair_keeps_a_temperature_of_0_with_its_version() -> None:
+    one = translated(
+        {
+            "model": "claude-sonnet-4-6",
+            "messages": HI,
+            "temperature": 0,
+            "tools": [TOOL],
+            "tool_choice": "required",
+        }
+    )
+
+    mended = repair.repaired(one, 'tool_choice: type "tool" and "any" are …')
+
+    assert mended.request.temperature == 0
+    assert mended.version == "2023-06-01"
+
+
+def test_b0_repair_strict_tells_a_schema_that_is_too_much_in_words() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    one = translated(
+        {
+            "messages": HI,
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"schema": schema},
+            },
+        }
+    )
+
+    mended = repair.repaired(one, "Schema is too complex")
+
+    assert mended.request.output_config is None
+    assert '"a"' in mended.request.system[-1].text
+    assert mended.warnings == ("schema_not_enforced",)
+
+
 @pytest.mark.parametrize(
     "message", ["messages: at least one message is required", "`temperature` is …", ""]
 )

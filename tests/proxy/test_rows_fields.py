@@ -222,8 +222,24 @@ def test_a_field_is_translated_as_its_row_says(case: Case) -> None:
         (b'{"a": ' * 100_000, "invalid_json", None),
         (b'{"temperature": 1e999, "messages": []}', "invalid_value", "temperature"),
         (b"{}", "missing_required_parameter", "messages"),
+        (
+            b'{"messages":[{"role":"user","content":"Hi"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"default":1e999}}}]}',
+            "invalid_value",
+            None,
+        ),
     ],
-    ids=["cut", "empty", "utf-16", "nan", "array", "surrogate", "deep", "inf", "bare"],
+    ids=[
+        "cut",
+        "empty",
+        "utf-16",
+        "nan",
+        "array",
+        "surrogate",
+        "deep",
+        "inf",
+        "bare",
+        "deep inf",
+    ],
 )
 def test_b1_body_that_cannot_be_read_is_a_400_and_reaches_nobody(
     body: bytes,

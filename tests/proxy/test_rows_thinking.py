@@ -27,6 +27,12 @@ TOOLS = [{"type": "function", "function": {"name": "get_time"}}]
 FORCED = {"tools": TOOLS, "tool_choice": "required"}
 
 CASES = [
+    Case("b2.budgets", "a budget comes on top of the default limit",
+         {"model": "claude-haiku-4-5", "reasoning_effort": "max"},
+         {"max_tokens": 32768}),
+    Case("b2.display", "a client that asks for effort can read its own thinking",
+         {"thinking": {"type": "adaptive"}, "reasoning_effort": "high"},
+         {"thinking": ADAPTIVE}),
     Case("b2.absent", "nothing asked, nothing sent", {},
          {"thinking": NOT_SENT, "output_config": NOT_SENT}),
     # ------------------------------------------------------------------ none
@@ -89,7 +95,7 @@ CASES = [
              {"thinking": {"type": "enabled", "budget_tokens": budget},
               "output_config": NOT_SENT})
         for word, budget in (("minimal", 1024), ("low", 1024), ("medium", 2048),
-                             ("high", 4096), ("xhigh", 8192), ("max", 16383))
+                             ("high", 4096), ("xhigh", 8192), ("max", 16384))
     ],
     Case("b2.budgets", "is below max_tokens",
          {"model": "claude-sonnet-4-5", "reasoning_effort": "max", "max_tokens": 3000},
@@ -114,7 +120,7 @@ CASES = [
          {"thinking": {"type": "adaptive", "display": "omitted"}}),
     Case("b2.own", "an old budget becomes adaptive on new models",
          {"thinking": {"type": "enabled", "budget_tokens": 5000}},
-         {"thinking": {"type": "adaptive"}}, ("thinking_budget_ignored",)),
+         {"thinking": ADAPTIVE}, ("thinking_budget_ignored",)),
     Case("b2.own", "a budget is kept where it is taken",
          {"model": "claude-sonnet-4-6",
           "thinking": {"type": "enabled", "budget_tokens": 5000}},

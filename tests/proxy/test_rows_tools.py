@@ -47,6 +47,10 @@ CASES = [
              {"tools": [tool(parameters=given)]}, {"tools": [ours()]})
         for given in (None, {})
     ],
+    Case("b5.function", "nulls of a serialiser are absent keys",
+         {"tools": [tool(description=None, strict=None, parameters={
+             "type": None, "properties": None, "required": None})]},
+         {"tools": [ours()]}),
     Case("b5.function", "a missing type is object",
          {"tools": [tool(parameters={"properties": {"a": {"minimum": 1}}})]},
          {"tools": [ours(schema={"type": "object", "properties": {"a": {"minimum": 1}}})]}),
