@@ -122,10 +122,9 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         self._close_all()
 
     def _limit(self, sock: socket.socket) -> None:
-        """Let the kernel bound each read and write.
+        """Let the kernel bound each read and write of this socket.
 
-        On each socket, though it could be inherited from the listener: a connection
-        that was made before the listener got its options would go without.
+        Inherited from the listener they would miss those who connected before it.
         """
         sock.setblocking(True)
         for option, seconds in (
@@ -208,8 +207,12 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
             return  # else it has gone again, or another worker was faster
         if self._is_full():
             self._make_room()
-        self._limit(sock)
-        connection = Connection(self.cfg, sock, address)
+        try:
+            self._limit(sock)
+            connection = Connection(self.cfg, sock, address)
+        except OSError:  # it was reset meanwhile
+            sock.close()
+            return
         if connection.has_data():
             self._hand_over(connection)
         else:
@@ -246,7 +249,13 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
     def _hand_over(self, connection: Connection) -> None:
         with self._lock:
             self._busy += 1
-        self.threads.submit(lambda: self._serve(connection))
+        try:
+            self.threads.submit(lambda: self._serve(connection))
+        except RuntimeError:  # a pod's limit of processes
+            self.log.warning("Cannot start a thread")
+            with self._lock:
+                self._busy -= 1
+            connection.close()
 
     def _close_all(self) -> None:
         with self._lock:

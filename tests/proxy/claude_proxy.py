@@ -4,8 +4,10 @@ import json
 import os
 import socket
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx2
+import trustme
 
 from gunicorn_process import Gunicorn, read_all
 from waiting import LONG, until
@@ -64,6 +66,7 @@ class Proxy(Gunicorn):
             "ANTHROPIC_API_KEY": "sk-ant-api03-canary",
             "ANTHROPIC_API_BASE": upstream.url,
             "HEALTH_PORT": str(self.health_port),
+            **_stack(directory),
             **{name.upper(): str(value) for name, value in settings.items()},
         }
         super().__init__(
@@ -174,6 +177,15 @@ def head(length):
         f"Content-Length: {length}",
     ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _stack(directory):
+    """With FAULTS_OVER=sdk the proxy calls over the SDK's own HTTP stack."""
+    if os.environ.get("FAULTS_OVER") != "sdk":
+        return {}
+    path = Path(directory, "ca.pem")
+    trustme.CA().cert_pem.write_to_path(str(path))
+    return {"SSL_CERT_FILE": str(path)}
 
 
 def _free_port():

@@ -34,6 +34,11 @@ def stream(name, end=None):
     finally:
         closed.append(name)
 
+def short():
+    yield b"first "
+    gate("never").wait(1)
+    yield b"last"
+
 def endless():
     try:
         while True:
@@ -60,6 +65,9 @@ def application(environ, start_response):
     if what == "endless":
         ok()
         return endless()
+    if what == "short":  # a second, as nobody gets in who could end it
+        ok()
+        return short()
     if what == "crash":
         raise KeyError("PRIVATE")
     if what == "badheader":
@@ -393,6 +401,19 @@ def test_idle_connections_give_way_when_there_are_too_many(start):
         read_until(idle[-1], b"hello")
     assert read_all(idle[0]) == b""
     for sock in idle:
+        sock.close()
+
+
+def test_where_no_connection_is_idle_newcomers_wait_their_turn(start):
+    server = start(connections=3)
+    held = [server.connect(get("/short")) for _ in range(3)]
+    for sock in held:
+        read_until(sock, b"first ")
+    newcomer = server.connect(closing("/"))
+    for sock in held:
+        read_until(sock, b"0\r\n\r\n")
+    assert read_all(newcomer).endswith(b"hello")
+    for sock in [newcomer, *held]:
         sock.close()
 
 
