@@ -5,7 +5,8 @@ contract is a list of rows, each with an id such as ``b1.temperature``; the READ
 field table and ``tests/proxy/rows.py`` name them.
 
     request.to_anthropic_request   a ChatRequest as the MessagesRequest to send
-      messages, content            the conversation, turn by turn, part by part
+      messages                     the conversation, turn by turn: content, assistant,
+                                   tool_results, late_system are its parts
       tools, names                 tools, tool choice, names and ids Anthropic accepts
       thinking                     reasoning_effort, thinking, what may be replayed
       output_format, json_schema   response_format, and schemas as Anthropic takes them
@@ -13,6 +14,7 @@ field table and ``tests/proxy/rows.py`` name them.
     response.to_openai_response    a whole answer as a ChatCompletion
       fold.Folder                  events to a whole answer, for clients that wait
     stream.ChunkStream             events to chunks, one by one
+      frames.Frames                the same as bytes, the usual case quickly
     error                          Anthropic's errors as OpenAI's
     repair                         one second try for five known refusals
 

@@ -8,13 +8,21 @@ reply was blank.)
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
-from msgspec import Raw, Struct, json
+from msgspec import Struct
 
 from proxy import capabilities, errors
 from proxy.schema import anthropic, openai
-from proxy.translate import cache, content, late_system, names, tool_results, warn
+from proxy.translate import (
+    assistant,
+    cache,
+    content,
+    late_system,
+    names,
+    tool_results,
+    warn,
+)
 
 OPENING = anthropic.Message(
     role="user",
@@ -27,7 +35,6 @@ GO_ON = anthropic.Message(role="user", content=[anthropic.Text(text="Continue.")
 """What follows a trailing assistant turn on models that refuse a prefill."""
 
 _System = openai.SystemMessage | openai.DeveloperMessage
-_json_object = json.Decoder(dict[str, Any]).decode
 
 
 class Conversation(Struct, frozen=True, kw_only=True):
@@ -192,8 +199,10 @@ class _Turns:
         self, message: openai.AssistantMessage, i: int, calls: tool_results.Calls
     ) -> None:
         at = f"messages[{i}]"
-        thinking = list(_thinking(message)) if self._rules.keep_thinking else []
-        texts = list(_assistant_texts(message, self._rules.ttl))
+        thinking = (
+            list(assistant.thinking(message)) if self._rules.keep_thinking else []
+        )
+        texts = list(assistant.texts(message, self._rules.ttl))
         if message.audio is not None:
             self._warnings.add("audio_ignored")
         uses: list[anthropic.ToolUse] = []
@@ -245,7 +254,7 @@ class _Turns:
         return anthropic.ToolUse(
             id=use_id,
             name=names.tool_name(function.name),
-            input=tool_input(function.arguments, self._warnings),
+            input=assistant.tool_input(function.arguments, self._warnings),
             cache_control=mark,
         )
 
@@ -284,56 +293,6 @@ class _Turns:
                 "messages responding to each 'tool_call_id'. The following "
                 f"tool_call_ids did not have response messages: {', '.join(missing)}",
             )
-
-
-def _thinking(
-    message: openai.AssistantMessage,
-) -> Iterable[anthropic.Thinking | anthropic.RedactedThinking]:
-    """Blocks of an earlier answer, verbatim; one that cannot be verified is dropped."""
-    for block in message.thinking_blocks or ():
-        if block.type == "redacted_thinking" and block.data:
-            yield anthropic.RedactedThinking(data=block.data)
-        elif block.type in {"thinking", None} and block.signature:
-            yield anthropic.Thinking(
-                thinking=block.thinking or "", signature=block.signature
-            )
-
-
-def _assistant_texts(
-    message: openai.AssistantMessage, ttl: cache.Ttl
-) -> Iterable[anthropic.Text]:
-    if isinstance(message.content, str):
-        if not content.is_blank(message.content):
-            yield anthropic.Text(text=message.content)
-    else:
-        for part in message.content or ():
-            match part:
-                case openai.TextPart(text=text):
-                    mark = cache.mark(part, ttl)
-                case openai.RefusalPart(refusal=text):
-                    mark = None
-            if not content.is_blank(text):
-                yield anthropic.Text(text=text, cache_control=mark)
-    if message.refusal is not None and not content.is_blank(message.refusal):
-        yield anthropic.Text(text=message.refusal)
-
-
-def tool_input(arguments: str | None, warnings: warn.Warnings) -> Raw:
-    """A call's arguments as the ``input`` object, key order and number text kept.
-
-    Blank and JSON ``null`` are ``{}`` (a .NET client sends ``"null"``). What is not a
-    JSON object goes as ``{"INVALID_JSON": …}``, Anthropic's documented convention: to
-    drop the call would orphan its result, to send ``{}`` would lose what was said.
-    """
-    if arguments is None or arguments.strip() in {"", "null"}:
-        return Raw(b"{}")
-    text = arguments.strip()
-    try:
-        _json_object(text)  # Raw is spliced in unread, so all of it is read before
-    except (ValueError, RecursionError):
-        warnings.add("tool_arguments_invalid_json")
-        return Raw(json.encode({"INVALID_JSON": arguments}))
-    return Raw(text)
 
 
 # ------------------------------------------------------------------ the end
