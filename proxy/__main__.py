@@ -30,12 +30,12 @@ def main() -> None:
     try:
         config = settings.Settings.from_environ(os.environ)
         config.check_exposure()
+        if mode == "demo":
+            start_demo(config)
+        serve()
     except settings.SettingsError as ex:
         sys.stderr.write(f"claude-proxy: {ex}\n")
         raise SystemExit(CONFIG_ERROR) from None
-    if mode == "demo":
-        start_demo(config)
-    serve()
 
 
 def start_demo(config: settings.Settings) -> None:
@@ -51,10 +51,11 @@ def start_demo(config: settings.Settings) -> None:
     if demo.stdout is None:
         raise RuntimeError
     base_url = json.loads(demo.stdout.readline())["base_url"]
-    for name in ("CLAUDE_ACCESS_TOKEN", "ANTHROPIC_BASE_URL", "HTTPS_PROXY"):
-        os.environ.pop(name, None)
-    os.environ["ANTHROPIC_API_KEY"] = "demo"
-    os.environ["ANTHROPIC_API_BASE"] = base_url
+    os.environ |= {
+        "ANTHROPIC_API_KEY": "demo",
+        "ANTHROPIC_API_BASE": base_url,
+        "NO_PROXY": "127.0.0.1",  # the stand-in is not behind anybody's proxy
+    }
     host = "127.0.0.1" if config.host in {"0.0.0.0", "::"} else config.host  # noqa: S104 - compared, not bound
     sys.stdout.write(_welcome(host, config.port))
     sys.stdout.flush()

@@ -197,8 +197,8 @@ def parse(text: str, expires_at: float | None = None) -> Token | None:
     """
     text = text.strip()
     if not text.startswith("{"):
-        bare = text.isascii() and text.isprintable() and " " not in text
-        return Token(text, oauth=True, expires_at=expires_at) if text and bare else None
+        usable = is_usable(text)
+        return Token(text, oauth=True, expires_at=expires_at) if usable else None
     try:
         found = msgspec.json.decode(text, type=_Credentials)
     except msgspec.MsgspecError:
@@ -211,14 +211,27 @@ def parse(text: str, expires_at: float | None = None) -> Token | None:
         )
     else:
         value = found.access_token or found.token
-    return Token(value, oauth=True, expires_at=expires_at) if value else None
+    usable = is_usable(value)
+    return Token(value, oauth=True, expires_at=expires_at) if usable else None
+
+
+def is_usable(value: str) -> bool:
+    """Whether a token can stand in a header: printable ASCII, without a space."""
+    return value.isascii() and value.isprintable() and bool(value) and " " not in value
 
 
 def source_for(config: settings.Settings) -> Source:
     """The first source that the settings name. Opens nothing.
 
-    Raises ``settings.SettingsError`` where the SDK's own settings name a broken profile.
+    Raises ``settings.SettingsError`` where the SDK's own settings name a broken profile,
+    or a key holds what no key has.
     """
+    for name in ("anthropic_api_key", "claude_access_token"):
+        value = getattr(config, name)
+        if value and not is_usable(value):
+            raise settings.SettingsError(
+                f"{name.upper()}: holds a space, or characters that are not ASCII"
+            )
     if config.anthropic_api_key:
         token = Token(config.anthropic_api_key, oauth=False)
         return Fixed(token, "ANTHROPIC_API_KEY")

@@ -89,7 +89,12 @@ def on_starting(_server: Any) -> None:  # noqa: ANN401 - gunicorn is untyped
     _config.check_exposure()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump holds tokens
     if _config.health_port is not None:
-        _health_socket = health.bind(_config.health_port)
+        try:
+            _health_socket = health.bind(_config.health_port)
+        except OSError as ex:
+            raise proxy_settings.SettingsError(
+                f"HEALTH_PORT: cannot listen there ({ex.strerror})"
+            ) from None
 
 
 def when_ready(server: Any) -> None:  # noqa: ANN401 - gunicorn is untyped

@@ -68,6 +68,7 @@ def no_profile(
         ("", None, None),
         ("two words", None, None),
         ('{"access_token": 7}', None, None),
+        ('{"access_token": "a\\r\\nx-evil: 1"}', None, None),
     ],
 )
 def test_a_files_text_is_read_in_every_shape_it_may_have(
@@ -223,6 +224,14 @@ def test_the_first_source_that_is_named_is_used(
     both = source(claude_access_token="t", anthropic_api_key="k")
     assert both.description == "ANTHROPIC_API_KEY"
     assert not both.token().oauth
+
+
+@pytest.mark.parametrize("key", ["two words", "a\nb", "schlüssel"])
+def test_a_key_that_is_none_stops_the_start_unrepeated(key: str) -> None:
+    with pytest.raises(settings.SettingsError, match="ANTHROPIC_API_KEY") as caught:
+        credentials.source_for(settings.Settings(anthropic_api_key=key))
+
+    assert key not in str(caught.value)
 
 
 def test_a_profile_that_is_broken_stops_the_start(
