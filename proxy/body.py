@@ -4,6 +4,7 @@ Bodies with a length and chunked ones both work: what is read is ``wsgi.input``,
 Falcon's bounded stream is empty for a chunked request.
 """
 
+import json
 import re
 from typing import BinaryIO
 
@@ -17,6 +18,10 @@ STEP = 64 * 1024
 
 _LARGE_NUMBER = re.compile(rb"\d[eE]\+?\d{3}|\d{300}")
 """What may be a number that no upstream can read; base64 looks alike now and then."""
+
+_HALF_A_PAIR = re.compile(
+    rb"\\u[dD][89abAB]\w\w(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]\w\w)\\u[dD][c-fC-F]"
+)
 
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 _WRONG_TAG = re.compile(r"Invalid (?:value|enum value) '.*'", re.DOTALL)
@@ -112,6 +117,8 @@ def decode(body: bytes) -> openai.ChatRequest:
 
     Raises ``InvalidRequestError`` with ``param`` set to the field that does not fit.
     """
+    if _HALF_A_PAIR.search(body):
+        body = _whole_characters(body)
     try:
         str(body, "utf-8")  # Raw parts are passed on unread, so all is checked here
         chat = openai.decode_request(body)
@@ -127,6 +134,20 @@ def decode(body: bytes) -> openai.ChatRequest:
         ) from None
     _check_numbers(body)
     return chat
+
+
+def _whole_characters(body: bytes) -> bytes:
+    """The body with U+FFFD for each half of a surrogate pair, as browsers send it.
+
+    Text that was cut in the middle of an emoji is common, and no reason to fail.
+    """
+    try:
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return body  # not JSON: the reader that follows says so
+    if not any("\ud800" <= one <= "\udfff" for one in text):
+        return body
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _check_numbers(body: bytes) -> None:
@@ -154,6 +175,16 @@ def _does_not_fit(said: str) -> errors.InvalidRequestError:
         param = f"{param}.{missing[1]}" if param else missing[1]
         return errors.InvalidRequestError(
             f"{param}: is required", param=param, code="missing_required_parameter"
+        )
+    if not param and what.startswith("Expected `object`"):
+        return errors.InvalidRequestError(
+            "The body is not a JSON object", code="invalid_json"
+        )
+    if param == "messages":
+        return errors.InvalidRequestError(
+            "messages: must be a list",
+            param="messages",
+            code="missing_required_parameter",
         )
     what = _WRONG_TAG.sub("not one of the values it may have", what).replace("`", "")
     what = what[:1].lower() + what[1:]

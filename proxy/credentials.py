@@ -9,6 +9,7 @@ or gone. The refresh token in the CLI's file is never looked at.
 """
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -44,6 +45,10 @@ class Token(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Token(…, oauth={self.oauth}, expires_at={self.expires_at})"
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/:=-]+")
+_LATEST = 10**10  # seconds; a later expiry is no time
 
 
 class MissingCredentialError(Exception):
@@ -195,7 +200,7 @@ def parse(text: str, expires_at: float | None = None) -> Token | None:
     JSON with a top-level ``access_token`` or ``token``, and a bare token, whose expiry
     ``expires_at`` (seconds) tells.
     """
-    text = text.strip()
+    text = text.strip("\ufeff \t\r\n")
     if not text.startswith("{"):
         usable = is_usable(text)
         return Token(text, oauth=True, expires_at=expires_at) if usable else None
@@ -204,20 +209,20 @@ def parse(text: str, expires_at: float | None = None) -> Token | None:
     except msgspec.MsgspecError:
         return None
     if found.claudeAiOauth is not None:
+        value = found.claudeAiOauth.accessToken
         expires = found.claudeAiOauth.expiresAt
-        value, expires_at = (
-            found.claudeAiOauth.accessToken,
-            (None if expires is None else expires / 1000),
-        )
+        expires_at = None if expires is None else expires / 1000
     else:
         value = found.access_token or found.token
+    if expires_at is not None and not 0 <= expires_at < _LATEST:
+        return None
     usable = is_usable(value)
     return Token(value, oauth=True, expires_at=expires_at) if usable else None
 
 
 def is_usable(value: str) -> bool:
-    """Whether a token can stand in a header: printable ASCII, without a space."""
-    return value.isascii() and value.isprintable() and bool(value) and " " not in value
+    """Whether a value looks like a token: what RFC 6750 lets stand behind ``Bearer``."""
+    return _TOKEN.fullmatch(value) is not None
 
 
 def source_for(config: settings.Settings) -> Source:

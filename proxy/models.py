@@ -64,7 +64,7 @@ class _ModelInfo(Struct):
 
 
 class _Page(Struct):
-    data: list[_ModelInfo]
+    data: list[msgspec.Raw]
 
 
 def to_models(page: bytes) -> list[capabilities.Model]:
@@ -72,8 +72,16 @@ def to_models(page: bytes) -> list[capabilities.Model]:
 
     Raises ``msgspec.MsgspecError`` for what is no models list.
     """
-    listed = msgspec.json.decode(page, type=_Page).data
-    return [_row(one) for one in listed if one.lifecycle != "retired"]
+    found = (_entry(raw) for raw in msgspec.json.decode(page, type=_Page).data)
+    return [_row(one) for one in found if one and one.lifecycle != "retired"]
+
+
+def _entry(raw: msgspec.Raw) -> _ModelInfo | None:
+    """One entry; one that does not fit is left out, and costs none of the others."""
+    try:
+        return msgspec.json.decode(raw, type=_ModelInfo)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _by_name(models: list[capabilities.Model]) -> dict[str, capabilities.Model]:
@@ -132,17 +140,18 @@ class Catalogue:
         with self._lock:
             if time.monotonic() < self._due:
                 return
+            self._due = time.monotonic() + AGAIN
             try:
-                self._listed = to_models(self._fetch())
+                found = to_models(self._fetch())
             except (
                 errors.ProxyError,
                 transport.TransportError,
                 msgspec.MsgspecError,
             ) as ex:
                 logger.info("the models list is not to be had: %s", type(ex).__name__)
-                self._due = time.monotonic() + AGAIN
-            else:
-                self._live = _by_name(self._listed)
+                return
+            if found:
+                self._listed, self._live = found, _by_name(found)
                 self._due = time.monotonic() + FRESH
 
     def models(self) -> list[capabilities.Model]:

@@ -52,5 +52,16 @@ def _payload(block: bytes) -> bytes:
 
 
 def encode(payload: bytes) -> bytes:
-    """One ``data:`` line. ``payload`` is JSON, which holds no raw line end."""
+    """One ``data:`` line. ``payload`` is JSON, which holds no raw CR or LF."""
     return b"data: " + payload + b"\n\n"
+
+
+def one_line_each(events: bytes) -> bytes:
+    """Escape what text splitters take for a line end (U+0085, U+2028, U+2029).
+
+    Many clients read a stream by lines of text; these stand only in JSON strings.
+    """
+    if b"\xe2\x80" in events:
+        events = events.replace(b"\xe2\x80\xa8", rb"\u2028")
+        events = events.replace(b"\xe2\x80\xa9", rb"\u2029")
+    return events.replace(b"\xc2\x85", rb"\u0085")

@@ -263,7 +263,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     """The body of ``POST /v1/chat/completions``."""
 
     messages: list[Message]
-    model: str | None = None
+    model: Annotated[str, Meta(max_length=256)] | None = None
     max_completion_tokens: Count | None = None
     max_tokens: Count | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None

@@ -47,6 +47,7 @@ def place(
     request: anthropic.MessagesRequest,
     *,
     automatic: bool,
+    ttl: Ttl,
     warnings: warn.Warnings,
 ) -> anthropic.MessagesRequest:
     """The request with at most four legal marks.
@@ -57,12 +58,11 @@ def place(
     """
     marks = [control for _, control in _blocks(request)]
     if automatic and request.cache_control is None and not any(marks):
+        own = anthropic.CacheControl(ttl=ttl)
         system = request.system
         if system:
-            system = [*mark_last(system[:1], anthropic.CacheControl()), *system[1:]]
-        return structs.replace(
-            request, system=system, cache_control=anthropic.CacheControl()
-        )
+            system = [*mark_last(system[:1], own), *system[1:]]
+        return structs.replace(request, system=system, cache_control=own)
     return _limit(request, warnings)
 
 

@@ -106,7 +106,8 @@ def _image(
         source = anthropic.Base64Source(media_type=IMAGE_TYPES[media_type], data=data)
         return anthropic.Image(source=source, cache_control=mark)
     if url[:8].lower() == "https://" and not is_blank(url[8:]):
-        return anthropic.Image(source=anthropic.URLSource(url=url), cache_control=mark)
+        source_url = anthropic.URLSource(url="https://" + url[8:])
+        return anthropic.Image(source=source_url, cache_control=mark)
     raise _refuse(at, "must be a base64 data: URL or an https URL", "invalid_value")
 
 
@@ -133,6 +134,8 @@ def _file_source(
     at = f"{at}.file_data"
     if data[:5].lower() == "data:":
         media_type, data = _split_data_uri(data, at=at)
+        if not media_type.startswith(("application/pdf", "text/")):
+            media_type = _type_of(filename)
     else:
         media_type = _type_of(filename)
         data = _base64(data, at=at)

@@ -45,7 +45,7 @@ class Frames:
                 self._prepare()
             elif type(event) is anthropic.MessageStop:
                 parts.append(sse.DONE)
-        return b"".join(parts)
+        return sse.one_line_each(b"".join(parts))
 
     def _prepare(self) -> None:
         """Encode the frame of a text delta, now that the answer's id is known."""
@@ -56,4 +56,4 @@ class Frames:
 
 def error(error: completion.Error) -> bytes:
     """The error object as an event of the stream; no end comes after it."""
-    return sse.encode(_encode(completion.ErrorResponse(error)))
+    return sse.one_line_each(sse.encode(_encode(completion.ErrorResponse(error))))

@@ -80,6 +80,7 @@ class _Transform:
         self._document = schema
         self._open: list[str] = []  # references being followed, to see recursion
         self._defs: dict[str, Schema] = {}
+        self._origins: dict[str, str] = {}  # definition -> the pointer that led to it
         self._parts = 0
 
     def root(self) -> Schema:
@@ -97,7 +98,7 @@ class _Transform:
         if not isinstance(node, Mapping) or not node:
             raise InexpressibleError("a part of it allows any value")
         if "$ref" in node:
-            return self._reference(node["$ref"])
+            return self._reference(node["$ref"], node.get("description"))
         if "allOf" in node:
             return self._schema(_merged(node))
         out: Schema = {}
@@ -109,7 +110,7 @@ class _Transform:
         if not {"type", "enum", "const", "anyOf"} & out.keys():
             raise InexpressibleError("a part of it allows any value")
         if prose:
-            out["description"] = _described(node.get("description"), prose)
+            out["description"] = _described(out.get("description"), prose)
         return out
 
     def _keyword(
@@ -123,7 +124,10 @@ class _Transform:
         """Put one keyword where it belongs: kept, transformed, told in words, dropped."""
         match key:
             case "description":
-                out[key] = str(value)
+                if isinstance(value, str):
+                    out[key] = value
+            case "anyOf" | "oneOf" if "anyOf" in out:
+                raise InexpressibleError("it has two unions in one place")
             case "anyOf" | "oneOf":
                 out["anyOf"] = [self._schema(one) for one in _list(value)]
             case "items" if isinstance(value, Mapping):
@@ -144,7 +148,8 @@ class _Transform:
                 pass
             case _:
                 prose[key] = value
-        if key == "type" and "array" in _types(node) and "items" not in node:
+        items = node.get("items")
+        if key == "type" and "array" in _types(node) and not isinstance(items, Mapping):
             raise InexpressibleError("an array says nothing of its items")
 
     def _object(self, node: Mapping[str, Any], out: Schema) -> None:
@@ -165,7 +170,7 @@ class _Transform:
             out["required"] = named
         out["additionalProperties"] = False
 
-    def _reference(self, target: object) -> Schema:
+    def _reference(self, target: object, description: object) -> Schema:
         """A definition is transformed once; any other pointer is replaced by its goal.
 
         Recursion has no equivalent.
@@ -176,14 +181,23 @@ class _Transform:
             raise InexpressibleError("it is recursive")
         named = _DEFINITION.fullmatch(target)
         if named is not None and named[1] in self._defs:
-            return {"$ref": f"#/$defs/{named[1]}"}
+            return self._named(target, named[1], description)
         self._open.append(target)
         pointed = self._schema(_resolve(self._document, target))
         self._open.pop()
         if named is None:
             return pointed
         self._defs[named[1]] = pointed
-        return {"$ref": f"#/$defs/{named[1]}"}
+        self._origins[named[1]] = target
+        return self._named(target, named[1], description)
+
+    def _named(self, target: str, name: str, description: object) -> Schema:
+        """A reference to a definition; a copy where it has words of its own."""
+        if self._origins[name] != target:
+            raise InexpressibleError("two definitions have one name")
+        if isinstance(description, str):
+            return {**self._defs[name], "description": description}
+        return {"$ref": f"#/$defs/{name}"}
 
 
 def _is_kept(key: str, value: object) -> bool:

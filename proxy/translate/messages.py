@@ -8,7 +8,7 @@ reply was blank.)
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -118,6 +118,14 @@ def _system_only(
     )
 
 
+class _Said(Struct, frozen=True):
+    """An assistant message's blocks, in the order in which a turn holds them."""
+
+    thinking: Sequence[anthropic.Thinking | anthropic.RedactedThinking]
+    texts: Sequence[anthropic.Block]
+    uses: Sequence[anthropic.Block]
+
+
 class _Turns:
     """Takes messages in order and builds the turns; system messages stay in place."""
 
@@ -174,11 +182,13 @@ class _Turns:
         """
         calls = tool_results.Calls()
         first = i
+        said: list[_Said] = []
         while i < len(messages) and isinstance(
             message := messages[i], openai.AssistantMessage
         ):
-            self._assistant(message, i, calls)
+            said.append(self._assistant(message, i, calls))
             i += 1
+        self._add_assistant(said)
         late: list[list[anthropic.Text]] = []
         results: dict[str, anthropic.ToolResult] = {}
         while i < len(messages) and isinstance(
@@ -197,7 +207,7 @@ class _Turns:
 
     def _assistant(
         self, message: openai.AssistantMessage, i: int, calls: tool_results.Calls
-    ) -> None:
+    ) -> "_Said":
         at = f"messages[{i}]"
         thinking = (
             list(assistant.thinking(message)) if self._rules.keep_thinking else []
@@ -220,11 +230,27 @@ class _Turns:
                 tool_results.Call(message.function_call.name, use_id, legacy=True)
             )
         spoken: list[anthropic.Block] = [*texts, *uses]
-        if not spoken:
-            return
         spoken = cache.mark_last(spoken, cache.mark(message, self._rules.ttl))
-        self.replays_thinking = self.replays_thinking or bool(thinking)
-        self._add("assistant", [*thinking, *spoken])  # type: ignore[list-item]
+        return _Said(thinking, spoken[: len(texts)], spoken[len(texts) :])
+
+    def _add_assistant(self, said: Sequence["_Said"]) -> None:
+        """Add a run of assistant messages: one turn where any of them calls a tool.
+
+        Only the turn directly before the results may hold their calls.
+        """
+        if any(one.uses for one in said):
+            said = [
+                _Said(
+                    [block for one in said for block in one.thinking],
+                    [block for one in said for block in one.texts],
+                    [block for one in said for block in one.uses],
+                )
+            ]
+        for one in said:
+            if one.texts or one.uses:
+                self.replays_thinking = self.replays_thinking or bool(one.thinking)
+                turn: list[Any] = [*one.thinking, *one.texts, *one.uses]
+                self._add("assistant", turn)
 
     def _tool_call(
         self, call: openai.ToolCall, at: str, earlier: set[str]
@@ -291,7 +317,7 @@ class _Turns:
                 f"messages[{first}]",
                 "An assistant message with 'tool_calls' must be followed by tool "
                 "messages responding to each 'tool_call_id'. The following "
-                f"tool_call_ids did not have response messages: {', '.join(missing)}",
+                f"tool_call_ids did not have response messages: {', '.join(missing[:10])}",
             )
 
 

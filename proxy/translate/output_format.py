@@ -52,6 +52,10 @@ def _by_schema(
         raise errors.InvalidRequestError(
             f"{at}: is required", param=at, code="missing_required_parameter"
         )
+    if given[:1] not in {b"{", b"t", b"f"}:
+        raise errors.InvalidRequestError(
+            f"{at}: expected a JSON schema", param=at, code="invalid_type"
+        )
     if model.structured_outputs:
         try:
             schema = json_schema.to_anthropic_schema(given)

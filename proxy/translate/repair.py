@@ -24,6 +24,17 @@ _STRICT = re.compile(
 )
 
 
+_CHANGING = frozenset(
+    {
+        "forced_tool_choice_downgraded",
+        "temperature_ignored",
+        "prefill_unsupported",
+        "schema_not_enforced",
+    }
+)
+"""What ``STRICT_PARAMS`` forbids: changes that the answer shows."""
+
+
 def repaired(
     translation: request.Translation, message: str
 ) -> request.Translation | None:
@@ -43,6 +54,8 @@ def repaired(
             mended = mend(translation.request)
             if mended == translation.request:
                 continue
+            if translation.strict and code in _CHANGING:
+                return None
             sampled = (mended.temperature, mended.top_p, mended.top_k)
             return structs.replace(
                 translation,

@@ -17,6 +17,7 @@ from proxy.translate import (
 )
 
 CONTEXT_MANAGEMENT_BETA = "context-management-2025-06-27"
+FAST_MODE_BETA = "fast-mode-2026-02-01"
 MAX_USER_ID = 256
 _PERSONAL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[\d\s().-]{7,}")
 _TIERS = {"auto": "auto", "default": "standard_only"}
@@ -31,6 +32,8 @@ class Translation(Struct, frozen=True, kw_only=True):
     betas: tuple[str, ...]
     """Words for the ``anthropic-beta`` header."""
     warnings: tuple[str, ...]
+    strict: bool
+    """``STRICT_PARAMS``: a repair may not change what was asked for either."""
     model: str
     """The name that was asked for, which the answer carries."""
     client_names: dict[str, str]
@@ -113,17 +116,19 @@ def to_anthropic_request(
         top_k=sampling.top_k,
     )
     request = cache.place(
-        request, automatic=_automatic(chat, config), warnings=warnings
+        request, automatic=_automatic(chat, config), ttl=ttl, warnings=warnings
     )
     betas = (
         *((thinking.BINDING_BETA,) if binding else ()),
         *((CONTEXT_MANAGEMENT_BETA,) if chat.context_management else ()),
+        *((FAST_MODE_BETA,) if chat.speed is not None else ()),
     )
     return Translation(
         request=request,
         version=anthropic.SAMPLING_VERSION if sampling.given else None,
         betas=betas,
         warnings=warnings.codes,
+        strict=config.strict_params,
         model=asked_model,
         client_names=toolset.client_names,
         legacy_functions=bool(chat.functions) and not chat.tools,

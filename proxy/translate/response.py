@@ -65,11 +65,11 @@ def arguments(given: Raw) -> str:
     ``"{}"`` for a tool without arguments: an empty or null string makes .NET throw.
     """
     text = bytes(given).decode()
-    if not text.strip():
+    if text.strip() in {"", "null"}:
         return "{}"
     try:
         return json.format(text, indent=-1)  # numbers and key order stay as they are
-    except ValueError:
+    except (ValueError, RecursionError):  # a model that loops until its limit
         return text
 
 

@@ -90,7 +90,11 @@ def _effort(asked: Asked, model: Model, warnings: warn.Warnings) -> str | None:
                 code="invalid_value",
             )
     word = asked.own_effort or asked.effort
-    if word is None or word == "none" or not model.effort:
+    if word is None or word == "none":
+        return None
+    if not model.effort:
+        if asked.own_effort is not None or model.adaptive:  # no budget stands for it
+            warnings.add("reasoning_effort_ignored")
         return None
     wanted = "low" if word == "minimal" else word
     return _step_down(wanted, model, warnings)

@@ -21,26 +21,23 @@ class Call(Struct, frozen=True):
 class Calls:
     """The open calls of a run of assistant messages, found by what results carry.
 
-    An id's first call answers to it; legacy calls are answered by name, in order.
+    Results name an id, legacy ones a function; where several calls have it they are
+    answered in order, and the last one takes what is left.
     """
 
     def __init__(self) -> None:
         self.all: list[Call] = []
-        self._by_id: dict[str, Call] = {}
-        self._by_name: dict[str, deque[Call]] = {}
+        self._waiting: dict[tuple[bool, str], deque[Call]] = {}
 
     def add(self, call: Call) -> None:
         self.all.append(call)
-        if call.legacy:
-            self._by_name.setdefault(call.id, deque()).append(call)
-        else:
-            self._by_id.setdefault(call.id, call)
+        self._waiting.setdefault((call.legacy, call.id), deque()).append(call)
 
     def answered_by(self, message: Result) -> Call | None:
-        """The call that a result answers; a name's last call takes what is left."""
         if isinstance(message, openai.ToolMessage):
-            return self._by_id.get(message.tool_call_id)
-        waiting = self._by_name.get(message.name)
+            waiting = self._waiting.get((False, message.tool_call_id))
+        else:
+            waiting = self._waiting.get((True, message.name))
         if not waiting:
             return None
         return waiting.popleft() if len(waiting) > 1 else waiting[0]

@@ -11,6 +11,7 @@ from proxy.translate import cache, json_schema, names, warn
 
 MAX_STRICT = 20  # structured outputs: strict tools in one request
 NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
+NOTHING_ALLOWED = Raw(b'{"type":"object","properties":{},"additionalProperties":false}')
 ANY_PARAMETERS = Raw(b'{"type":"object"}')
 
 UNIONS = frozenset({"anyOf", "oneOf", "allOf"})
@@ -71,7 +72,7 @@ def to_tools(
         instruction = instead_of(choice)
         choice = structs.replace(choice, type="auto", name=None)
     return Tools(
-        tools=_strict(tools, warnings),
+        tools=_strict(tools, model, warnings),
         choice=choice,
         instruction=instruction,
         client_names=renamed,
@@ -146,12 +147,13 @@ def _check_property_names(schema: dict[str, Raw], at: str) -> None:
         properties = _json_object(schema.get("properties", _EMPTY))
     except ValueError:
         raise _refuse(f"{at}.properties", "must be an object") from None
-    if not all(map(_PROPERTY.fullmatch, properties)):
-        raise _refuse(
-            f"{at}.properties",
-            "names must match ^[a-zA-Z0-9_.-]{1,64}$",
-            "invalid_value",
-        )
+    for name in properties:
+        if _PROPERTY.fullmatch(name) is None:
+            raise _refuse(
+                f"{at}.properties",
+                f"{name[:64]!r} must match ^[a-zA-Z0-9_.-]{{1,64}}$",
+                "invalid_value",
+            )
 
 
 def _without_unions(schema: dict[str, Raw]) -> dict[str, Raw]:
@@ -182,10 +184,11 @@ def _check_unique(
 
 
 def _strict(
-    tools: list[anthropic.Tool], warnings: warn.Warnings
+    tools: list[anthropic.Tool], model: capabilities.Model, warnings: warn.Warnings
 ) -> list[anthropic.Tool]:
     """Keep ``strict`` where Anthropic can compile it: closed schemas, twenty at most."""
-    if sum(tool.strict is True for tool in tools) > MAX_STRICT:
+    strict = sum(tool.strict is True for tool in tools)
+    if strict > MAX_STRICT or (strict and not model.structured_outputs):
         warnings.add("strict_dropped")
         return [structs.replace(tool, strict=None) for tool in tools]
     return [_compiled(tool, warnings) if tool.strict else tool for tool in tools]
@@ -193,6 +196,8 @@ def _strict(
 
 def _compiled(tool: anthropic.Tool, warnings: warn.Warnings) -> anthropic.Tool:
     given = bytes(tool.input_schema)
+    if tool.input_schema is NO_PARAMETERS:
+        return structs.replace(tool, input_schema=NOTHING_ALLOWED)
     if json_schema.is_closed(given):
         try:
             schema = json_schema.to_anthropic_schema(given)
@@ -281,7 +286,8 @@ def _check_no_choice(chat: openai.ChatRequest) -> None:
         choice, openai.FunctionChoice | openai.NamedFunction | openai.CustomChoice
     )
     if forcing:
-        raise _refuse("tool_choice", "needs tools")
+        at = "tool_choice" if chat.tool_choice is not None else "function_call"
+        raise _refuse(at, "needs tools")
 
 
 def instead_of(choice: anthropic.ToolChoice) -> str:

@@ -68,6 +68,9 @@ def no_profile(
         ("", None, None),
         ("two words", None, None),
         ('{"access_token": 7}', None, None),
+        ("\ufeff" + '{"token": "t"}', "t", None),
+        ('"quoted"', None, None),
+        ('{"claudeAiOauth": {"accessToken": "t", "expiresAt": -1e300}}', None, None),
         ('{"access_token": "a\\r\\nx-evil: 1"}', None, None),
     ],
 )

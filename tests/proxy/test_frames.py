@@ -24,7 +24,7 @@ def long_way(events):
         parts += [sse.encode(msgspec.json.encode(one)) for one in told.feed(event)]
         if isinstance(event, anthropic.MessageStop):
             parts.append(sse.DONE)
-    return b"".join(parts)
+    return sse.one_line_each(b"".join(parts))
 
 
 @pytest.mark.parametrize("path", ANSWERS, ids=lambda path: path.name)

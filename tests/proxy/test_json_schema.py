@@ -77,8 +77,9 @@ def closed(**properties: object) -> dict:
         (
             {**closed(a={"$ref": "#/definitions/P", "description": "D"}),
              "definitions": {"P": STRING}},
-            {**closed(a={"$ref": "#/$defs/P"}), "$defs": {"P": STRING}},
+            {**closed(a={**STRING, "description": "D"}), "$defs": {"P": STRING}},
         ),
+        (closed(a={**STRING, "description": None}), closed(a=STRING)),
         (
             closed(a=STRING, b={"$ref": "#/properties/a"}),
             closed(a=STRING, b=STRING),
@@ -110,6 +111,10 @@ def test_b3_transform(schema: object, expected: object) -> None:
         (closed(a={"allOf": [STRING, STRING]}), "allOf"),
         (closed(a={"anyOf": 7}), "wrong type"),
         ([], "any value"),
+        (closed(a={"anyOf": [STRING], "oneOf": [STRING]}), "two unions"),
+        (closed(a={"type": "array", "items": False, "prefixItems": [STRING]}), "items"),
+        ({**closed(a={"$ref": "#/$defs/P"}, b={"$ref": "#/definitions/P"}),
+          "$defs": {"P": STRING}, "definitions": {"P": closed()}}, "one name"),
         (closed(a={"type": "color"}), "a type of its own"),
     ],
 )  # fmt: skip

@@ -112,6 +112,15 @@ def test_b0_live_capabilities_decide_what_is_sent(
     assert standin.requests[-1].body["output_config"] == {"effort": "high"}
 
 
+def test_b9_list_survives_an_entry_that_does_not_fit() -> None:
+    good = {"id": "claude-opus-9", "created_at": "2027-01-01T00:00:00Z"}
+    page = {"data": [{"id": 7}, {"id": "x", "lifecycle": None}, good]}
+
+    (row,) = models.to_models(json.dumps(page).encode())
+
+    assert row.id == "claude-opus-9"
+
+
 @pytest.mark.parametrize("page", [b"<html>", b"[]", b'{"data": [{}]}'])
 def test_b9_what_is_no_list_is_as_good_as_none(page: bytes) -> None:
     assert models.Catalogue(lambda: page).models() == list(capabilities.MODELS)

@@ -78,6 +78,22 @@ def test_b6_tool_calls_without_arguments_have_an_object() -> None:
     assert call["function"]["arguments"] == "{}"
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (b"", "{}"),
+        (b"null", "{}"),
+        (b"[" * 50_000, "[" * 50_000),
+        (b'{"a": 1}', '{"a":1}'),
+    ],
+    ids=["nothing", "null", "a loop until the limit", "an object"],
+)
+def test_b6_tool_calls_are_told_whatever_their_arguments_are(
+    given: bytes, told: str
+) -> None:
+    assert response.arguments(msgspec.Raw(given)) == told
+
+
 def test_b6_tool_calls_cut_by_the_limit_are_not_repaired() -> None:
     cut = choice("tool-arguments-cut")
     (call,) = cut["message"]["tool_calls"]
@@ -334,6 +350,47 @@ def started(*rest: object) -> list[object]:
     once = {"type": "content_block_delta", "index": 0,
             "delta": {"type": "text_delta", "text": "Once"}}  # fmt: skip
     return [{"type": "message_start", "message": head}, text, once, *rest]
+
+
+def test_b7_deltas_survive_a_client_that_splits_text_lines(
+    standin: server.StandIn, client: testing.TestClient
+) -> None:
+    odd = "a\u2028b\u2029c\x85d"
+    text = {"type": "content_block_delta", "index": 0,
+            "delta": {"type": "text_delta", "text": odd}}  # fmt: skip
+    stop = {"type": "message_stop"}
+    standin.answer_with(started(text, stop))
+
+    answer = client.simulate_post("/v1/chat/completions", json={**HI, "stream": True})
+
+    lines = [one[6:] for one in answer.text.splitlines() if one.startswith("data: {")]
+    told = [json.loads(one)["choices"][0]["delta"].get("content") for one in lines]
+    assert odd in told
+
+
+ODD_EVENTS = {
+    "usage null": {"message": {"id": "msg_1", "model": "m", "usage": None}},
+    "an odd tier": {"message": {"id": "msg_1", "usage": {"service_tier": 5,
+                                                         "input_tokens": 3}}},
+    "model null": {"message": {"id": "msg_1", "model": None}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("head", ODD_EVENTS.values(), ids=ODD_EVENTS)
+def test_b7_first_event_with_odd_secondary_fields_is_still_one(
+    standin: server.StandIn, client: testing.TestClient, head: dict
+) -> None:
+    odd_end = {"type": "message_delta", "delta": {"stop_reason": "max_tokens",
+               "stop_details": {"category": 5}}, "usage": {"output_tokens": "many"}}  # fmt: skip
+    events = [{"type": "message_start", **head}, *started(odd_end)[1:],
+              {"type": "message_stop"}]  # fmt: skip
+    standin.answer_with(events)
+
+    answer = client.simulate_post("/v1/chat/completions", json=HI).json["choices"][0]
+
+    assert answer["message"]["content"] == "Once"
+    assert answer["finish_reason"] == "length"
+    assert len(standin.requests) == 1
 
 
 def test_b7_ping_is_a_comment(

@@ -273,6 +273,15 @@ def test_b0_repair_keeps_a_temperature_of_0_with_its_version() -> None:
     assert mended.version == "2023-06-01"
 
 
+def test_b0_repair_changes_nothing_under_strict_params() -> None:
+    one = translated(
+        {"messages": HI, "temperature": 0.3, "model": "claude-sonnet-4-6"},
+        strict_params=True,
+    )
+
+    assert repair.repaired(one, "`temperature` is deprecated") is None
+
+
 def test_b0_repair_strict_tells_a_schema_that_is_too_much_in_words() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
     one = translated(

@@ -82,6 +82,9 @@ CASES = [
          {"tools": [ours(schema={
              "type": "object", "properties": {"city": {"type": "string"}},
              "required": ["city"], "additionalProperties": False}, strict=True)]}),
+    Case("b5.strict", "no parameters at all are closed",
+         {"tools": [tool(strict=True)]},
+         {"tools": [ours(schema={**EMPTY, "additionalProperties": False}, strict=True)]}),
     Case("b5.strict", "an open one cannot",
          {"tools": [tool(parameters=OBJECT, strict=True)]},
          {"tools": [ours(schema=OBJECT)]}, ("strict_dropped",)),
@@ -135,6 +138,8 @@ CASES = [
     ],
     Case("b5.choice", "required without tools", {"tool_choice": "required"},
          refused=("tool_choice", None)),
+    Case("b5.legacy", "a function_call without functions",
+         {"function_call": {"name": "f"}}, refused=("function_call", None)),
     Case("b5.choice", "a function without tools", {"tool_choice": choice("x")},
          refused=("tool_choice", None)),
     Case("b5.downgrade", "a model that cannot be forced is asked",
@@ -194,6 +199,9 @@ CASES = [
          {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
          refused=("response_format.json_schema.schema",
                   "missing_required_parameter")),
+    Case("b3.json_schema", "with a schema that is none",
+         {"response_format": {"type": "json_schema", "json_schema": {"schema": "x"}}},
+         refused=("response_format.json_schema.schema", "invalid_type")),
     Case("b3.json_schema", "output_config.format wins",
          {"response_format": {"type": "json_object"}, "output_config": {
              "format": {"type": "json_schema", "schema": CLOSED}}},

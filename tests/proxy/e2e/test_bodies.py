@@ -33,10 +33,10 @@ REFUSED = {
     "not JSON": (b"{", JSON, 400, "invalid_json"),
     "not UTF-8": (b'{"messages": "\xff"}', JSON, 400, "invalid_json"),
     "empty": (b"", JSON, 400, "invalid_json"),
-    "a list": (b"[]", JSON, 400, "invalid_type"),
+    "a list": (b"[]", JSON, 400, "invalid_json"),
     "nested without end": (b'{"x":' * 100_000, JSON, 400, "invalid_json"),
     "no messages": (b"{}", JSON, 400, "missing_required_parameter"),
-    "wrong type": (b'{"messages": 1}', JSON, 400, "invalid_type"),
+    "wrong type": (b'{"messages": 1}', JSON, 400, "missing_required_parameter"),
     "a form": (
         b"a=b",
         {"content-type": "application/x-www-form-urlencoded"},
