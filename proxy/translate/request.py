@@ -80,7 +80,7 @@ def to_anthropic_request(
         chat.messages,
         messages.Rules(
             model=model,
-            keep_thinking=planned.on,
+            keep_thinking=planned.on and not planned.between_tools,
             prefill=model.prefill and not planned.on and output.format is None,
             ttl=ttl,
         ),
@@ -110,7 +110,7 @@ def to_anthropic_request(
         service_tier=_service_tier(chat, warnings),
         inference_geo=chat.inference_geo,
         speed=chat.speed,
-        context_management=chat.context_management,
+        context_management=chat.context_management or None,
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,

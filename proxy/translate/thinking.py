@@ -34,6 +34,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     on: bool = False
     """The model will think: sampling is restricted, blocks may be replayed."""
 
+    @property
+    def between_tools(self) -> bool:
+        """Thinking that cannot be bound softly: a changed prefix would be a 400."""
+        return self.config is not None and self.config.type == "between_tools"
+
 
 class Asked(Struct, frozen=True, kw_only=True):
     """What the decision depends on beside the model."""

@@ -172,7 +172,7 @@ CASES = [
          {"model": "claude-opus-4-8", "tools": TOOLS,
           "messages": tool_loop(thinking_blocks=[SIGNED])},
          {"thinking": NOT_SENT}),
-    Case("b2.round_trip", "between_tools takes no binding",
+    Case("b2.round_trip", "between_tools takes no binding, so nothing is replayed",
          {"model": "claude-sonnet-5-5", "reasoning_effort": "none", "tools": TOOLS,
           "messages": tool_loop(thinking_blocks=[SIGNED])},
          {"thinking": {"type": "between_tools"}}),
