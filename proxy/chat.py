@@ -43,6 +43,7 @@ class ChatCompletions:
         self._services = services
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer a completion, whole or as a stream that the server closes."""
         one = _Completion(self._services, req.context.request_id)
         try:
             one.start(req)

@@ -63,6 +63,7 @@ class InboundAuth:
         resource: object,
         _params: dict[str, object],
     ) -> None:
+        """Let a request through, or raise ``InvalidRequestError`` (401, 403)."""
         has_key = self._keys.required and self._keys.accepts(_sent(req))
         if req.get_header("origin") is not None and not has_key:
             raise errors.InvalidRequestError(

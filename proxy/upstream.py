@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from proxy import credentials, errors, guard, retry, sse, transport
-from proxy.schema import anthropic
+from proxy.schema import anthropic, events
 from proxy.translate import error, repair, request
 
 PATH = "/v1/messages"
@@ -324,7 +324,7 @@ def _batches(reply: transport.Reply) -> Iterator[list[anthropic.Event]]:
         batch: list[anthropic.Event] = []
         try:
             for payload in decoder.feed(data):
-                batch.append(anthropic.decode_event(payload))  # noqa: PERF401 - kept on an error
+                batch.append(events.decode_event(payload))  # noqa: PERF401 - kept on an error
         except msgspec.DecodeError:
             if batch:
                 yield batch

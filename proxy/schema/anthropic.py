@@ -1,8 +1,7 @@
 """Anthropic's Messages wire types (API version 2026-10-21).
 
 Requests are written: ``omit_defaults`` leaves out what was not asked for, because the
-API refuses unknown and empty fields. Events are read, and stay open: ``decode_event``
-never raises for a well-formed event of an unknown kind.
+API refuses unknown and empty fields. Events are read, and stay open: see ``events``.
 """
 
 from typing import Literal
@@ -315,51 +314,6 @@ class Unknown(Struct, frozen=True):
 
 
 Event = KnownEvent | Unknown
-
-_known: msgspec.json.Decoder[KnownEvent] = msgspec.json.Decoder(KnownEvent)
-
-
-def decode_event(data: bytes) -> Event:
-    """Read one SSE ``data`` payload.
-
-    An event that is known but for an odd secondary field is read without that field:
-    it may be the head of an answer that is paid for, or its only stop reason. Returns
-    ``Unknown`` for anything else that is JSON. Raises ``msgspec.DecodeError`` when it
-    is not JSON at all (a broken stream).
-    """
-    try:
-        return _known.decode(data)
-    except msgspec.ValidationError:
-        return _recovered(msgspec.json.decode(data))
-
-
-def _recovered(event: object) -> Event:
-    match event:
-        case {"type": "message_start", "message": {"id": str(head), **rest}}:
-            model = rest.get("model")
-            named = model if isinstance(model, str) else ""
-            return MessageStart(StartedMessage(head, named, _usage(rest.get("usage"))))
-        case {"type": "message_delta", "delta": {**delta}, **rest}:
-            reason = delta.get("stop_reason")
-            stop = Stop(reason if isinstance(reason, str) else None)
-            return MessageDelta(stop, _usage(rest.get("usage")))
-        case {"type": "content_block_start", "index": int(index),
-              "content_block": {"type": "text"}}:  # fmt: skip
-            return ContentBlockStart(index, AnswerText())
-        case _:
-            return Unknown()
-
-
-def _usage(said: object) -> Usage:
-    """The counts of a usage that can be read."""
-    counts = said if isinstance(said, dict) else {}
-    readable = {
-        name: count
-        for name, count in counts.items()
-        if name.endswith("_tokens") and type(count) is int
-    }
-    return msgspec.convert(readable, Usage)
-
 
 decode_error_response = msgspec.json.Decoder(ErrorResponse).decode
 """An error body; raises ``msgspec.DecodeError`` for HTML and ``ValidationError``

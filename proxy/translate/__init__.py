@@ -7,6 +7,7 @@ field table and ``tests/proxy/rows.py`` name them.
     request.to_anthropic_request   a ChatRequest as the MessagesRequest to send
       messages                     the conversation, turn by turn: content, assistant,
                                    tool_results, late_system are its parts
+      fields                       single fields, each by its own rule
       tools, names                 tools, tool choice, names and ids Anthropic accepts
       thinking                     reasoning_effort, thinking, what may be replayed
       output_format, json_schema   response_format, and schemas as Anthropic takes them

@@ -28,6 +28,7 @@ def thinking(
 
 
 def texts(message: openai.AssistantMessage, ttl: cache.Ttl) -> Iterable[anthropic.Text]:
+    """What was said, refusals included, blank parts left out."""
     if isinstance(message.content, str):
         if not content.is_blank(message.content):
             yield anthropic.Text(text=message.content)

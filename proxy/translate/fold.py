@@ -26,6 +26,7 @@ class Folder:
         self._signatures: dict[int, str] = {}
 
     def feed(self, event: anthropic.Event) -> None:
+        """Take one event."""
         match event:
             case anthropic.MessageStart(message):
                 self._head, self._usage = message, message.usage

@@ -137,6 +137,7 @@ class _Turns:
         self._ids = names.UseIds()
 
     def take(self, messages: Sequence[openai.Message], start: int) -> None:
+        """Take the messages from index ``start`` on."""
         i = start
         while i < len(messages):
             message = messages[i]

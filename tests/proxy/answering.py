@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import msgspec
 
 from proxy import sse
-from proxy.schema import anthropic, completion
+from proxy.schema import anthropic, completion, events
 from proxy.translate import fold, response, stream
 
 CREATED = 1_790_000_000
@@ -15,7 +15,7 @@ CREATED = 1_790_000_000
 def events_of(pieces: Iterable[bytes]) -> list[anthropic.Event]:
     decoder = sse.Decoder()
     return [
-        anthropic.decode_event(payload)
+        events.decode_event(payload)
         for piece in pieces
         for payload in decoder.feed(piece)
     ]

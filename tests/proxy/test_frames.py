@@ -7,6 +7,7 @@ import pytest
 
 from proxy import sse
 from proxy.schema import anthropic
+from proxy.schema import events as wire
 from proxy.translate import frames, stream
 
 ANSWERS = sorted(Path(__file__).parent.glob("golden/answers/*.anthropic.sse"))
@@ -30,7 +31,7 @@ def long_way(events):
 @pytest.mark.parametrize("path", ANSWERS, ids=lambda path: path.name)
 def test_all_recorded_answers_are_told_as_their_chunks_say(path):
     payloads = sse.Decoder().feed(path.read_bytes())
-    events = [anthropic.decode_event(one) for one in payloads]
+    events = [wire.decode_event(one) for one in payloads]
     assert frames.Frames(chunks()).feed(events) == long_way(events)
     singly = frames.Frames(chunks())
     assert b"".join(singly.feed([one]) for one in events) == long_way(events)
@@ -40,7 +41,7 @@ def test_all_recorded_answers_are_told_as_their_chunks_say(path):
     "text", ["a", '"', "\\", "\x00", "\n\n", "data: x", "é\u2028😀"]
 )
 def test_any_text_is_told_as_its_chunk_says(text):
-    start = anthropic.decode_event(
+    start = wire.decode_event(
         b'{"type":"message_start","message":{"id":"msg_1","type":"message","role":'
         b'"assistant","model":"m","content":[],"usage":{}}}'
     )

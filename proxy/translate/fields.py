@@ -1,0 +1,166 @@
+"""Single fields of a request, each by its own rule (b.1)."""
+
+import hashlib
+import re
+
+from msgspec import Struct
+
+from proxy import capabilities, errors, settings
+from proxy.schema import anthropic, openai
+from proxy.translate import thinking, warn
+
+MAX_USER_ID = 256
+_PERSONAL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[\d\s().-]{7,}")
+_TIERS = {"auto": "auto", "default": "standard_only"}
+
+
+def refuse_impossible(chat: openai.ChatRequest) -> None:
+    """What no translation can satisfy; to ignore it would be a lie."""
+    if not chat.messages:
+        raise errors.InvalidRequestError(
+            "messages: must not be empty",
+            param="messages",
+            code="missing_required_parameter",
+        )
+    impossible = {
+        "n": chat.n is not None and chat.n != 1,
+        "modalities": "audio" in (chat.modalities or ()),
+        "audio": chat.audio is not None,
+        "web_search_options": chat.web_search_options is not None,
+    }
+    for param, found in impossible.items():
+        if found:
+            raise errors.InvalidRequestError(
+                f"{param}: Claude cannot do this through chat completions",
+                param=param,
+                code="unsupported_value",
+            )
+    if chat.stream_options is not None and not chat.stream:
+        raise errors.InvalidRequestError(
+            "stream_options: is only allowed when stream is true",
+            param="stream_options",
+        )
+
+
+IGNORED = (
+    "logprobs",
+    "top_logprobs",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "logit_bias",
+    "prediction",
+    "verbosity",
+)
+"""Fields without an equivalent: dropped, with ``<field>_ignored`` when they ask for
+something (``null``, 0, ``{}``, false and the default verbosity do not)."""
+
+
+def tell_ignored(chat: openai.ChatRequest, warnings: warn.Warnings) -> None:
+    for field in IGNORED:
+        value = getattr(chat, field)
+        if value and value != "medium":
+            warnings.add_or_refuse(f"{field}_ignored", param=field)
+
+
+# ------------------------------------------------------------------ field by field
+
+
+def limit(
+    chat: openai.ChatRequest, model: capabilities.Model, warnings: warn.Warnings
+) -> int | None:
+    """``max_completion_tokens`` before ``max_tokens``, never above the model's own."""
+    asked = chat.max_completion_tokens or chat.max_tokens
+    if asked is None or model.max_tokens is None or asked <= model.max_tokens:
+        return asked
+    warnings.add("max_tokens_clamped")
+    return model.max_tokens
+
+
+def default_limit(
+    config: settings.Settings, model: capabilities.Model, planned: thinking.Plan
+) -> int:
+    """For a request that sets none: a thinking budget does not eat up the answer."""
+    budget = planned.config.budget_tokens if planned.config is not None else None
+    wanted = config.default_max_tokens + (budget or 0)
+    return wanted if model.max_tokens is None else min(wanted, model.max_tokens)
+
+
+def stop_sequences(
+    chat: openai.ChatRequest, warnings: warn.Warnings
+) -> list[str] | None:
+    asked = [chat.stop] if isinstance(chat.stop, str) else chat.stop or []
+    kept = [stop for stop in asked if stop.strip()]
+    if len(kept) < len(asked):  # Anthropic: each must contain non-white space
+        warnings.add("stop_whitespace_dropped")
+    return kept or None
+
+
+class Sampling(Struct, frozen=True, kw_only=True):
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+
+    @property
+    def given(self) -> bool:
+        return (self.temperature, self.top_p, self.top_k) != (None, None, None)
+
+
+def sampling(
+    chat: openai.ChatRequest,
+    model: capabilities.Model,
+    warnings: warn.Warnings,
+    *,
+    thinks: bool,
+) -> Sampling:
+    """Sampling for models that have it (4.6 and before), under API version 2023-06-01.
+
+    Only one of ``temperature`` and ``top_p`` may be sent; OpenAI's defaults (both 1)
+    ask for nothing. Thinking takes neither another temperature nor ``top_k``, and
+    ``top_p`` only from 0.95 (extended thinking, limits).
+    """
+    temperature, top_p, top_k = chat.temperature, chat.top_p, chat.top_k
+    if top_p == 1:
+        top_p = None
+    if temperature == 1 and (top_p is not None or not model.sampling):
+        temperature = None
+    allowed = {
+        "temperature": model.sampling and not (thinks and temperature != 1),
+        "top_p": model.sampling and not (thinks and (top_p or 1) < 0.95),  # noqa: PLR2004 - documented limit
+        "top_k": model.sampling and not thinks,
+    }
+    given = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
+    for field, value in given.items():
+        if value is not None and not allowed[field]:
+            warnings.add_or_refuse(f"{field}_ignored", param=field)
+    temperature = temperature if allowed["temperature"] else None
+    top_p = top_p if allowed["top_p"] else None
+    if temperature is not None and top_p is not None:
+        warnings.add("top_p_ignored")
+        top_p = None
+    if temperature is not None and temperature > 1:
+        warnings.add("temperature_clamped")
+        temperature = 1.0
+    return Sampling(
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k if allowed["top_k"] else None,
+    )
+
+
+def metadata(chat: openai.ChatRequest) -> anthropic.Metadata | None:
+    """``metadata.user_id``: opaque, as the API forbids what identifies a person."""
+    user = chat.safety_identifier or chat.user
+    if not user:
+        return None
+    if len(user) > MAX_USER_ID or _PERSONAL.search(user):
+        user = hashlib.sha256(user.encode()).hexdigest()
+    return anthropic.Metadata(user_id=user)
+
+
+def service_tier(chat: openai.ChatRequest, warnings: warn.Warnings) -> str | None:
+    if chat.service_tier is None:
+        return None
+    if chat.service_tier not in _TIERS:
+        warnings.add("service_tier_ignored")
+    return _TIERS.get(chat.service_tier)
