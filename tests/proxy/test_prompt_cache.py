@@ -35,6 +35,7 @@ def test_four_fifths_of_a_recorded_conversation_are_read_from_the_cache(
     rest = sum(
         usage["input_tokens"] + usage["cache_creation_input_tokens"] for usage in usages
     )
+    print(f"read from the cache: {read / (read + rest):.1%}")  # noqa: T201 - pytest -rP
     assert len(usages) == len(CONVERSATION) - 1
     assert read / (read + rest) >= 0.80
 
