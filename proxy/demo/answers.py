@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from proxy.demo import caching, instances, thinking
 from proxy.demo.call import Block, Call, blocks, canonical, digest, tokens
+from proxy.demo.rules import json_schema
 
 REFUSAL_TRIGGER = "ANTHROPIC_MAGIC_STRING_TRIGGER_REFUSAL"
 _QUOTED = 200  # of each tool result, in characters
@@ -98,11 +99,14 @@ def _json_asked_for(call: Call) -> object:
     if "and nothing else." not in told or "JSON" not in told:
         return None
     try:
-        return json.loads(told.rpartition("and nothing else.")[2])
+        asked = json.loads(told.rpartition("and nothing else.")[2])
     except ValueError:
+        asked = None
+    if not json_schema.is_valid(asked):
         words = re.findall(r"['\"](\w+)['\"]", " ".join(_texts(call.last_turn)))
         properties = {word: {"type": "string"} for word in words or ["answer"]}
         return {"type": "object", "properties": properties}
+    return asked
 
 
 def _quote(result: Block) -> str:

@@ -51,7 +51,10 @@ def make(schema: object, given: Hints, *, every: bool = False) -> object:
 
 
 def _within(schema: dict[str, Any], number: int) -> object:
-    low, high = schema.get("minimum", number), schema.get("maximum", number)
+    low, high = (
+        bound if isinstance(bound := schema.get(name), int | float) else number
+        for name in ("minimum", "maximum")
+    )
     return max(low, min(number, high))
 
 

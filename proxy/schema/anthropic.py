@@ -4,7 +4,7 @@ Requests are written: ``omit_defaults`` leaves out what was not asked for, becau
 API refuses unknown and empty fields. Events are read, and stay open: see ``events``.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw, Struct
@@ -153,7 +153,7 @@ class MessagesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     service_tier: str | None = None
     inference_geo: str | None = None
     speed: str | None = None
-    context_management: dict[str, Raw] | None = None
+    context_management: dict[str, Any] | None = None
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None

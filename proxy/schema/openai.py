@@ -5,7 +5,7 @@ that OpenAI does not know are Anthropic's own extensions (``top_k``, ``thinking`
 ``cache_control`` …) or are passed over.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -311,7 +311,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     cache_control: CacheControl | None = None
     inference_geo: str | None = None
     speed: Literal["standard", "fast"] | None = None
-    context_management: dict[str, Raw] | None = None
+    context_management: dict[str, Any] | None = None
 
 
 decode_request = msgspec.json.Decoder(ChatRequest).decode

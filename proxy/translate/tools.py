@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from msgspec import Raw, Struct, json, structs
 
@@ -17,9 +18,6 @@ ANY_PARAMETERS = Raw(b'{"type":"object"}')
 UNIONS = frozenset({"anyOf", "oneOf", "allOf"})
 _PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _NULLABLE = frozenset({"type", "properties", "required"})  # as some serialisers write
-_OBJECT, _EMPTY, _NO_TEXT = Raw(b'"object"'), Raw(b"{}"), Raw(b'""')
-
-_json_object = json.Decoder(dict[str, Raw]).decode
 
 
 class Tools(Struct, frozen=True, kw_only=True):
@@ -122,52 +120,44 @@ def _input_schema(parameters: Raw, at: str, warnings: warn.Warnings) -> Raw:
     if given in {b"", b"null"}:
         return NO_PARAMETERS
     try:
-        schema = _json_object(given)
+        read = json.decode(given)  # all of it: what is passed on unread must be JSON
     except (ValueError, RecursionError):
-        raise _refuse(at, "must be a JSON schema object") from None
-    said = {
-        k: v for k, v in schema.items() if bytes(v) != b"null" or k not in _NULLABLE
-    }
-    if not said:
+        raise _refuse(
+            at, "cannot be read: too deep, or a number out of range"
+        ) from None
+    if not isinstance(read, dict):
+        raise _refuse(at, "must be a JSON schema object")
+    schema = {k: v for k, v in read.items() if v is not None or k not in _NULLABLE}
+    if not schema:
         return NO_PARAMETERS
-    changed, schema = len(said) < len(schema), said
-    if bytes(schema.get("type", _OBJECT)) != b'"object"':
+    if schema.get("type", "object") != "object":
         raise _refuse(f"{at}.type", "must be 'object'")
-    _check_property_names(schema, at)
+    _check_property_names(schema.get("properties", {}), f"{at}.properties")
     if not UNIONS.isdisjoint(schema):
         warnings.add("tool_schema_simplified")
         return Raw(json.encode({"type": "object", **_without_unions(schema)}))
-    if changed or "type" not in schema:
+    if len(schema) < len(read) or "type" not in schema:
         return Raw(json.encode({"type": "object", **schema}))
     return parameters
 
 
-def _check_property_names(schema: dict[str, Raw], at: str) -> None:
-    try:
-        properties = _json_object(schema.get("properties", _EMPTY))
-    except ValueError:
-        raise _refuse(f"{at}.properties", "must be an object") from None
+def _check_property_names(properties: object, at: str) -> None:
+    if not isinstance(properties, dict):
+        raise _refuse(at, "must be an object")
     for name in properties:
         if _PROPERTY.fullmatch(name) is None:
-            raise _refuse(
-                f"{at}.properties",
-                f"{name[:64]!r} must match ^[a-zA-Z0-9_.-]{{1,64}}$",
-                "invalid_value",
-            )
+            why = f"{name[:64]!r} must match ^[a-zA-Z0-9_.-]{{1,64}}$"
+            raise _refuse(at, why, "invalid_value")
 
 
-def _without_unions(schema: dict[str, Raw]) -> dict[str, Raw]:
+def _without_unions(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema with its top-level unions as words in its description."""
-    told = "; ".join(
-        f"{k}: {bytes(v).decode()}" for k, v in schema.items() if k in UNIONS
-    )
-    try:
-        said = json.decode(schema.get("description", _NO_TEXT), type=str)
-    except ValueError:
-        said = ""
+    unions = ((k, v) for k, v in schema.items() if k in UNIONS)
+    told = "; ".join(f"{k}: {json.encode(v).decode()}" for k, v in unions)
+    said = schema.get("description")
+    words = f"{said}\n{told}" if isinstance(said, str) else told
     kept = {k: v for k, v in schema.items() if k not in UNIONS}
-    description = Raw(json.encode(f"{said}\n{told}".strip()))
-    return {**kept, "description": description}
+    return {**kept, "description": words}
 
 
 def _check_unique(

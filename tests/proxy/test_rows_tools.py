@@ -64,7 +64,7 @@ CASES = [
     Case("b5.function", "a union at the top level is told in words",
          {"tools": [tool(parameters={**OBJECT, "anyOf": [{"required": ["city"]}]})]},
          {"tools": [ours(schema={
-             **OBJECT, "description": 'anyOf: [{"required": ["city"]}]'})]},
+             **OBJECT, "description": 'anyOf: [{"required":["city"]}]'})]},
          ("tool_schema_simplified",)),
     Case("b5.function", "a property name that Anthropic refuses",
          {"tools": [tool(parameters={"type": "object", "properties": {"a b": {}}})]},
