@@ -1,8 +1,8 @@
 """An answer's chunks as the bytes of its stream.
 
 Nearly all events of a long answer are text deltas, whose chunks differ in one string. Their
-frame is encoded once, around a placeholder, and used for all of them: 3.9 us a delta
-become 1.6 in bulk.
+frame is encoded once, around a placeholder, and used for all of them: 0.2 us a delta
+instead of 1.2, where all that the proxy does for one in bulk is about 3.
 """
 
 from collections.abc import Sequence
