@@ -82,24 +82,54 @@ FIELDS["max_completion_tokens"] = (
 FIELDS["max_tokens"] = ({"max_tokens": 9}, FIELDS["max_tokens"][1])
 
 
-def translated(given: dict[str, Any]) -> tuple[object, ...]:
+MORE: dict[str, list[dict[str, Any]]] = {
+    "max_completion_tokens": [{"max_completion_tokens": 10**6}],
+    "max_tokens": [{"max_tokens": 10**6}],
+    "temperature": [{**OLD, "temperature": 1.5}, {"temperature": 0.3}],
+    "top_p": [{"top_p": 0.9}],
+    "top_k": [{"top_k": 5}],
+    "stop": [{"stop": ["END", " "]}],
+    "tools": [
+        {"tools": [{"type": "function", "function": {
+            "name": "f", "parameters": {**SCHEMA, "anyOf": []}}}]},
+        {"tools": [{"type": "custom", "custom": {}}]},
+    ],
+    "tool_choice": [{**WITH_TOOL, "tool_choice": "required"}],
+    "response_format": [{"response_format": {"type": "json_object"}}],
+    "reasoning_effort": [{**OLD, "reasoning_effort": "xhigh"}],
+    "service_tier": [{"service_tier": "flex"}],
+    "thinking": [{"thinking": {"type": "enabled"}}],
+    "messages": [{"messages": [*HI, {"role": "assistant", "content": "A"}]}],
+}  # fmt: skip
+"""Further examples, of fields whose fate depends on the model or the value."""
+
+ORDER = ["translated", "changed", "ignored", "rejected"]
+
+
+def translated(given: dict[str, Any]) -> tuple[tuple[object, ...], tuple[str, ...]]:
+    """What an example's translation says, and its warnings."""
     whole = {"model": "claude-opus-5-5", "messages": HI, **given}
     chat = body.decode(json.dumps(whole).encode())
     one = request.to_anthropic_request(chat, settings.Settings())
-    return one.request, one.betas, one.stream, one.include_usage
+    return (one.request, one.betas, one.stream, one.include_usage), one.warnings
+
+
+def fate(field: str, given: dict[str, Any]) -> str:
+    """What the code does with a field: found out by translating with and without it."""
+    without = {k: v for k, v in given.items() if k != field}
+    try:
+        with_it, warnings = translated(given)
+    except errors.InvalidRequestError:
+        return "rejected"
+    if warnings and with_it != translated(without)[0]:
+        return "changed"
+    needed = field in {"functions", "messages"}  # the example is nothing without them
+    return "translated" if needed or with_it != translated(without)[0] else "ignored"
 
 
 def kind_of(field: str) -> str:
-    """What the code does with a field: found out by translating with and without it."""
-    given = FIELDS[field][0]
-    without = {k: v for k, v in given.items() if k != field}
-    try:
-        with_it = translated(given)
-    except errors.InvalidRequestError:
-        return "rejected"
-    if field in {"functions", "messages"} or with_it != translated(without):
-        return "translated"
-    return "ignored"
+    fates = {fate(field, given) for given in (FIELDS[field][0], *MORE.get(field, ()))}
+    return ", ".join(sorted(fates, key=ORDER.index))
 
 
 def field_table() -> str:
