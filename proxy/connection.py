@@ -256,11 +256,11 @@ class Connection:
         except OSError:
             return True
 
-    def has_data(self) -> bool:
-        """Something can be read, or nobody is left."""
+    def has_data(self, timeout: float = 0.0) -> bool:
+        """Whether, within so many seconds, something can be read or nobody is left."""
         poller = select.poll()
         poller.register(self.sock, select.POLLIN)
-        return bool(poller.poll(0))
+        return bool(poller.poll(timeout * 1000))
 
     def half_close(self) -> bool:
         """Say that nothing more comes, and keep reading; false if nobody is there.
