@@ -54,6 +54,7 @@ def make_client(
 
 @pytest.fixture(scope="session")
 def _default_client(_running: server.StandIn) -> Iterator[testing.TestClient]:
+    _forget(_running)  # what an earlier test left would spoil its models list
     with _client(anthropic_api_base=_running.base_url) as client:
         yield client
 
