@@ -114,7 +114,7 @@ def decode(body: bytes) -> openai.ChatRequest:
 
     Raises ``InvalidRequestError`` with ``param`` set to the field that does not fit.
     """
-    if (b"\\ud" in body or b"\\uD" in body) and _HALF_A_PAIR.search(body):
+    if b"\\u" in body:
         body = _whole_characters(body)
     try:
         str(body, "utf-8")  # Raw parts are passed on unread, so all is checked here
@@ -136,6 +136,9 @@ def _whole_characters(body: bytes) -> bytes:
 
     Text that was cut in the middle of an emoji is common, and no reason to fail.
     """
+    surrogates = b"\\ud" in body or b"\\uD" in body  # a search by pattern is slow
+    if not surrogates or _HALF_A_PAIR.search(body) is None:
+        return body
     try:
         text = json.dumps(json.loads(body), ensure_ascii=False)
     except (ValueError, RecursionError):

@@ -56,8 +56,12 @@ def place(
     system block, which with the tools before it never changes in an agent's life, and
     (by the top-level field) on the last block, for the loop of one turn.
     """
-    marks = [control for _, control in _blocks(request)]
-    if automatic and request.cache_control is None and not any(marks):
+    marked = request.cache_control is not None or any(
+        control is not None for _, control in _blocks(request)
+    )
+    if not marked:
+        if not automatic:
+            return request
         own = anthropic.CacheControl(ttl=ttl)
         system = request.system
         if system:
