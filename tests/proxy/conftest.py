@@ -22,12 +22,16 @@ def _running() -> Iterator[server.StandIn]:
 @pytest.fixture
 def standin(_running: server.StandIn) -> server.StandIn:
     """The stand-in as if it had just started."""
-    _running.requests.clear()
-    _running.scripted.clear()
-    _running.accept_tokens = None
-    _running.hangups = 0
-    _running.cache = caching.Cache()
+    _forget(_running)
     return _running
+
+
+def _forget(running: server.StandIn) -> None:
+    running.requests.clear()
+    running.scripted.clear()
+    running.accept_tokens = None
+    running.hangups = 0
+    running.cache = caching.Cache()
 
 
 @contextmanager
