@@ -10,7 +10,12 @@ from hypothesis import HealthCheck, settings
 # A busy machine is no failure: nothing here asserts a time.
 SLOW = [HealthCheck.too_slow]
 settings.register_profile("quick", deadline=None, suppress_health_check=SLOW)
-settings.register_profile("ci", parent=settings.get_profile("quick"), max_examples=700)
+settings.register_profile(
+    "ci",  # the same examples each time: a find belongs to the change that is checked
+    parent=settings.get_profile("quick"),
+    max_examples=700,
+    derandomize=True,
+)
 settings.load_profile("ci" if os.environ.get("CI") else "quick")
 
 
