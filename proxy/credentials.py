@@ -30,6 +30,9 @@ CLOCK_SKEW = 60.0
 RENEWAL_WAIT = 2.0
 """Seconds to wait for another token in a file after a 401."""
 
+RENEWAL_PAUSE = 0.1
+"""Seconds between two looks in that time."""
+
 REMEMBERED = 5.0
 """Seconds for which a refused token is not tried again: no storm of 401s."""
 
@@ -319,7 +322,8 @@ class Credential:
         ``wait(seconds)`` pauses and may raise to end the wait.
         """
         self.source.discard()
-        for pause in (0.0, *([0.1] * 20 if self.source.changes else [])):
+        looks = round(RENEWAL_WAIT / RENEWAL_PAUSE) if self.source.changes else 0
+        for pause in (0.0, *[RENEWAL_PAUSE] * looks):
             if pause:
                 wait(pause)
             try:

@@ -9,11 +9,12 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw, Struct
 
-VERSION = "2026-10-21"
-"""What SDK 2.x sends: under it no model takes ``temperature``, ``top_p``, ``top_k``."""
-
 SAMPLING_VERSION = "2023-06-01"
-"""The only version under which sampling parameters are accepted, by older models."""
+"""The only version under which sampling parameters are accepted, by older models.
+
+Under 2026-10-21, what SDK 2.x sends by itself, no model takes ``temperature``,
+``top_p`` or ``top_k``.
+"""
 
 
 class CacheControl(Struct, frozen=True, omit_defaults=True, tag="ephemeral"):

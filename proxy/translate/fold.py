@@ -12,11 +12,13 @@ def merge_usage(old: anthropic.Usage, new: anthropic.Usage) -> anthropic.Usage:
 
 
 class Folder:
-    """Takes an answer's events in order; ``message`` is what they have told so far."""
+    """Takes an answer's events in order; ``message`` is what they have told so far.
+
+    That the answer is whole is the source's promise: ``upstream`` raises where a stream
+    ends without ``message_stop``.
+    """
 
     def __init__(self) -> None:
-        self.complete = False
-        """``message_stop`` was seen. Without it the answer must not look whole."""
         self.skipped = 0
         self._head = anthropic.StartedMessage(id="")
         self._usage = anthropic.Usage()
@@ -38,12 +40,13 @@ class Folder:
             case anthropic.MessageDelta(stop, usage):
                 self._stop = stop
                 self._usage = merge_usage(self._usage, usage)
-            case anthropic.MessageStop():
-                self.complete = True
             case anthropic.Unknown():
                 self.skipped += 1
             case (
-                anthropic.ContentBlockStop() | anthropic.Ping() | anthropic.ErrorEvent()
+                anthropic.ContentBlockStop()
+                | anthropic.MessageStop()
+                | anthropic.Ping()
+                | anthropic.ErrorEvent()
             ):
                 pass
 
