@@ -35,8 +35,9 @@ _TIMEOUT = (5, 10)  # seconds to connect, and to read
 _HTTP_OK = range(200, 300)
 _HTTP_FORBIDDEN = 403
 _HTTP_NOT_FOUND = 404
-_HTTP_TOO_MANY = 429
 _HTTP_INTERNAL = 500
+_PASSING = {0, 401, 408, 409, 410, 429}
+"""No answer, a token of ours that has just ended, a conflict, too many at once."""
 
 _JSON = "application/json"
 _MERGE = "application/merge-patch+json"
@@ -62,7 +63,7 @@ class ClusterError(Exception):
     @property
     def passing(self) -> bool:
         """Whether asking again in a moment may work."""
-        return not 0 < self.status < _HTTP_INTERNAL or self.status == _HTTP_TOO_MANY
+        return self.status in _PASSING or self.status >= _HTTP_INTERNAL
 
 
 class Cluster:

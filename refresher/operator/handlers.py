@@ -49,7 +49,11 @@ def run(settings: Settings) -> int:
             settings.namespace,
         )
     operator = _Operator(settings, cluster, resource)
-    asyncio.run(operator.run())
+    try:
+        asyncio.run(operator.run())
+    except Exception:
+        logger.exception("the operator failed")
+        return TRY_AGAIN
     return operator.exit_code
 
 
@@ -87,6 +91,8 @@ class _Operator:
         )
         self._health = Health(self._metrics, lambda: self._scheduler.ticked_at)
         self._reporter.see(resource)
+        # In the order of their end: the last look is still told.
+        self._parts: list[Scheduler | Reporter] = [self._scheduler, self._reporter]
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -95,6 +101,12 @@ class _Operator:
         self._reporter.offer(report, handled)
 
     async def run(self) -> None:
+        try:
+            await self._health.start(self._settings.health_port)
+        except OSError as ex:
+            logger.error("HEALTH_PORT cannot be used: %s", ex.strerror)  # noqa: TRY400
+            self.exit_code = TRY_AGAIN
+            return
         # kopf would ask for the user's name, which an arbitrary uid has not.
         os.environ.setdefault("POD_ID", self._settings.credential_name)
         await kopf.operator(
@@ -107,17 +119,16 @@ class _Operator:
 
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
-        kopf.on.startup(registry=registry)(self._start)
+        once = kopf.ErrorsMode.PERMANENT  # kopf would try again, a minute apart
+        kopf.on.startup(registry=registry, errors=once)(self._start)
         kopf.on.login(registry=registry)(_login)
         kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(self._hear)
-        kopf.on.cleanup(registry=registry)(self._end)
+        kopf.on.cleanup(registry=registry, errors=once)(self._end)
         return registry
 
     async def _start(self, **_: object) -> None:
-        await self._health.start(self._settings.health_port)
         self._tasks = [
-            asyncio.create_task(self._guard(self._scheduler.run())),
-            asyncio.create_task(self._guard(self._reporter.run())),
+            asyncio.create_task(self._guard(part.run())) for part in self._parts
         ]
 
     async def _guard(self, loop: Coroutine[Any, Any, None]) -> None:
@@ -138,10 +149,9 @@ class _Operator:
         self._reporter.see(None if gone else parse(event["object"]))
 
     async def _end(self, **_: object) -> None:
-        await self._scheduler.stop()
-        for task in self._tasks:
-            task.cancel()
-        await self._reporter.finish()
+        for part, task in zip(self._parts, self._tasks, strict=True):
+            part.stop()
+            await task
         await self._health.stop()
         logger.info("the operator has ended")
 

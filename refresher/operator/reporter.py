@@ -73,6 +73,7 @@ class Reporter:
             collections.deque(maxlen=32)
         )
         self._wake = asyncio.Event()
+        self._stopping = False
         self._resync_at = 0.0
         self._failures = 0
         self._complaint = ""
@@ -103,21 +104,23 @@ class Reporter:
             self._wake.set()
 
     async def run(self) -> None:
-        """Write what changed, at once; everything, every five minutes.
+        """Write what changed, at once; everything, every five minutes; until `stop`.
 
         Raises CrdGoneError.
         """
-        while True:
+        while not self._stopping:
             self._wake.clear()
             pause = await self._round()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+        await self._round()
+        self._executor.shutdown(wait=False)
 
-    async def finish(self) -> None:
-        """Write what the last look found, once, before the end."""
-        with contextlib.suppress(CrdGoneError):
-            await self._round()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+    def stop(self) -> None:
+        """Let `run` write once more what the last look found, and end."""
+        self._stopping = True
+        self._wake.set()
 
     async def _round(self) -> float:
         """Do one round; gives the seconds until the next one is due."""
@@ -148,9 +151,12 @@ class Reporter:
         trouble = await self._publish(resource, report)
         await self._write_status(resource, report)
         while self._events:
-            event, at = self._events[0]
-            await self._call(self._cluster.create_event, resource, event, at)
-            self._events.popleft()
+            event, at = self._events.popleft()
+            try:
+                await self._call(self._cluster.create_event, resource, event, at)
+            except ClusterError:
+                self._events.appendleft((event, at))
+                raise
         if trouble:
             raise trouble
 
@@ -233,8 +239,8 @@ class Reporter:
                 self._take(None)
                 return
             raise
-        for event in status.events(self._written, after):
-            self._events.append((event, now))
+        told = status.events(self._written, after, renewing=report.renewing)
+        self._events.extend((event, now) for event in told)
         self._written = after
 
     async def _call(self, call: Callable[..., _T], *args: object) -> _T:

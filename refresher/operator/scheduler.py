@@ -6,6 +6,7 @@ next look finds. It makes no API call.
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -56,28 +57,34 @@ class Scheduler:
         self._wake.set()
 
     async def run(self) -> None:
-        """Look, again and again. A look that fails is logged, and told by liveness."""
+        """Look, again and again, until `stop`; a CLI that runs then is waited for.
+
+        A look that fails is logged, and told by liveness.
+        """
         while not self._stopping.is_set():
             self._wake.clear()
-            try:
-                await self.tick()
-            except Exception:
-                logger.exception("a look at the volume failed")
-            try:
-                await asyncio.wait_for(self._wake.wait(), TICK)
-            except TimeoutError:
-                continue
+            await self._tick()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await self._wake.wait()
+        if self._trying:
+            logger.info("a CLI that runs is let to finish first")
+            await self._trying
+        await self._tick()
 
-    async def stop(self) -> None:
-        """Start nothing more, let a CLI that runs finish, look a last time."""
+    def stop(self) -> None:
+        """Start nothing more, and let `run` end after a last look."""
         self._stopping.set()
         self._wake.set()
-        if self._trying:
-            await self._trying
-        await self.tick()
 
-    async def tick(self) -> None:
-        """Do one look, and start a try if one is due."""
+    async def _tick(self) -> None:
+        try:
+            await self._look()
+        except Exception:
+            logger.exception("a look at the volume failed")
+
+    async def _look(self) -> None:
+        """Look once, and start a try if one is due."""
         settings, bad_schedule = self._scheduled()
         request = self._request()
         view, blocked = await asyncio.to_thread(_look, settings, asked=bool(request))
@@ -141,17 +148,21 @@ class Scheduler:
             )
             self._said.add(str(outcome))
             self._tell_try(outcome, time.monotonic() - began)
-            self._refused = outcome if outcome.kind in _REFUSALS else None
-            if outcome.kind is not Kind.REFRESHED:
-                # What the state file cannot hold back (a full disk, another's lock).
-                self._not_before = time.monotonic() + settings.interval.total_seconds()
+            if outcome.kind in _REFUSALS:
+                self._refused = outcome
+                self._pause(settings)
+            else:
+                self._refused = None
         except Exception:
             logger.exception("a try failed in an unforeseen way")
-            self._not_before = time.monotonic() + settings.interval.total_seconds()
+            self._pause(settings)
         finally:
             self._handled = request or self._handled
             self._trying = None
             self._wake.set()
+
+    def _pause(self, settings: Settings) -> None:
+        self._not_before = time.monotonic() + settings.interval.total_seconds()
 
     def _report(self, report: status.Report) -> None:
         for now, bad in _worth_a_line(report):
@@ -163,6 +174,7 @@ class Scheduler:
 
 
 _REFUSALS = {Kind.BLOCKED, Kind.BUSY}
+"""What the state file does not remember: no CLI was started."""
 
 
 def _look(settings: Settings, *, asked: bool) -> tuple[decide.View, str | None]:

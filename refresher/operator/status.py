@@ -51,6 +51,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     failed_at: datetime | None
     failures: int
     refreshes: int
+    renewing: bool
+    """A try runs, ours or another's on this volume."""
 
 
 class Around(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +66,8 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
 
 def describe(settings: Settings, view: decide.View, around: Around) -> Report:
     """Say what the volume holds and what happens next."""
-    failed, failures = _failures(settings, view)
+    renewing = _renewing(settings, view)
+    failed, failures = _failures(view, renewing=renewing)
     suspended = _suspended(settings, around.spec)
     found = view.found
     return Report(
@@ -77,10 +80,17 @@ def describe(settings: Settings, view: decide.View, around: Around) -> Report:
         failed_at=failed.ended_at or failed.at if failed else None,
         failures=failures,
         refreshes=view.remembered.refreshes,
+        renewing=renewing,
     )
 
 
-def _failures(settings: Settings, view: decide.View) -> tuple[state.Try | None, int]:
+def _renewing(settings: Settings, view: decide.View) -> bool:
+    last = view.remembered.last
+    longest = settings.cli_timeout + timedelta(seconds=20)
+    return last is not None and last.ended_at is None and view.now < last.at + longest
+
+
+def _failures(view: decide.View, *, renewing: bool) -> tuple[state.Try | None, int]:
     """Give the last try if it failed, and how many did in a row.
 
     A try is noted as failed before it starts. While it can still be running it counts
@@ -89,16 +99,12 @@ def _failures(settings: Settings, view: decide.View) -> tuple[state.Try | None, 
     last, failures = view.remembered.last, view.remembered.failures
     if last is None or not failures:
         return None, 0
-    if last.ended_at is None and view.now < last.at + _longest_try(settings):
+    if renewing:
         return None, failures - 1
     found = view.found
     if isinstance(found, credentials.Credential) and found.revision != last.revision:
         return None, 0  # someone replaced the token since
     return last, failures
-
-
-def _longest_try(settings: Settings) -> timedelta:
-    return settings.cli_timeout + timedelta(seconds=20)
 
 
 def _suspended(settings: Settings, spec: Spec) -> Said:
@@ -254,10 +260,13 @@ class Event(NamedTuple):
     message: str
 
 
-def events(before: Status, after: Status) -> list[Event]:
-    """Tell what changed. Nothing is told twice, and a quiet day tells nothing."""
+def events(before: Status, after: Status, *, renewing: bool = False) -> list[Event]:
+    """Tell what changed. Nothing is told twice, and a quiet day tells nothing.
+
+    A token that changes while a try runs waits for the try's end, which counts it.
+    """
     return [
-        *_renewals(before, after),
+        *([] if renewing else _renewals(before, after)),
         *_failed_tries(before, after),
         *_warnings(before, after),
         *_publications(before, after),

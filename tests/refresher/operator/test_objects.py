@@ -31,20 +31,23 @@ OWNER = resource.parse(BODY)
 
 
 def test_a_credential_is_read_as_it_was_written():
-    assert resource.Resource(
-        name="claude",
-        namespace="rockbot",
-        uid="1-2-3",
-        generation=4,
-        spec=Spec(
-            schedule="17 */4 * * *",
-            time_zone="Europe/Berlin",
-            suspend=True,
-            publish=Publish(secret_name="claude-access-token", annotate_pods=True),
-        ),
-        status=Status(),
-        request="noon",
-    ) == OWNER
+    assert (
+        resource.Resource(
+            name="claude",
+            namespace="rockbot",
+            uid="1-2-3",
+            generation=4,
+            spec=Spec(
+                schedule="17 */4 * * *",
+                time_zone="Europe/Berlin",
+                suspend=True,
+                publish=Publish(secret_name="claude-access-token", annotate_pods=True),
+            ),
+            status=Status(),
+            request="noon",
+        )
+        == OWNER
+    )
 
 
 @pytest.mark.parametrize(

@@ -224,6 +224,17 @@ def test_a_verified_renewal_is_an_event():
     ]
 
 
+def test_a_token_that_changes_while_a_try_runs_is_told_at_the_trys_end():
+    other = credential(left=9 * HOURS, access="access-2")
+    running = describe(other, failed(DEAD, ended=False))
+    before = build(describe(DEAD))
+    between = build(running, before)
+    after = build(describe(other, RENEWED), between)
+
+    assert status.events(before, between, renewing=running.renewing) == []
+    assert reasons(between, after) == [("Normal", "Refreshed")]
+
+
 def test_a_persons_new_login_is_another_event():
     other = credential(left=9 * HOURS, access="access-2")
     before = build(describe(ALIVE))
