@@ -150,7 +150,7 @@ def test_the_proxy_reaches_an_upstream_outside_of_the_cluster(serve, anthropic):
 
     ask(url)
 
-    assert anthropic.requests[-1].body["messages"]
+    assert "/v1/messages" in [one.path for one in anthropic.requests]
 
 
 def test_a_wrong_inbound_key_is_refused(serve):
@@ -158,7 +158,8 @@ def test_a_wrong_inbound_key_is_refused(serve):
 
     with pytest.raises(urllib.error.HTTPError) as refused:
         ask(url, key="another")
-    assert refused.value.code == 401
+    with refused.value as answer:
+        assert answer.code == 401
 
 
 def test_a_bad_setting_is_told_in_the_log_and_ends_with_78(here, image):
