@@ -177,10 +177,24 @@ def test_only_the_refresher_can_write_the_login(objects: Rendered) -> None:
         for container in pod.containers():
             for mount in container.get("volumeMounts", []):
                 if mount["name"] == "claude-credentials":
-                    volume = pod.volume("claude-credentials")["persistentVolumeClaim"]
                     writes = container["name"] == "refresher"
                     assert mount.get("readOnly", False) is not writes
-                    assert volume.get("readOnly", False) is not writes
+
+
+def test_the_logins_volume_belongs_to_our_group_whichever_pod_is_first(
+    objects: Rendered,
+) -> None:
+    for pod in objects.pods():
+        for volume in pod.spec.get("volumes", []):
+            if volume["name"] != "claude-credentials":
+                continue
+            if pod.is_ours:
+                assert pod.spec["securityContext"] == {
+                    "fsGroup": 10001,
+                    "fsGroupChangePolicy": "OnRootMismatch",
+                }
+            else:  # a claim that is read-only is not given to another pod's fsGroup
+                assert volume["persistentVolumeClaim"]["readOnly"] is True
 
 
 def test_the_token_secret_may_be_missing_and_is_readable(objects: Rendered) -> None:
