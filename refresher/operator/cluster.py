@@ -1,6 +1,6 @@
 """The only API calls. Each blocks: call it in a thread.
 
-What is asked for is what manifests/refresher/role.yaml allows, and nothing else; the
+What is asked for is what manifests/refresher/rights/role.yaml allows, and nothing else; the
 pods are asked for only where the CR says `annotatePods`.
 
 The official client finds the API server, signs in, renews its token and speaks TLS. Its
