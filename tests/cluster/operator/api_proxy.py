@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable  # noqa: TC003 - read by people
 from typing import NamedTuple, Self
 
 

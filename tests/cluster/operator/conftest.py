@@ -1,23 +1,23 @@
 """What the operator's tests share."""
 
-import json
-
 import pytest
 
 from fake_claude import FakeClaude
 from tests.cluster.operator.api_proxy import ApiProxy
-from tests.cluster.operator.house import House, kubectl
+from tests.cluster.operator.house import ROOT, House
 
 
 @pytest.fixture(scope="session")
-def server(crd):
-    """The API server's address."""
-    config = json.loads(kubectl("config", "view", "-o", "json"))
-    return config["clusters"][0]["cluster"]["server"]
+def server(kubectl):
+    """The API server's address, where the CRD is known."""
+    kubectl("apply", "--kustomize", str(ROOT / "manifests/crd"))
+    [cluster] = kubectl.json("config", "view")["clusters"]
+    return cluster["cluster"]["server"]
 
 
 @pytest.fixture
 def house(namespace, tmp_path, server):
+    """A namespace, a volume, the operator's rights; no ClaudeCredential yet."""
     made = House(namespace, tmp_path, server)
     yield made
     if made.process:

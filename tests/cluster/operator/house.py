@@ -10,48 +10,23 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from datetime import timedelta
 from pathlib import Path
 
 import logins
+from node import until
 from refresher import credentials, files, refresh
 
 ROOT = Path(__file__).parents[3]
 SECRET = "claude-access-token"
 
 
-def kubectl(*words, data=None, check=True):
-    """Run kubectl as the admin; its output."""
-    done = subprocess.run(
-        ["kubectl", *words],
-        input=json.dumps(data) if isinstance(data, dict) else data,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    if check and done.returncode:
-        raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr}")
-    return done.stdout if done.returncode == 0 else done.stderr
-
-
-def until(condition, seconds=30, what="it never came true"):
-    """Wait for a condition; gives its value."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
 class House:
-    def __init__(self, namespace, directory, server):
-        self.namespace = namespace
+    def __init__(self, kubectl, directory, server):
+        self.kubectl = kubectl  # the admin's, in this house's namespace
+        self.namespace = kubectl.namespace
         self.directory = directory
         self.server = server
         self.volume = directory / "claude"
@@ -59,14 +34,9 @@ class House:
         self.process = None
         self.runs = 0
         self.environ = {}
-        for rights in ("serviceaccount", "role", "rolebinding"):
-            file = ROOT / f"manifests/refresher/{rights}.yaml"
-            self.kubectl("apply", "-f", str(file))
+        kubectl("apply", "--kustomize", str(ROOT / "manifests/refresher/rights"))
 
     # The cluster, as the admin.
-
-    def kubectl(self, *words, **more):
-        return kubectl("-n", self.namespace, *words, **more)
 
     def get(self, kind, name):
         text = self.kubectl("get", kind, name, "-o", "json", "--ignore-not-found")
@@ -80,7 +50,7 @@ class House:
             "metadata": {"name": "claude", "annotations": annotations or {}},
             "spec": spec or {"publish": {"secretName": SECRET}},
         }
-        self.kubectl("apply", "-f", "-", data=body)
+        self.kubectl.apply(body)
 
     @property
     def status(self):
@@ -96,16 +66,16 @@ class House:
     def becomes(self, kind, status, reason, seconds=30):
         until(
             lambda: self.condition(kind) == (status, reason),
-            seconds,
-            f"{kind} is not {status}/{reason}; the operator said:\n{self.log}",
+            within=seconds,
+            what=lambda: f"{kind} is not {status}/{reason}; it said:\n{self.log}",
         )
 
     @property
     def events(self):
         """(type, reason) of the events, oldest first."""
-        found = json.loads(self.kubectl("get", "events", "-o", "json"))["items"]
+        found = self.kubectl.json("get", "events")["items"]
         ours = [each for each in found if each["involvedObject"]["name"] == "claude"]
-        ours.sort(key=lambda each: each["metadata"]["creationTimestamp"])
+        ours.sort(key=lambda each: int(each["metadata"]["resourceVersion"]))
         return [(each["type"], each["reason"]) for each in ours]
 
     @property
@@ -138,7 +108,7 @@ class House:
     def start(self, claude, *, server=None, **environ):
         """Start the operator, and wait until it looks at the volume."""
         self.begin(claude, server=server, **environ)
-        until(lambda: self.ask("/healthz")[0] == 200, what=f"no start:\n{self.log}")
+        until(lambda: self.ask("/healthz")[0] == 200, what=lambda: self.log)
 
     def begin(self, claude, *, server=None, **environ):
         self.runs += 1

@@ -2,8 +2,8 @@
 
 import pytest
 
+from node import until
 from tests.cluster.operator.api_proxy import Answer
-from tests.cluster.operator.house import until
 
 STATUS = "/status"
 SECRET = "/secrets/"

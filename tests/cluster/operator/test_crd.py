@@ -1,5 +1,7 @@
 """What the real API server takes as a ClaudeCredential, and what it refuses."""
 
+import json
+
 import pytest
 
 
@@ -10,9 +12,10 @@ def apply(house, spec):
         "metadata": {"name": "claude"},
         "spec": spec,
     }
-    return house.kubectl(
-        "apply", "--validate=strict", "-f", "-", data=body, check=False
+    done = house.kubectl.run(
+        "apply", "--validate=strict", "-f", "-", data=json.dumps(body)
     )
+    return done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

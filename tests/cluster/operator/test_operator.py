@@ -2,12 +2,14 @@
 
 import signal
 import time
+from datetime import timedelta
 
 import pytest
 
 from logins import age_last_try
-from refresher import files
-from tests.cluster.operator.house import SECRET, until
+from node import until
+from refresher import files, refresh
+from tests.cluster.operator.house import SECRET
 
 
 def test_it_tells_that_a_login_is_needed_and_notices_a_persons_login(house, fake):
@@ -40,7 +42,9 @@ def test_it_renews_a_token_that_is_due_and_publishes_it_at_once(house, fake):
     house.start(claude.path)
 
     until(lambda: house.status.get("refreshes") == 1)
-    until(lambda: house.secret and house.secret["access-token"] == house.token, 5)
+    until(
+        lambda: house.secret and house.secret["access-token"] == house.token, within=5
+    )
 
     assert house.token != "access-1"
     assert len(claude.calls) == 1
@@ -110,14 +114,10 @@ def test_a_lost_login_stops_the_tries_and_leaves_the_secret(house, fake):
     house.login(left=28800, access="access-2")
     house.becomes("Ready", "True", "TokenValid")
     assert len(claude.calls) == 1
-    until(lambda: house.secret["access-token"] == "access-2", 5)
+    until(lambda: house.secret["access-token"] == "access-2", within=5)
 
 
 def test_a_login_that_ends_soon_is_told_while_the_tries_go_on(house, fake):
-    from datetime import timedelta
-
-    from refresher import refresh
-
     house.login(login_ends_at=refresh.utc_now() + timedelta(days=6))
     house.create()
     house.start(fake("ok").path)
@@ -164,7 +164,7 @@ def test_a_request_also_mends_the_secret_and_starts_nothing_that_is_not_due(
         "annotate", "ccred/claude", "claude-proxy.internal/refresh-requested-at=1"
     )
 
-    until(lambda: house.secret["access-token"] == "access-1", 10)
+    until(lambda: house.secret["access-token"] == "access-1", within=10)
     assert house.secret["their-own"] == "y"  # what is not ours stays
     until(lambda: house.status.get("handledRefreshRequest") == "1")
     assert claude.calls == []

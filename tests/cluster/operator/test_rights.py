@@ -1,10 +1,10 @@
 """What the operator asks for, read in the audit log, and what it is refused."""
 
 import collections
-import json
 import urllib.parse
 
-from tests.cluster.operator.house import SECRET, until
+from node import until
+from tests.cluster.operator.house import SECRET
 
 DISCOVERY = ("/api", "/apis", "/api/v1", "/apis/")
 OURS = "/apis/claude-proxy.internal/v1alpha1/namespaces/{}/claudecredentials"
@@ -14,14 +14,12 @@ def asked(audit, house):
     """{(verb, path): {codes}} of everything that the operator asked for by name."""
     user = f"system:serviceaccount:{house.namespace}:claude-refresher"
     found = collections.defaultdict(set)
-    for line in audit.read_text().splitlines():
-        each = json.loads(line)
-        if each["user"]["username"] == user:
-            path = urllib.parse.urlsplit(each["requestURI"])
-            if each["verb"] in {"list", "watch"} and "claudecredentials" in path.path:
-                selector = urllib.parse.parse_qs(path.query)["fieldSelector"]
-                assert selector == ["metadata.name=claude"]
-            found[each["verb"], path.path].add(each["responseStatus"]["code"])
+    for each in audit.entries(user):
+        path = urllib.parse.urlsplit(each["requestURI"])
+        if each["verb"] in {"list", "watch"} and "claudecredentials" in path.path:
+            selector = urllib.parse.parse_qs(path.query)["fieldSelector"]
+            assert selector == ["metadata.name=claude"]
+        found[each["verb"], path.path].add(each["responseStatus"]["code"])
     return found
 
 
@@ -80,7 +78,7 @@ def pod(house, name, **labels):
             "containers": [{"name": "x", "image": "x"}],
         },
     }
-    house.kubectl("apply", "-f", "-", data=body)
+    house.kubectl.apply(body)
 
 
 def revision(house, name):
@@ -119,7 +117,7 @@ def test_consumers_pods_are_told_of_each_token_and_others_are_not(house, fake):
     house.login(access="access-2")
 
     first = house.status["tokenRevision"]
-    until(lambda: revision(house, "agent") not in {None, first}, 10)
+    until(lambda: revision(house, "agent") not in {None, first}, within=10)
     assert revision(house, "stranger") is None
 
 
