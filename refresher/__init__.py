@@ -7,7 +7,8 @@ code of the CLI says nothing about it.
 
 The map, from the edge to the centre. A module imports only from lines below its own.
 
-    __main__      the command line: `once`, `plan`, `status`, `import`
+    __main__      the command line: `once`, `plan`, `status`, `import`, `operator`
+    operator      the same in a cluster, round the clock: a package with its own map
     report        what `plan` and `status` show
     refresh       the use case: look, lock, check, run, verify, remember
     claude_cli    the only subprocess

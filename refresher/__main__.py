@@ -164,13 +164,22 @@ def _import(settings: Settings, _: argparse.Namespace) -> int:
             return IN_ORDER
 
 
-def _operator(_settings: Settings, _: argparse.Namespace) -> int:
-    if importlib.util.find_spec("kopf") is None:
-        text = "`operator` needs more: pip install 'claude-code-proxy[refresher]'"
-    else:
-        text = "`operator` is not part of this version; run `once` on a schedule"
-    print(f"claude-refresher: {text}", file=sys.stderr)
-    return NEEDS_A_PERSON
+def _operator(settings: Settings, _: argparse.Namespace) -> int:
+    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        print(
+            f"claude-refresher: `operator` needs {', '.join(missing)}: "
+            "pip install 'claude-code-proxy[refresher]'",
+            file=sys.stderr,
+        )
+        return NEEDS_A_PERSON
+    from refresher.operator import handlers  # noqa: PLC0415 - the extra's imports
+
+    return handlers.run(settings)
+
+
+_EXTRA = ("aiohttp", "kopf", "kubernetes")
+"""What the extra [refresher] installs."""
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ at once, and after a failure again:
                                   the token has been dead, to ten minutes
     at a tick of the schedule     if the interval has passed since the last try
 
-A lost login has no next try. The file alone can end that.
+A lost login has no next try. The file alone can end that. Who asks for a try by hand
+shortens a pause after a failure to the interval, and nothing else.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,8 @@ class Run(msgspec.Struct, frozen=True):
     command: Command
     credential: credentials.Credential
     reason: str
+    due: datetime
+    """When it came due."""
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -51,10 +54,27 @@ class Stop(msgspec.Struct, frozen=True):
 Decision: TypeAlias = Run | Wait | Stop
 
 
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """The login at one moment, what is remembered, and what follows."""
+
+    now: datetime
+    found: credentials.Found
+    remembered: State
+    decision: Decision
+
+
 def decide(
-    now: datetime, settings: Settings, state: State, found: credentials.Found
+    now: datetime,
+    settings: Settings,
+    state: State,
+    found: credentials.Found,
+    *,
+    asked: bool = False,
 ) -> Decision:
-    """Say what a run at `now` does. The only place that decides it."""
+    """Say what a run at `now` does. The only place that decides it.
+
+    `asked` is a person's wish for a try now.
+    """
     if settings.skipped_for:
         return Stop(_skipped(settings.skipped_for))
     match found:
@@ -71,7 +91,7 @@ def decide(
         case credentials.Unreadable(reason):
             return Stop(Outcome(Kind.BLOCKED, reason))
         case credentials.Credential():
-            return _renewal(now, settings, state, found)
+            return _renewal(now, settings, state, found, asked=asked)
 
 
 def _skipped(variable: str) -> Outcome:
@@ -86,11 +106,14 @@ def _renewal(
     settings: Settings,
     state: State,
     credential: credentials.Credential,
+    *,
+    asked: bool,
 ) -> Decision:
     opens = due = credential.expires_at - settings.window
     failed = _failed_try(now, state, credential)
     if failed:
-        due = max(opens, _retry_at(settings, failed, state.failures, credential))
+        paused = _retry_at(settings, failed, state.failures, credential)
+        due = max(opens, failed.at + settings.interval if asked else paused)
     if now < opens:
         return Wait(due, _not_due(credential, due))
     if failed and now < due:
@@ -100,6 +123,7 @@ def _renewal(
         _command(settings, state, failed, credential),
         credential,
         f"the access token {ended} at {moment(credential.expires_at)}",
+        due,
     )
 
 

@@ -19,7 +19,6 @@ import msgspec
 
 from refresher import (
     claude_cli,
-    credentials,
     decide,
     files,
     lock,
@@ -43,39 +42,37 @@ def utc_now() -> datetime:
     return datetime.now(tz=UTC)
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
-    """The login at one moment, what is remembered, and what follows."""
-
-    now: datetime
-    found: credentials.Found
-    remembered: state.State
-    decision: decide.Decision
-
-
-def look(settings: Settings, now: datetime) -> View:
+def look(settings: Settings, now: datetime, *, asked: bool = False) -> decide.View:
     """Read and decide. Changes nothing and starts nothing."""
     found = files.read_credentials(settings.config_dir)
     remembered = files.read_state(settings.config_dir)
-    decision = decide.decide(now, settings, remembered, found)
-    return View(now=now, found=found, remembered=remembered, decision=decision)
+    decision = decide.decide(now, settings, remembered, found, asked=asked)
+    return decide.View(now=now, found=found, remembered=remembered, decision=decision)
 
 
 def once(
-    settings: Settings, *, stop: threading.Event, clock: Clock = utc_now
+    settings: Settings,
+    *,
+    stop: threading.Event,
+    asked: bool = False,
+    clock: Clock = utc_now,
 ) -> Outcome:
     """Do one try if one is due; at most one command of the CLI is run.
 
     `stop` calls off the wait for the lock. A CLI that runs is not stopped by it.
+    `asked` does not wait out a pause after a failure (see `decide`).
     """
-    view = look(settings, clock())
+    view = look(settings, clock(), asked=asked)
     decision = view.decision
     if not isinstance(decision, decide.Run) and not _may_be_running(view):
         return decision.outcome
     blocked = preflight.inspect(settings)
-    return _blocked(blocked) if blocked else _alone(settings, stop, clock)
+    if blocked:
+        return _blocked(blocked)
+    return _alone(settings, stop, clock, asked=asked)
 
 
-def _may_be_running(view: View) -> bool:
+def _may_be_running(view: decide.View) -> bool:
     """Say whether the last try has no end: then only the lock tells if it was killed."""
     last, decision = view.remembered.last, view.decision
     return (
@@ -90,11 +87,13 @@ def _blocked(reason: str) -> Outcome:
     return Outcome(Kind.BLOCKED, reason)
 
 
-def _alone(settings: Settings, stop: threading.Event, clock: Clock) -> Outcome:
+def _alone(
+    settings: Settings, stop: threading.Event, clock: Clock, *, asked: bool
+) -> Outcome:
     wait = settings.cli_timeout + LOCK_MARGIN
     try:
         with lock.hold(settings.config_dir, wait, stop) as descriptor:
-            return _try(settings, descriptor, clock)
+            return _try(settings, descriptor, clock, asked=asked)
     except lock.BusyError:
         return Outcome(
             Kind.BUSY,
@@ -106,8 +105,9 @@ def _alone(settings: Settings, stop: threading.Event, clock: Clock) -> Outcome:
         return _blocked(f"{path} cannot be used ({ex.strerror}); give it to this user")
 
 
-def _try(settings: Settings, descriptor: int, clock: Clock) -> Outcome:
-    view = look(settings, clock())  # another run may have renewed while we waited
+def _try(settings: Settings, descriptor: int, clock: Clock, *, asked: bool) -> Outcome:
+    # Another run may have renewed while we waited.
+    view = look(settings, clock(), asked=asked)
     due, directory = view.decision, settings.config_dir
     if not isinstance(due, decide.Run):
         return due.outcome

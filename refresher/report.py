@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from refresher import credentials, decide, refresh, state
+from refresher import credentials, decide, state
 from refresher.outcome import NEEDS_A_PERSON, TRY_AGAIN, Kind, Outcome, moment
 from refresher.settings import Settings
 
@@ -47,7 +47,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int
 
 
-def status(settings: Settings, view: refresh.View, blocked: str | None) -> Status:
+def status(settings: Settings, view: decide.View, blocked: str | None) -> Status:
     """Put together what is known. `blocked` is what the preflight sees."""
     ending = decide.login_warning(view.now, view.found)
     used = settings.skipped_for is None
@@ -64,7 +64,7 @@ def status(settings: Settings, view: refresh.View, blocked: str | None) -> Statu
     )
 
 
-def _login(view: refresh.View) -> Login | None:
+def _login(view: decide.View) -> Login | None:
     if not isinstance(view.found, credentials.Credential):
         return None
     return Login(
@@ -76,7 +76,7 @@ def _login(view: refresh.View) -> Login | None:
     )
 
 
-def _next(settings: Settings, view: refresh.View, blocked: str | None) -> Next:
+def _next(settings: Settings, view: decide.View, blocked: str | None) -> Next:
     tick = decide.next_tick(settings, view.now)
     match view.decision:
         case decide.Stop(outcome):
@@ -91,7 +91,7 @@ def _next(settings: Settings, view: refresh.View, blocked: str | None) -> Next:
             return Next(action="run", reason=reason, command=words, tick_at=tick)
 
 
-def _exit_code(view: refresh.View, blocked: str | None) -> int:
+def _exit_code(view: decide.View, blocked: str | None) -> int:
     match view.decision:
         case decide.Stop(outcome):
             return outcome.exit_code

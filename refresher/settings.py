@@ -43,6 +43,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     schedule: str | None
     time_zone: ZoneInfo
     log_level: str
+    credential_name: str
+    namespace: str
+    health_port: int
     skipped_for: str | None
     """The variable that makes this login unneeded, if one is set."""
     cli_environ: Mapping[str, str]
@@ -67,6 +70,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             name: environ[name] for name in PASSED_TO_CLI if environ.get(name)
         }
         return cls(**values)
+
+    def scheduled(self, schedule: str | None, time_zone: str) -> "Settings":
+        """Give these settings with another schedule.
+
+        Raises SettingsError, which names what is wrong with it.
+        """
+        try:
+            return msgspec.structs.replace(
+                self,
+                schedule=_schedule(schedule or ""),
+                time_zone=_time_zone(time_zone),
+            )
+        except (ValueError, cronsim.CronSimError) as ex:
+            text = f"`{schedule}` in `{time_zone}` is no schedule: {ex}"
+            raise SettingsError(text) from ex
 
     def arguments(self, command: Command) -> tuple[str, ...]:
         """Give the words after `claude`."""
@@ -165,6 +183,15 @@ def _log_level(text: str) -> str:
     return text.upper()
 
 
+def _port(text: str) -> int:
+    # Kubernetes sets HEALTH_PORT=tcp://… for a Service named `health`.
+    if text.startswith("tcp://"):
+        return _HEALTH_PORT
+    if not text.isdecimal() or not 0 < int(text) < 1 << 16:
+        raise ValueError("expected a port, 1 to 65535")
+    return int(text)
+
+
 def _home(path: object, environ: Mapping[str, str]) -> Path:
     text = str(path)
     if text != "~" and not text.startswith("~/"):
@@ -174,6 +201,8 @@ def _home(path: object, environ: Mapping[str, str]) -> Path:
         raise SettingsError("CLAUDE_CONFIG_DIR: set it, since HOME is not set")
     return Path(home + text[1:])
 
+
+_HEALTH_PORT = 8080
 
 VARIABLES: tuple[Variable, ...] = (
     Variable("CLAUDE_CONFIG_DIR", "config_dir", "~/.claude", str),
@@ -193,5 +222,8 @@ VARIABLES: tuple[Variable, ...] = (
         _command,
     ),
     Variable("LOG_LEVEL", "log_level", "info", _log_level),
+    Variable("CREDENTIAL_NAME", "credential_name", "claude", str),
+    Variable("POD_NAMESPACE", "namespace", "", str),
+    Variable("HEALTH_PORT", "health_port", str(_HEALTH_PORT), _port),
 )
 """The README's table shows the same names and defaults; a test compares them."""

@@ -208,11 +208,40 @@ def test_a_bad_setting_is_named(volume, fake):
     assert "REFRESH_WINDOW: expected whole seconds from 60 to 290" in output(done)
 
 
-def test_the_operator_says_what_to_install_or_that_it_is_not_there(volume, fake):
-    done = refresher_process.refresher(volume, fake("ok").path, "operator")
+def test_the_operator_says_what_to_install(volume, fake, tmp_path):
+    # A directory that hides the extra's packages, as if they were not installed.
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text(
+        "import importlib.util as util\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name in "
+        "{'kopf', 'kubernetes'} else find(name, *rest)\n"
+    )
+    done = refresher_process.refresher(
+        volume, fake("ok").path, "operator", PYTHONPATH=str(hidden)
+    )
 
     assert done.returncode == 78
-    assert "claude-refresher: `operator` " in output(done)
+    assert output(done) == (
+        "claude-refresher: `operator` needs kopf, kubernetes: "
+        "pip install 'claude-code-proxy[refresher]'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "code", "told"),
+    [
+        ({}, 78, "POD_NAMESPACE is not set"),
+        ({"POD_NAMESPACE": "here"}, 75, "no service account and no kubeconfig here"),
+    ],
+)
+def test_the_operator_says_what_it_lacks_to_start(volume, fake, environ, code, told):
+    done = refresher_process.refresher(volume, fake("ok").path, "operator", **environ)
+
+    assert done.returncode == code
+    assert told in output(done)
+    assert "Traceback" not in output(done)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

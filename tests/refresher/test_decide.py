@@ -73,6 +73,24 @@ def test_what_only_a_person_can_mend_has_no_next_try(found, kind):
     assert found.reason in decision.outcome.reason
 
 
+@pytest.mark.parametrize(
+    ("left", "ago", "runs"),
+    [
+        (-86400, 61, True),  # a pause of ten minutes is not waited out
+        (-86400, 59, False),  # but the least interval is
+        (100, 61, True),
+        (28800, 61, False),  # no wish makes the CLI renew early
+    ],
+)
+def test_a_wish_shortens_a_pause_and_nothing_else(left, ago, runs):
+    found = credential(left=left)
+    after = tried(found, ago=ago, failures=9)
+
+    decision = decide.decide(NOW, SETTINGS, after, found, asked=True)
+
+    assert isinstance(decision, decide.Run) is runs
+
+
 def test_another_credential_skips_even_a_dead_token():
     settings = make_settings(skipped_for="ANTHROPIC_API_KEY")
 
@@ -325,7 +343,8 @@ def test_a_schedule_only_ever_brings_a_try_forward(situation):
     plain = decide.decide(NOW, without, after, found)
 
     if isinstance(plain, decide.Run):
-        assert scheduled == plain
+        assert isinstance(scheduled, decide.Run)
+        assert scheduled.due <= plain.due <= NOW
     elif isinstance(scheduled, decide.Wait):
         assert scheduled.until <= plain.until
 

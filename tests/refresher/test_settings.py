@@ -1,5 +1,6 @@
 """The environment as a value."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from refresher import settings
-from refresher.settings import Command, Settings
+from refresher.settings import Command, Settings, SettingsError
 
 
 def test_defaults_need_only_a_home():
@@ -42,6 +43,9 @@ def test_every_setting_can_be_chosen():
             "FALLBACK": "off",
             "FALLBACK_COMMAND": "-p hello",
             "LOG_LEVEL": "debug",
+            "CREDENTIAL_NAME": "mine",
+            "POD_NAMESPACE": "rockbot",
+            "HEALTH_PORT": "9090",
         }
     )
 
@@ -57,6 +61,9 @@ def test_every_setting_can_be_chosen():
         schedule="17 */4 * * *",
         time_zone=ZoneInfo("Europe/Berlin"),
         log_level="DEBUG",
+        credential_name="mine",
+        namespace="rockbot",
+        health_port=9090,
         skipped_for=None,
         cli_environ={},
     )
@@ -71,6 +78,9 @@ def test_every_setting_can_be_chosen():
         ("REFRESH_INTERVAL", "-60"),
         ("CLI_TIMEOUT", "119"),  # a shorter one can lose the login
         ("FALLBACK", "maybe"),
+        ("HEALTH_PORT", "0"),
+        ("HEALTH_PORT", "65536"),
+        ("HEALTH_PORT", "http"),
         ("LOG_LEVEL", "loud"),
         ("REFRESH_SCHEDULE", "not a cron"),
         ("REFRESH_SCHEDULE", "61 * * * *"),
@@ -113,3 +123,27 @@ def test_the_cli_sees_the_network_settings_and_nothing_else():
     found = Settings.from_environ({"HOME": "/h"} | network | other)
 
     assert found.cli_environ == network
+
+
+def test_a_port_that_kubernetes_sets_for_a_service_counts_as_unset():
+    found = Settings.from_environ({"HOME": "/h", "HEALTH_PORT": "tcp://10.0.0.1:80"})
+
+    assert found.health_port == 8080
+
+
+def test_a_credential_may_bring_a_schedule_of_its_own():
+    plain = Settings.from_environ({"HOME": "/h", "REFRESH_SCHEDULE": "0 * * * *"})
+
+    found = plain.scheduled("17 */4 * * *", "Europe/Berlin")
+
+    assert (found.schedule, found.time_zone.key) == ("17 */4 * * *", "Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "zone"), [("61 * * * *", "UTC"), ("0 * * * *", "Mars/Olympus")]
+)
+def test_a_credentials_bad_schedule_is_named(schedule, zone):
+    plain = Settings.from_environ({"HOME": "/h"})
+
+    with pytest.raises(SettingsError, match=f"`{re.escape(schedule)}` in `{zone}` is"):
+        plain.scheduled(schedule, zone)

@@ -1,0 +1,208 @@
+"""The components work on the pods they are for: one that finds none says nothing."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rendered import OURS, ROOT, Pod, Render, Rendered
+
+COMPONENTS = "kustomize/components"
+PLAIN_KINDS = ["Deployment", "StatefulSet", "DaemonSet"]
+JOB_KINDS = ["Job", "CronJob", "ScaledJob"]
+CREDENTIALS = ["api-key", "token-from-pvc", "token-from-secret", "workload-identity"]
+INJECT = "claude-proxy.internal/inject"
+CONSUMER = "claude-proxy.internal/consumer"
+
+Build = Callable[[list[dict[str, Any]], list[str]], Rendered]
+
+
+@pytest.fixture
+def build(render: Render, tmp_path: Path) -> Build:
+    """Render somebody's own workloads with these of our components."""
+
+    def build(workloads: list[dict[str, Any]], components: list[str]) -> Rendered:
+        folder = Path(tempfile.mkdtemp(dir=tmp_path)).resolve()
+        (folder / "workloads.yaml").write_text(yaml.safe_dump_all(workloads))
+        ours = os.path.relpath(ROOT / COMPONENTS, folder)
+        kustomization = {
+            "resources": ["workloads.yaml"],
+            "components": [f"{ours}/{name}" for name in components],
+        }
+        (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        return render(folder)
+
+    return build
+
+
+def workload(kind: str, *, labelled: bool = True, **pod: Any) -> dict[str, Any]:
+    """A workload that somebody could have: one container, which is not ours."""
+    spec = {"containers": [{"name": "app", "image": "app"}], **pod}
+    template: dict[str, Any] = {"metadata": {"labels": {"app": "app"}}, "spec": spec}
+    match kind:
+        case "CronJob":
+            spec = {"jobTemplate": {"spec": {"template": template}}}
+        case "ScaledJob":
+            spec = {"jobTargetRef": {"template": template}}
+        case _:
+            spec = {"template": template}
+    group = {"CronJob": "batch/v1", "Job": "batch/v1", "ScaledJob": "keda.sh/v1alpha1"}
+    labels = {"labels": {INJECT: "true"}} if labelled else {}
+    return {
+        "apiVersion": group.get(kind, "apps/v1"),
+        "kind": kind,
+        "metadata": {"name": "app", **labels},
+        "spec": spec,
+    }
+
+
+def sidecar_for(kind: str) -> str:
+    return "sidecar" if kind in PLAIN_KINDS else "sidecar-job"
+
+
+def sidecar(pod: Pod) -> dict[str, Any]:
+    return pod.container("claude-proxy")
+
+
+def env(container: dict[str, Any]) -> dict[str, Any]:
+    return {
+        one["name"]: one.get("value", one.get("valueFrom")) for one in container["env"]
+    }
+
+
+@pytest.mark.parametrize("kind", PLAIN_KINDS + JOB_KINDS)
+def test_a_labelled_workload_gets_a_native_sidecar(build: Build, kind: str) -> None:
+    (pod,) = build([workload(kind)], [sidecar_for(kind), "api-key"]).pods()
+
+    assert sidecar(pod) in pod.spec["initContainers"]
+    assert sidecar(pod)["restartPolicy"] == "Always"
+    assert env(sidecar(pod))["HOST"] == "127.0.0.1"
+    assert pod.spec["containers"] == [{"name": "app", "image": "app"}]
+
+
+@pytest.mark.parametrize("kind", PLAIN_KINDS + JOB_KINDS)
+@pytest.mark.parametrize(
+    ("component", "variable", "volume"),
+    [
+        ("api-key", "ANTHROPIC_API_KEY", None),
+        ("inbound-key", "PROXY_API_KEY", None),
+        ("token-from-pvc", "CLAUDE_CREDENTIALS_PATH", "persistentVolumeClaim"),
+        ("token-from-secret", "CLAUDE_CREDENTIALS_PATH", "secret"),
+        ("workload-identity", "ANTHROPIC_IDENTITY_TOKEN_FILE", "projected"),
+    ],
+)
+def test_a_credential_reaches_the_sidecar_and_nothing_else(
+    build: Build, kind: str, component: str, variable: str, volume: str | None
+) -> None:
+    (pod,) = build([workload(kind)], [sidecar_for(kind), component]).pods()
+
+    assert variable in env(sidecar(pod))
+    added = [one for one in pod.spec["volumes"] if "emptyDir" not in one]
+    assert [set(one) for one in added] == ([{"name", volume}] if volume else [])
+    for one in added:
+        (mount,) = (m for m in sidecar(pod)["volumeMounts"] if m["name"] == one["name"])
+        assert mount["readOnly"] is True
+        path = env(sidecar(pod))[variable]
+        assert Path(path).parent == Path(mount["mountPath"])
+    assert pod.spec["containers"] == [{"name": "app", "image": "app"}]
+
+
+@pytest.mark.parametrize("kind", PLAIN_KINDS + JOB_KINDS)
+@pytest.mark.parametrize(
+    "component",
+    ["sidecar", "sidecar-job", *CREDENTIALS, "inbound-key"],
+)
+def test_a_workload_without_the_label_stays_as_it_is(
+    build: Build, kind: str, component: str
+) -> None:
+    plain = workload(kind, labelled=False)
+
+    assert build([plain], [component]) == [plain]
+
+
+def test_what_the_workload_has_of_its_own_stays(render: Render) -> None:
+    objects = render("tests/manifests/users/own-deployment")
+    pod, other = objects.pod("Deployment/agent"), objects.pod("Deployment/other")
+
+    names = [one["name"] for one in pod.spec["initContainers"]]
+    assert sorted(names) == ["claude-proxy", "prepare"]
+    assert pod.container("agent")["volumeMounts"] == [
+        {"name": "data", "mountPath": "/data"}
+    ]
+    assert pod.volume("data")["emptyDir"] == {}
+    assert pod.spec["securityContext"] == {"fsGroup": 2000}
+    assert {one["name"] for one in other.containers()} == {"other"}
+
+
+@pytest.mark.parametrize("component", ["token-from-pvc", "token-from-secret"])
+def test_who_reads_the_refreshers_token_is_a_consumer(
+    build: Build, component: str
+) -> None:
+    for kind in ["Deployment", "Job", "CronJob"]:
+        (pod,) = build([workload(kind)], [sidecar_for(kind), component]).pods()
+
+        assert pod.labels == {"app": "app", CONSUMER: "true"}
+
+
+def test_the_sidecar_is_the_same_in_every_kind(build: Build) -> None:
+    kinds = ["Deployment", *JOB_KINDS]
+    sidecars, volumes = [], []
+    for kind in kinds:
+        (pod,) = build([workload(kind)], [sidecar_for(kind)]).pods()
+        sidecars.append(sidecar(pod))
+        volumes.append(pod.spec["volumes"])
+
+    # In pods that never restart, a hook holds the work back instead of a probe.
+    gates = {"startupProbe", "lifecycle"}
+    assert [set(one) & gates for one in sidecars] == [
+        {"startupProbe"},
+        *[{"lifecycle"}] * len(JOB_KINDS),
+    ]
+    assert [one.get("lifecycle") for one in sidecars[2:]] == [
+        sidecars[1]["lifecycle"]
+    ] * 2
+    rest = [{k: v for k, v in one.items() if k not in gates} for one in sidecars]
+    assert rest == [rest[0]] * len(kinds)
+    assert volumes == [volumes[0]] * len(kinds)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"initContainers": [{"name": "prepare", "image": "app"}]},
+        {"volumes": [{"name": "data", "emptyDir": {}}]},
+    ],
+    ids=["init containers", "volumes"],
+)
+def test_a_scaled_jobs_own_lists_are_refused_and_not_lost(
+    build: Build, own: dict[str, Any]
+) -> None:
+    with pytest.raises(RuntimeError, match=next(iter(own))):
+        build([workload("ScaledJob", **own)], ["sidecar-job", "api-key"])
+
+
+@pytest.mark.parametrize("first", ["sidecar", "token-from-pvc"])
+def test_the_order_of_components_does_not_matter(build: Build, first: str) -> None:
+    names = sorted(["sidecar", "token-from-pvc"], key=lambda name: name != first)
+    (pod,) = build([workload("Deployment")], names).pods()
+
+    assert sidecar(pod)["image"] == "claude-code-proxy"
+    assert "CLAUDE_CREDENTIALS_PATH" in env(sidecar(pod))
+
+
+def test_our_own_deployment_gets_a_credential_without_the_label(render: Render) -> None:
+    for overlay in ("api-key", "workload-identity", "max-pvc", "max-secret"):
+        pod = render(f"kustomize/overlays/{overlay}").pod(
+            "Deployment/claude-code-proxy"
+        )
+
+        assert {one["name"] for one in pod.containers()} & OURS == {"proxy"}
+        assert env(pod.container("proxy")).keys() & {
+            "ANTHROPIC_API_KEY",
+            "ANTHROPIC_IDENTITY_TOKEN_FILE",
+            "CLAUDE_CREDENTIALS_PATH",
+        }

@@ -1,0 +1,309 @@
+"""What holds for everything that is meant to be applied."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from anthropic.lib.credentials import _constants as sdk
+
+from proxy import capabilities
+from proxy.settings import Settings as ProxySettings
+from refresher import refresh
+from refresher.settings import VARIABLES
+from rendered import FOLDERS, ROOT, Render, Rendered, walk
+
+RESTRICTED = {
+    "runAsNonRoot": True,
+    "runAsUser": 10001,
+    "runAsGroup": 10001,
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
+NAMESPACED = {
+    "ClaudeCredential",
+    "CronJob",
+    "DaemonSet",
+    "Deployment",
+    "Job",
+    "NetworkPolicy",
+    "PersistentVolumeClaim",
+    "Role",
+    "RoleBinding",
+    "ScaledJob",
+    "Service",
+    "ServiceAccount",
+    "StatefulSet",
+}
+KUSTOMIZATIONS = sorted(
+    path.relative_to(ROOT)
+    for folder in ("manifests", "kustomize")
+    for path in (ROOT / folder).rglob("kustomization.yaml")
+)
+FILES = sorted(
+    path.relative_to(ROOT)
+    for folder in ("manifests", "kustomize")
+    for path in (ROOT / folder).rglob("*.yaml")
+)
+
+
+@pytest.fixture(params=FOLDERS)
+def objects(request: pytest.FixtureRequest, render: Render) -> Rendered:
+    return render(request.param)
+
+
+def test_nothing_is_cluster_wide(objects: Rendered) -> None:
+    assert {one["kind"] for one in objects} <= NAMESPACED
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_no_file_names_a_namespace(path: Path) -> None:
+    assert not re.search(r"^\s*namespace:", (ROOT / path).read_text(), re.MULTILINE)
+
+
+def test_every_mount_has_its_volume_and_every_volume_its_mount(
+    objects: Rendered,
+) -> None:
+    for pod in objects.pods():
+        if pod.owner == "Deployment/rockbot-agent":
+            continue  # the rest of it is Helm's
+        mounted = {
+            mount["name"]
+            for container in pod.containers()
+            for mount in container.get("volumeMounts", [])
+        }
+        assert mounted == {one["name"] for one in pod.spec.get("volumes", [])}
+
+
+def test_a_mount_is_a_directory_so_that_its_updates_arrive(objects: Rendered) -> None:
+    assert "subPath" not in dict(walk(list(objects)))
+
+
+def test_our_containers_carry_the_whole_restricted_profile(objects: Rendered) -> None:
+    for pod in objects.pods():
+        for container in pod.ours():
+            assert container["securityContext"] == RESTRICTED
+
+
+def test_selectors_find_the_pods_they_are_for(objects: Rendered) -> None:
+    pods = objects.pods()
+    for one in objects:
+        if one["kind"] in {"Deployment", "StatefulSet"} and "selector" in one["spec"]:
+            wanted = one["spec"]["selector"]["matchLabels"]
+            pod = objects.pod(f"{one['kind']}/{one['metadata']['name']}")
+            assert wanted.items() <= pod.labels.items()
+    for service in objects.of("Service"):
+        selector = service["spec"]["selector"].items()
+        (pod,) = (pod for pod in pods if selector <= pod.labels.items())
+        ports = [p["containerPort"] for c in pod.ours() for p in c["ports"]]
+        assert {p["targetPort"] for p in service["spec"]["ports"]} <= set(ports)
+    for policy in objects.of("NetworkPolicy"):
+        labels = policy["spec"]["podSelector"]["matchLabels"].items()
+        assert any(labels <= pod.labels.items() for pod in pods)
+
+
+def test_probes_ask_a_port_that_the_container_has(objects: Rendered) -> None:
+    for pod in objects.pods():
+        for container in pod.ours():
+            ports = {one["name"]: one for one in container.get("ports", [])}
+            env = {one["name"]: one.get("value") for one in container["env"]}
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                if probe in container:
+                    port = ports[container[probe]["httpGet"]["port"]]["containerPort"]
+                    assert env["HEALTH_PORT"] == str(port)
+
+
+def test_the_proxys_probes_ask_whether_it_serves_and_not_for_a_login(
+    objects: Rendered,
+) -> None:
+    for pod in objects.pods():
+        for container in pod.ours():
+            if container["name"] != "refresher":
+                asked = {
+                    container[probe]["httpGet"]["path"]
+                    for probe in container
+                    if probe.endswith("Probe")
+                }
+                assert asked == {"/healthz"}
+
+
+def test_images_are_ours_by_name_and_of_no_registry(objects: Rendered) -> None:
+    for pod in objects.pods():
+        for container in pod.ours():
+            name = container["image"].removeprefix("images.example/").split(":")[0]
+            assert name == (
+                "claude-code-proxy-refresher"
+                if container["name"] == "refresher"
+                else "claude-code-proxy"
+            )
+            assert container["imagePullPolicy"] == "IfNotPresent"
+
+
+def test_variables_are_settings_that_exist(objects: Rendered) -> None:
+    proxy = {name.upper() for name in ProxySettings.__struct_fields__}
+    proxy |= {name for name in vars(sdk).values() if isinstance(name, str)}
+    refresher = {variable.name for variable in VARIABLES} | {"HOME"}
+    for pod in objects.pods():
+        for container in pod.ours():
+            known = refresher if container["name"] == "refresher" else proxy
+            assert {one["name"] for one in container["env"]} <= known
+
+
+def test_the_proxy_starts_with_the_values_that_are_given(objects: Rendered) -> None:
+    for pod in objects.pods():
+        for container in pod.ours():
+            if container["name"] != "refresher":
+                env = {one["name"]: one.get("value", "x") for one in container["env"]}
+                settings = ProxySettings.from_environ(env)
+                settings.check_exposure()
+                assert settings.is_loopback == (container["name"] == "claude-proxy")
+
+
+def test_every_secret_that_is_read_is_one_of_three(objects: Rendered) -> None:
+    """The login itself, with its refresh token, is never one."""
+    read = {
+        value.get("secretName") or value.get("name")
+        for key, value in walk([pod.spec for pod in objects.pods()])
+        if key in {"secret", "secretKeyRef", "secretRef"}
+    }
+    assert read <= {"anthropic-api-key", "claude-proxy-key", "claude-access-token"}
+
+
+def test_only_the_refresher_can_write_the_login(objects: Rendered) -> None:
+    for pod in objects.pods():
+        for container in pod.containers():
+            for mount in container.get("volumeMounts", []):
+                if mount["name"] == "claude-credentials":
+                    writes = container["name"] == "refresher"
+                    assert mount.get("readOnly", False) is not writes
+
+
+def test_the_logins_volume_belongs_to_our_group_whichever_pod_is_first(
+    objects: Rendered,
+) -> None:
+    for pod in objects.pods():
+        for volume in pod.spec.get("volumes", []):
+            if volume["name"] != "claude-credentials":
+                continue
+            if pod.is_ours:
+                assert pod.spec["securityContext"] == {
+                    "fsGroup": 10001,
+                    "fsGroupChangePolicy": "OnRootMismatch",
+                }
+            else:  # a claim that is read-only is not given to another pod's fsGroup
+                assert volume["persistentVolumeClaim"]["readOnly"] is True
+
+
+def test_the_token_secret_may_be_missing_and_is_readable(objects: Rendered) -> None:
+    for pod in objects.pods():
+        for volume in pod.spec.get("volumes", []):
+            if "secret" in volume:
+                assert volume["secret"]["optional"] is True
+                assert volume["secret"]["defaultMode"] == 0o444
+
+
+def test_only_the_operator_has_a_service_account_token(objects: Rendered) -> None:
+    for pod in objects.pods():
+        if pod.is_ours:
+            is_operator = pod.owner == "StatefulSet/claude-refresher"
+            assert pod.spec["automountServiceAccountToken"] is is_operator
+        else:  # the pod's own is hidden behind an empty directory
+            mounts = pod.container("claude-proxy")["volumeMounts"] if pod.ours() else []
+            for mount in mounts:
+                if mount["mountPath"] == SERVICE_ACCOUNT_TOKEN:
+                    assert pod.volume(mount["name"])["emptyDir"] == {}
+            hidden = {mount["mountPath"] for mount in mounts}
+            assert not pod.ours() or SERVICE_ACCOUNT_TOKEN in hidden
+
+
+def test_what_is_drained_is_given_the_time_for_it(objects: Rendered) -> None:
+    drain = ProxySettings().drain_timeout
+    for pod in objects.pods():
+        grace = pod.spec.get("terminationGracePeriodSeconds")
+        for container in pod.ours():
+            if container["name"] == "proxy":
+                pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+                assert grace > pause + drain + 5
+            if container["name"] == "refresher":
+                cli = next(v for v in VARIABLES if v.name == "CLI_TIMEOUT")
+                assert grace >= int(cli.default) + 30
+
+
+def test_a_cronjobs_run_ends_before_its_deadline(render: Render) -> None:
+    spec = render("kustomize/overlays/cronjob").one("CronJob/claude-refresher")["spec"]
+    job = spec["jobTemplate"]["spec"]
+    cli = next(v for v in VARIABLES if v.name == "CLI_TIMEOUT")
+
+    run = refresh.LOCK_MARGIN.total_seconds() + 2 * int(cli.default)  # one waited for
+    assert job["activeDeadlineSeconds"] > 2 * run
+    assert (spec["schedule"], spec["concurrencyPolicy"]) == ("*/4 * * * *", "Forbid")
+    assert job["backoffLimit"] == 0
+
+
+def test_memory_is_limited_and_cpu_is_not(objects: Rendered) -> None:
+    for pod in objects.pods():
+        for container in pod.ours():
+            assert set(container["resources"]["limits"]) == {"memory"}
+            assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+
+
+def test_services_of_the_namespace_are_no_variables_of_our_pods(
+    objects: Rendered,
+) -> None:
+    for pod in objects.pods():
+        assert pod.spec.get("enableServiceLinks", True) is not pod.is_ours
+
+
+def test_nobody_has_to_be_where_somebody_else_is(objects: Rendered) -> None:
+    """A required affinity waits for ever on the first install."""
+    assert "requiredDuringSchedulingIgnoredDuringExecution" not in dict(
+        walk([pod.spec for pod in objects.pods()])
+    )
+
+
+def test_rockbots_tiers_all_ask_the_sidecar_for_a_model_that_exists(
+    render: Render,
+) -> None:
+    (pod,) = render("kustomize/overlays/rockbot").pods()
+    env = {one["name"]: one["value"] for one in pod.container("agent")["env"]}
+    proxy = {one["name"]: one.get("value") for one in pod.ours()[0]["env"]}
+    models = {model.id for model in capabilities.MODELS}
+
+    for tier in ("Balanced", "Low", "High"):
+        assert (
+            env.pop(f"LLM__{tier}__Endpoint") == f"http://127.0.0.1:{proxy['PORT']}/v1"
+        )
+        assert env.pop(f"LLM__{tier}__ApiKey")
+        assert env.pop(f"LLM__{tier}__ModelId") in models
+    assert env == {}
+
+
+@pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=str)
+def test_a_kustomization_says_what_it_is_and_uses_no_field_of_yesterday(
+    path: Path,
+) -> None:
+    text = (ROOT / path).read_text()
+
+    assert text.startswith("# ")
+    assert set(yaml.safe_load(text)) <= {
+        "apiVersion",
+        "kind",
+        "resources",
+        "components",
+        "patches",
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_a_file_holds_one_resource_and_is_listed(path: Path) -> None:
+    if path.name == "kustomization.yaml":
+        return
+    assert "\n---" not in (ROOT / path).read_text()
+    listed = yaml.safe_load((ROOT / path.parent / "kustomization.yaml").read_text())
+    files = listed.get("resources", []) + [
+        patch["path"] for patch in listed.get("patches", [])
+    ]
+    assert path.name in files
