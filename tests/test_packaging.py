@@ -14,9 +14,10 @@ EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = {
     "proxy/requirements.lock": PROJECT["dependencies"],
     "refresher/requirements.lock": [*PROJECT["dependencies"], *EXTRAS["refresher"]],
-    "tests/requirements.lock": [
-        *PROJECT["dependencies"], *EXTRAS["test"], *EXTRAS["dev"][1:],
+    "tests/requirements.lock": [  # the first of both extras is this project
+        *PROJECT["dependencies"], *EXTRAS["test"][1:], *EXTRAS["dev"][1:],
     ],
+    "tests/manifests/requirements.lock": ["kubernetes-validate"],
 }  # fmt: skip
 
 every_lock = pytest.mark.parametrize("name", LOCKS)

@@ -1,23 +1,13 @@
 """Everything is rendered by kustomize as kubectl has it, which is all that a user has."""
 
 import functools
-import glob
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from rendered import ROOT, Render, Rendered
-
-
-def _kubectl() -> str | None:
-    """The one on PATH, else the test node's."""
-    home = os.environ.get("CLUSTER_HOME") or "~/.cache/one-node-cluster"
-    built = glob.glob(os.path.expanduser(f"{home}/bin-*/kubectl"))  # noqa: PTH111, PTH207
-    return shutil.which("kubectl") or next(iter(sorted(built)), None)
+from rendered import ROOT, Render, Rendered, kubectl
 
 
 @functools.cache
@@ -41,7 +31,7 @@ def render() -> Render:
 
     Raises RuntimeError with kustomize's words where that fails.
     """
-    kubectl = _kubectl()
-    if kubectl is None:
+    program = kubectl()
+    if program is None:
         pytest.skip("no kubectl to render with, neither on PATH nor the test node's")
-    return lambda folder: _rendered(kubectl, ROOT / folder)
+    return lambda folder: _rendered(program, ROOT / folder)

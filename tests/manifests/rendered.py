@@ -1,6 +1,9 @@
 """What kustomize made, as a reader of it asks."""
 
+import glob
 import itertools
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +29,13 @@ OURS = {"claude-proxy", "proxy", "refresher"}
 """The names of our containers."""
 
 Object = dict[str, Any]
+
+
+def kubectl() -> str | None:
+    """The one on PATH, else the test node's."""
+    home = os.environ.get("CLUSTER_HOME") or "~/.cache/one-node-cluster"
+    built = glob.glob(os.path.expanduser(f"{home}/bin-*/kubectl"))  # noqa: PTH111, PTH207
+    return shutil.which("kubectl") or next(iter(sorted(built)), None)
 
 
 class Pod(NamedTuple):

@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from refresher import outcome, settings
+from refresher.operator import health, resource
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -49,3 +51,25 @@ def test_the_checked_version_is_the_pinned_one_for_every_platform():
 
     assert len(versions) == 1
     assert all("resolved" not in each for each in locked["packages"].values())
+
+
+def test_every_metric_of_the_operator_is_told():
+    told = set(re.findall(r"`(claude_\w+)(?:\{result\})?`", SECTION))
+    kinds = health.Metrics().registry.collect()
+    names = {f"{each.name}{'_total' * (each.type == 'counter')}" for each in kinds}
+
+    assert told == names
+
+
+def test_the_credential_of_the_example_says_all_that_a_spec_can_say():
+    [example] = re.findall(r"^```yaml\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
+    body = yaml.safe_load(example)
+    there = {"namespace": "any", "uid": "any"}
+    spec = resource.parse({**body, "metadata": body["metadata"] | there}).spec
+
+    assert body["apiVersion"] == f"{resource.GROUP}/{resource.VERSION}"
+    assert body["spec"].keys() == {"schedule", "timeZone", "suspend", "publish"}
+    assert spec.publish.secret_name == "claude-access-token"
+    assert settings.Settings.from_environ({"HOME": "/h"}).scheduled(
+        spec.schedule, spec.time_zone
+    )

@@ -34,7 +34,12 @@ class House:
         self.process = None
         self.runs = 0
         self.environ = {}
-        kubectl("apply", "--kustomize", str(ROOT / "manifests/refresher/rights"))
+        self.grant()
+
+    def grant(self):
+        """Give the operator the rights that are shipped."""
+        rights = ROOT / "manifests/refresher/rights"
+        self.kubectl("apply", "--kustomize", str(rights))
 
     # The cluster, as the admin.
 

@@ -1,8 +1,13 @@
 """What the real API server takes as a ClaudeCredential, and what it refuses."""
 
 import json
+import re
 
 import pytest
+
+from tests.cluster.operator.house import ROOT
+
+FULL = re.MULTILINE | re.DOTALL
 
 
 def apply(house, spec):
@@ -33,6 +38,15 @@ def apply(house, spec):
 )
 def test_a_good_spec_is_taken(house, spec):
     assert "created" in apply(house, spec)
+
+
+def test_the_readmes_example_is_taken(house):
+    readme = (ROOT / "README.md").read_text()
+    [example] = re.findall(
+        r"^apiVersion: claude-proxy.internal.*?(?=^```)", readme, FULL
+    )
+
+    assert "created" in house.kubectl.run("apply", "-f", "-", data=example).stdout
 
 
 @pytest.mark.parametrize(

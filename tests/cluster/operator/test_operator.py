@@ -117,6 +117,41 @@ def test_a_lost_login_stops_the_tries_and_leaves_the_secret(house, fake):
     until(lambda: house.secret["access-token"] == "access-2", within=5)
 
 
+@pytest.mark.parametrize(
+    ("mode", "ready", "login"),
+    [
+        ("ok_exit_1", ("True", "TokenValid"), "LoginAlive"),
+        ("ok_kept_refresh_token", ("True", "TokenValid"), "LoginAlive"),
+        ("saved_then_killed", ("True", "TokenValid"), "LoginAlive"),
+        ("leaves_child", ("True", "TokenValid"), "LoginAlive"),
+        ("flood", ("True", "TokenValid"), "LoginAlive"),
+        ("unchanged_exit_1", ("True", "RefreshFailing"), "LoginAlive"),
+        ("rewritten", ("True", "RefreshFailing"), "LoginAlive"),
+        ("killed", ("True", "RefreshFailing"), "LoginAlive"),
+        ("short", ("True", "RefreshFailing"), "LoginAlive"),
+        ("corrupt", ("False", "InvalidCredentials"), "InvalidCredentials"),
+        ("no_refresh_token", ("False", "LoginRequired"), "LoginLost"),
+        ("gone", ("False", "NoCredentials"), "NoCredentials"),
+    ],
+)
+def test_however_the_cli_ends_the_file_alone_is_believed(
+    house, fake, mode, ready, login
+):
+    claude = fake(mode)
+    house.login(left=200)
+    house.create()
+    house.start(claude.path)
+    until(lambda: house.metric("claude_refresh_duration_seconds_count") == 1)
+
+    house.becomes("Ready", *ready)
+    assert house.condition("LoginRequired")[1] == login
+    assert len(claude.calls) == 1
+    if login == "LoginAlive":
+        until(lambda: house.secret["access-token"] == house.token, within=5)
+    else:
+        assert house.secret["access-token"] == "access-1"
+
+
 def test_a_login_that_ends_soon_is_told_while_the_tries_go_on(house, fake):
     house.login(login_ends_at=refresh.utc_now() + timedelta(days=6))
     house.create()

@@ -129,3 +129,21 @@ def test_without_its_rights_it_says_so_and_ends(house, fake):
     assert "claudecredentials" in house.log
     assert "manifests/refresher" in house.log
     assert "Traceback" not in house.log
+
+
+def test_rights_that_are_taken_away_and_given_back_need_no_restart(house, fake):
+    house.login()
+    house.create()
+    house.start(fake("ok").path)
+    house.becomes("Published", "True", "TokenPublished")
+    house.kubectl("delete", "rolebinding", "claude-refresher")
+    house.login(access="access-2")
+    until(lambda: "forbidden" in house.log)
+    assert house.process.poll() is None
+    assert house.ask("/healthz")[0] == 200
+
+    house.grant()
+
+    until(lambda: house.secret["access-token"] == "access-2", within=90)
+    house.create(suspend=True)
+    house.becomes("Suspended", "True", "Suspended", seconds=60)

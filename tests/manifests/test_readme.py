@@ -1,0 +1,107 @@
+"""What the README tells people to apply is there, and does what it says."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rendered import OVERLAYS, ROOT, Render, Rendered, kubectl
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+YAML = [yaml.safe_load(text) for kind, text in BLOCKS if kind == "yaml"]
+KUSTOMIZATIONS = [each for each in YAML if each.get("kind") == "Kustomization"]
+PATCHES = [each for each in YAML if each.keys() == {"patches"}]
+FOLDERS = sorted(
+    {
+        folder
+        for kind, text in BLOCKS
+        if kind == "sh"
+        for folder in re.findall(r"kubectl apply .*-k (\S+)", text)
+    }
+)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_folder_that_is_to_be_applied_renders(
+    render: Render, folder: str
+) -> None:
+    assert render(folder)
+
+
+def test_every_overlay_and_component_is_told() -> None:
+    components = [path.name for path in (ROOT / "kustomize/components").iterdir()]
+
+    for name in [*OVERLAYS, *components]:
+        assert f"`{name}`" in README, name
+
+
+@pytest.fixture
+def rendered_as(tmp_path: Path) -> Any:
+    """Render a kustomization in a folder beside a clone, as a user would have it."""
+    clone = tmp_path / "claude-code-proxy"
+    for part in ("kustomize", "manifests"):
+        shutil.copytree(ROOT / part, clone / part)
+    mine = tmp_path / "mine"
+    shutil.copytree(ROOT / "tests/manifests/users/own-deployment", mine)
+    program = kubectl()
+    if program is None:
+        pytest.skip("no kubectl to render with, neither on PATH nor the test node's")
+
+    def render(kustomization: dict[str, Any]) -> Rendered:
+        (mine / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        made = subprocess.run(
+            [program, "kustomize", mine], check=True, capture_output=True, text=True
+        )
+        assert made.stderr == ""
+        return Rendered(list(yaml.safe_load_all(made.stdout)))
+
+    return render
+
+
+@pytest.mark.parametrize("kustomization", KUSTOMIZATIONS)
+def test_every_kustomization_renders_and_leaves_no_image_or_sidecar_out(
+    rendered_as: Any, kustomization: dict[str, Any]
+) -> None:
+    made = rendered_as(kustomization)
+
+    images = {one["image"] for pod in made.pods() for one in pod.ours()}
+    assert images
+    if "images" in kustomization:
+        assert images == {"registry.example/claude-code-proxy:1"}
+    if any(
+        "$patch: delete" in each["patch"] for each in kustomization.get("patches", ())
+    ):
+        assert made.of("PersistentVolumeClaim") == []
+
+
+def test_the_classic_sidecar_is_a_plain_container(rendered_as: Any) -> None:
+    [patch] = [each for each in PATCHES if "initContainers" in str(each)]
+    folder = "../claude-code-proxy/kustomize/components"
+    made = rendered_as(
+        {
+            "resources": ["plain.yaml"],
+            "components": [f"{folder}/sidecar", f"{folder}/api-key"],
+            **patch,
+        }
+    )
+
+    [pod] = made.pods()
+    assert pod.spec["initContainers"] == []
+    assert [one["name"] for one in pod.spec["containers"]] == ["agent", "claude-proxy"]
+    assert "restartPolicy" not in pod.container("claude-proxy")
+
+
+def test_a_storage_class_and_an_access_mode_can_be_chosen(rendered_as: Any) -> None:
+    [patch] = [each for each in PATCHES if "storageClassName" in str(each)]
+    made = rendered_as(
+        {"resources": ["../claude-code-proxy/kustomize/overlays/max-secret"], **patch}
+    )
+
+    [claim] = made.of("PersistentVolumeClaim")
+    assert claim["spec"]["storageClassName"] == "longhorn"
+    assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
