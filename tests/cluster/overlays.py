@@ -178,9 +178,11 @@ def call():
         try:
             with ask(url, key, body) as answer:
                 answer.read()
-                print(answer.status, flush=True)
+                told = str(answer.status)
         except OSError as ex:
-            print(f"{time.time():.3f} {ex!r}", flush=True)
+            told = f"{time.strftime('%X')} {ex!r}"
+        sys.stdout.write(told + "\\n")  # in one piece: others write too
+        sys.stdout.flush()
         time.sleep(0.05)
 threads = [threading.Thread(target=call) for _ in range(3)]
 for one in threads: one.start()
@@ -270,3 +272,28 @@ def rolled_out(kubectl, what, within=60):
         "rollout", "status", what, f"--timeout={within}s", timeout=within + 10
     )
     assert done.returncode == 0, f"{done.stderr}\n{kubectl.describe(what)}"
+
+
+def refresher_at(standin):
+    """A patch of the refresher: its Anthropic is the OAuth stand-in.
+
+    Needs `make_authority`.
+    """
+    environ = {
+        "HTTPS_PROXY": standin.url,
+        "NODE_EXTRA_CA_CERTS": "/authority/ca.pem",
+    }
+    container = {
+        "name": "refresher",
+        "env": as_list(environ),
+        "volumeMounts": [{"name": "authority", "mountPath": "/authority"}],
+    }
+    volume = {"name": "authority", "configMap": {"name": "authority"}}
+    return pod_patch(
+        "StatefulSet", "claude-refresher", containers=[container], volumes=[volume]
+    )
+
+
+def make_authority(kubectl, pem):
+    """The ConfigMap with the CA of a stand-in."""
+    kubectl("create", "configmap", "authority", f"--from-literal=ca.pem={pem}")

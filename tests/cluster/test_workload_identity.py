@@ -11,6 +11,7 @@ from overlays import (
     Caller,
     as_list,
     kustomization,
+    make_authority,
     make_inbound_key,
     pod_patch,
     rolled_out,
@@ -82,8 +83,7 @@ def anthropic(outside, authority, monkeypatch):
 def overlay(namespace, anthropic, authority, tmp_path):
     """Apply it; its ConfigMap is the test's affair."""
     make_inbound_key(namespace)
-    ca = authority.cert_pem.bytes().decode()
-    namespace("create", "configmap", "authority", f"--from-literal=ca.pem={ca}")
+    make_authority(namespace, authority.cert_pem.bytes().decode())
     where = {
         "ANTHROPIC_API_BASE": anthropic.base_url,
         "SSL_CERT_FILE": "/authority/ca.pem",
