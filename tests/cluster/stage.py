@@ -212,11 +212,11 @@ class Stage:
             what=lambda: f"{who}: {self.answers(who, since)[-3:]}",
         )
 
-    def tokens(self, app, since):
-        """The revisions of the tokens that an app's pods sent since then, oldest first."""
+    def calls(self, app, since=0.0):
+        """(when, token) of each call of an app's pods at Anthropic's, oldest first."""
         addresses = {each["status"].get("podIP") for each in self.pods(app)}
         return [
-            revision(call["access_token"])
+            (call["time"], revision(call["access_token"]))
             for call in self.standin.calls
             if call["path"] == "/v1/messages"
             and call["client"] in addresses
@@ -224,19 +224,21 @@ class Stage:
         ]
 
     def uses(self, app, token, within=150):
-        """Wait until an app's latest call was with this token; gives when it first was."""
-        since = time.time() - 600
-        until(
-            lambda: self.tokens(app, since)[-1:] == [token],
+        """Wait until an app calls with this token; gives when it first did."""
+        return until(
+            lambda: next(
+                (when for when, used in self.calls(app) if used == token), None
+            ),
             within=within,
-            what=lambda: f"{app} still uses {self.tokens(app, since)[-1:]}",
+            what=lambda: f"{app} still uses {self.calls(app)[-1:]}, not {token}",
         )
-        return next(
-            call["time"]
-            for call in self.standin.calls
-            if call["path"] == "/v1/messages"
-            and revision(call["access_token"]) == token
-        )
+
+    def uses_only(self, token, *apps):
+        """From now on each of these apps calls with this token and with no other."""
+        now = time.time()
+        for app in apps:
+            calls = until(lambda app=app: self.calls(app, now), what=f"{app} is silent")
+            assert {used for _, used in calls} == {token}, app
 
 
 def instant(text):
