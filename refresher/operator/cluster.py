@@ -75,6 +75,9 @@ class Cluster:
         Raises ClusterError where there is neither.
         """
         configuration = Configuration()
+        configuration.proxy = (
+            None  # HTTPS_PROXY is for the CLI; kopf, too, asks directly
+        )
         try:
             try:
                 config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from node import AuditLog, Kubectl
+from oauth_standin import Standin
 from proxy.demo import server
+from stage import Stage
 
 HOW = "`tests/cluster/cluster run -- pytest tests/cluster` has one"
 
@@ -78,6 +80,16 @@ def anthropic(outside: str) -> Iterator[server.StandIn]:
     """The stand-in for Anthropic's API, where pods reach it."""
     with server.serve(outside) as standin:
         yield standin
+
+
+@pytest.fixture(scope="module")
+def empty_stage(
+    restricted: Kubectl, outside: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    """A `restricted` namespace for a whole file, where Anthropic's hosts are stood in."""
+    directory = tmp_path_factory.mktemp("stage")
+    with Standin(directory, outside) as standin:
+        yield Stage(restricted, standin, directory)
 
 
 @pytest.fixture

@@ -247,6 +247,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _record(self, status: int | None, **more: object) -> dict[str, object]:
         call = {
             "time": time.time(),
+            "client": self.client_address[0],
             "host": self.host,
             "method": self.command,
             "path": self.path.partition("?")[0],
