@@ -220,11 +220,44 @@ class Caller:
         return "python3", "-c", ASK + PRINT, url, key, text
 
 
-class Load:
-    """A pod that calls again and again, and notes each call that failed."""
+def stream(*pieces):
+    """A stream for the stand-in: words, and events for which it waits in between."""
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-sonnet-4-6",
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": usage,
+    }
+    block = {"type": "text", "text": ""}
+    yield {"type": "message_start", "message": message}
+    yield {"type": "content_block_start", "index": 0, "content_block": block}
+    for one in pieces:
+        if isinstance(one, str):
+            delta = {"type": "text_delta", "text": one}
+            yield {"type": "content_block_delta", "index": 0, "delta": delta}
+        else:
+            yield one
+    yield {"type": "content_block_stop", "index": 0}
+    end = {"stop_reason": "end_turn", "stop_sequence": None}
+    yield {"type": "message_delta", "delta": end, "usage": usage}
+    yield {"type": "message_stop"}
 
-    def __init__(self, kubectl, url=SERVICE, key=KEY):
+
+class Load:
+    """A pod that calls the Service again and again, and notes each call that failed.
+
+    By its address: names are looked up by others, who may be slow on a busy machine.
+    """
+
+    def __init__(self, kubectl, key=KEY):
         self.kubectl = kubectl
+        service = kubectl.json("get", "service", "claude-code-proxy")
+        url = f"http://{service['spec']['clusterIP']}/v1"
         kubectl.apply(python_pod("load", ASK + LOAD, url, key, json.dumps(HELLO)))
         kubectl.wait("pod/load")
 
