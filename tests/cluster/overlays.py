@@ -150,8 +150,9 @@ class Answer(NamedTuple):
         return json.loads(self.text)["error"]
 
 
-# What runs in a caller's pod. `ask` prints the status and the body; `load` a line for
-# each completion, over a new connection each, until the pod ends.
+# What runs in a caller's pod: one call, its status and body printed; or calls without
+# end, a line for each. A connection that is kept may find the proxy about to end, which
+# says so and closes it: then, as OpenAI's clients do, the call is made again.
 ASK = """
 import json, sys, urllib.error, urllib.request
 url, key, body = sys.argv[1:]
@@ -172,21 +173,32 @@ with ask(url, key, body) as answer:
         sys.stdout.buffer.flush()
 """
 LOAD = """
-import threading, time
-def call():
+import http.client, threading, time, urllib.parse
+def call(send):
     while True:
         try:
-            with ask(url, key, body) as answer:
-                answer.read()
-                told = str(answer.status)
-        except OSError as ex:
-            told = f"{time.strftime('%X')} {ex!r}"
+            told = str(send())
+        except (OSError, http.client.HTTPException) as ex:
+            told = f"{time.strftime('%X')} {send.__name__}: {ex!r}"
         sys.stdout.write(told + "\\n")  # in one piece: others write too
         sys.stdout.flush()
-        time.sleep(0.05)
-threads = [threading.Thread(target=call) for _ in range(3)]
-for one in threads: one.start()
-for one in threads: one.join()
+        time.sleep(0.1)
+def anew():
+    with ask(url, key, body) as answer:
+        answer.read()
+        return answer.status
+where = urllib.parse.urlsplit(url)
+kept = http.client.HTTPConnection(where.netloc, timeout=30)
+def over_a_kept_connection():
+    headers = {"content-type": "application/json", "authorization": "Bearer " + key}
+    kept.request("POST", where.path + "/chat/completions", body, headers)
+    answer = kept.getresponse()
+    answer.read()
+    if answer.status == 503 and answer.headers["connection"] == "close":
+        return anew()
+    return answer.status
+for send in (anew, anew, over_a_kept_connection):
+    threading.Thread(target=call, args=[send]).start()
 """
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
 
