@@ -17,6 +17,7 @@ from overlays import (
 )
 
 MAX_PVC = "kustomize/overlays/max-pvc"
+DEPLOYMENT = "deployment/claude-code-proxy"
 CR = "claudecredential/claude"
 PROBE = """
 import json, os, urllib.request
@@ -33,7 +34,7 @@ def test_without_a_login_the_cr_and_the_proxy_say_what_to_do(namespace):
     namespace("apply", "--kustomize", str(ROOT / MAX_PVC))
 
     namespace.wait(CR, "condition=LoginRequired")
-    rolled_out(namespace, "deployment/claude-code-proxy")
+    rolled_out(namespace, DEPLOYMENT)
     answer = Caller(namespace).ask()
 
     assert "NoCredentials" in namespace("get", CR)
@@ -41,6 +42,7 @@ def test_without_a_login_the_cr_and_the_proxy_say_what_to_do(namespace):
     assert answer.status == 503
     assert answer.error["code"] == "no_credentials"
     assert "claude auth login" in answer.error["message"]
+    until(lambda: "claude auth login" in namespace("logs", DEPLOYMENT))
 
 
 @pytest.fixture
