@@ -342,3 +342,13 @@ def refresher_at(standin):
 def make_authority(kubectl, pem):
     """The ConfigMap with the CA of a stand-in."""
     kubectl("create", "configmap", "authority", f"--from-literal=ca.pem={pem}")
+
+
+def log_in(kubectl, login):
+    """Give the refresher a login, as soon as it runs."""
+    pod = "claude-refresher-0"
+    kubectl.wait(f"pod/{pod}", "create")
+    started = "jsonpath={.status.containerStatuses[0].started}=true"
+    kubectl.wait(f"pod/{pod}", started)
+    words = ("exec", "--stdin", pod, "--", "claude-refresher", "import")
+    kubectl(*words, data=login)

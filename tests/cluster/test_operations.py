@@ -12,6 +12,7 @@ from overlays import (
     Caller,
     Load,
     kustomization,
+    log_in,
     make_authority,
     make_inbound_key,
     make_keys,
@@ -77,21 +78,10 @@ def max_pvc(namespace, standin, tmp_path):
     namespace("apply", "--kustomize", folder)
 
 
-def log_in(namespace, standin, left):
-    """Import a login whose token lives for `left` seconds."""
-    namespace.wait(
-        "pod/claude-refresher-0", "jsonpath={.status.containerStatuses[0].started}=true"
-    )
-    login = json.dumps(standin.login(access_left=left))
-    words = ("exec", "-i", "claude-refresher-0", "--", "claude-refresher", "import")
-    namespace(*words, data=login)
-    return login
-
-
 def test_a_drained_node_is_left_by_all_and_an_uncordoned_one_has_them_back(
     namespace, max_pvc, standin
 ):
-    log_in(namespace, standin, left=8 * 3600)
+    log_in(namespace, json.dumps(standin.login(access_left=8 * 3600)))
     rolled_out(namespace, STATEFULSET)
     rolled_out(namespace, DEPLOYMENT)
     caller = Caller(namespace)
@@ -118,7 +108,8 @@ def test_an_evicted_refresher_ends_its_renewal_before_the_next_one_begins(
     namespace, max_pvc, standin
 ):
     standin.behaviour = Behaviour(delay=6)
-    before = log_in(namespace, standin, left=200)
+    before = standin.login(access_left=200)
+    log_in(namespace, json.dumps(before))
     until(standin.token_calls)
     old = refresher(namespace)["metadata"]["uid"]
 
@@ -130,7 +121,7 @@ def test_an_evicted_refresher_ends_its_renewal_before_the_next_one_begins(
     assert call["status"] == 200
     rolled_out(namespace, STATEFULSET)
     after = namespace("exec", "claude-refresher-0", "--", "python3", "-c", READ)
-    assert json.loads(after) != json.loads(before)
+    assert json.loads(after) != before
     assert standin.token_calls() == [call]
 
 

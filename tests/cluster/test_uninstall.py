@@ -6,7 +6,7 @@ import pytest
 
 import logins
 from node import until
-from overlays import ROOT, make_keys, rolled_out
+from overlays import ROOT, log_in, make_keys, rolled_out
 from refresher import refresh
 
 OVERLAYS = ["api-key", "workload-identity", "max-pvc", "max-secret", "cronjob"]
@@ -36,25 +36,14 @@ def kinds(kubectl):
     return ",".join(kind for kind in kubectl(*words).split() if "events" not in kind)
 
 
-def log_in(kubectl):
-    """Give the refresher a login, and wait until it is content."""
-    kubectl.wait(
-        "pod/claude-refresher-0", "jsonpath={.status.containerStatuses[0].started}=true"
-    )
-    expires_at = refresh.utc_now() + timedelta(hours=8)
-    kubectl(
-        "exec", "-i", "claude-refresher-0", "--", "claude-refresher", "import",
-        data=logins.login(expires_at=expires_at).decode(),
-    )  # fmt: skip
-    rolled_out(kubectl, "statefulset/claude-refresher")
-
-
 def install(kubectl, folder):
     """Apply it, and wait until all that it brings has run."""
     kubectl("apply", "--kustomize", folder)
     rolled_out(kubectl, "deployment/claude-code-proxy")
     if kubectl.run("get", "statefulset/claude-refresher").stdout:
-        log_in(kubectl)
+        expires_at = refresh.utc_now() + timedelta(hours=8)
+        log_in(kubectl, logins.login(expires_at=expires_at).decode())
+        rolled_out(kubectl, "statefulset/claude-refresher")
     if kubectl.run("get", "cronjob/claude-refresher").stdout:
         kubectl("create", "job", "now", "--from=cronjob/claude-refresher")
         kubectl.wait("job/now", "condition=Failed")
