@@ -30,18 +30,17 @@ def main() -> None:
     try:
         config = settings.Settings.from_environ(os.environ)
         config.check_exposure()
-        if mode == "demo":
-            start_demo(config)
-        serve()
+        serve(start_demo(config) if mode == "demo" else "")
     except settings.SettingsError as ex:
         sys.stderr.write(f"claude-proxy: {ex}\n")
         raise SystemExit(CONFIG_ERROR) from None
 
 
-def start_demo(config: settings.Settings) -> None:
+def start_demo(config: settings.Settings) -> str:
     """Start the stand-in and point this process's environment at it.
 
-    It ends with this process, whose end closes its standard input.
+    It ends with this process, whose end closes its standard input. Gives the words to
+    say when the proxy listens.
     """
     demo = subprocess.Popen(  # lives as long as this process
         [sys.executable, "-m", "proxy.demo"],
@@ -57,8 +56,7 @@ def start_demo(config: settings.Settings) -> None:
         "NO_PROXY": "127.0.0.1",  # the stand-in is not behind anybody's proxy
     }
     host = "127.0.0.1" if config.host in {"0.0.0.0", "::"} else config.host  # noqa: S104 - compared, not bound
-    sys.stdout.write(_welcome(host, config.port))
-    sys.stdout.flush()
+    return _welcome(host, config.port)
 
 
 def _welcome(host: str, port: int) -> str:
@@ -71,10 +69,14 @@ claude-proxy demo: a built-in stand-in answers, not Claude. Ask it:
 """
 
 
-def serve() -> None:
-    """Become gunicorn, with our configuration."""
-    from gunicorn.app import wsgiapp  # noqa: PLC0415 - not before settings are good
+def serve(welcome: str) -> None:
+    """Become gunicorn, with our configuration, and say `welcome` when it listens."""
+    # Not before the settings are good, since both read them.
+    from gunicorn.app import wsgiapp  # noqa: PLC0415
 
+    from proxy import gunicorn_conf  # noqa: PLC0415
+
+    gunicorn_conf.welcome = welcome
     sys.argv = ["claude-proxy", "-c", "python:proxy.gunicorn_conf"]
     wsgiapp.run(prog="claude-proxy")
 

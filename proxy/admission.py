@@ -7,9 +7,13 @@ second is served better than one that waits without a word.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import threading
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class Refusal(enum.Enum):
@@ -78,3 +82,37 @@ class Admission:
         """Count one completion less (`Slot.release` calls this)."""
         with self._lock:
             self._in_flight -= 1
+
+
+class Bodies:
+    """Room for `limit` bytes of request bodies, from their arrival to the first event.
+
+    In that time a body costs four to five times its size: as bytes, as values, as what
+    goes upstream. Without a bound a dozen of the largest would be more than a pod has,
+    and the kernel's refusal ends every stream.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[Callable[[int], bool]]:
+        """Give a function that asks for room; the end of the block gives it all back."""
+        held = 0
+
+        def reserve(size: int) -> bool:
+            nonlocal held
+            with self._lock:
+                if self._taken + size > self.limit:
+                    return False
+                self._taken += size
+            held += size
+            return True
+
+        try:
+            yield reserve
+        finally:
+            with self._lock:
+                self._taken -= held

@@ -21,11 +21,13 @@ from proxy import (
     transport,
     upstream,
 )
-from proxy.admission import Admission
+from proxy.admission import Admission, Bodies
 from proxy.schema import completion
 
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
+BODIES = 2
+"""So many times MAX_BODY_BYTES may be on their way upstream at once: about 300 MiB."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -72,6 +74,7 @@ class Proxy:
                 config=config,
                 calls=calls,
                 slots=self.slots,
+                bodies=Bodies(BODIES * config.max_body_bytes),
                 watch=self.watch,
                 measured=self.measured,
                 live=self.catalogue.live,

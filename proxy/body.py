@@ -6,6 +6,7 @@ Falcon's bounded stream is empty for a chunked request.
 
 import json
 import re
+from collections.abc import Callable
 from typing import BinaryIO
 
 import falcon
@@ -24,10 +25,13 @@ _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 _WRONG_TAG = re.compile(r"Invalid (?:value|enum value) '.*'", re.DOTALL)
 
 
-def read(req: falcon.Request, limit: int) -> bytes:
+def read(
+    req: falcon.Request, limit: int, reserve: Callable[[int], bool] = lambda _: True
+) -> bytes:
     """The whole body, at most ``limit`` bytes.
 
-    Raises ``InvalidRequestError``: 413 for more (before reading, where the length is
+    ``reserve`` is asked for room before bytes are read, for all of them where the length
+    is told. Raises ``UnavailableError`` where it refuses. Raises ``InvalidRequestError``: 413 for more (before reading, where the length is
     told), 415 for encodings and types that are not JSON, 400 for a body cut short or
     badly framed, 408 for one that takes too long. Raises ``ConnectionError`` when the
     client is gone.
@@ -36,6 +40,8 @@ def read(req: falcon.Request, limit: int) -> bytes:
     length = _content_length(req)
     if length is not None and length > limit:
         raise _too_large(limit)
+    if length is not None and not reserve(length):
+        raise _no_room()
     source = req.env["wsgi.input"]
     parts: list[bytes] = []
     got = 0
@@ -48,6 +54,8 @@ def read(req: falcon.Request, limit: int) -> bytes:
         got += len(data)
         if got > limit:
             raise _too_large(limit)
+        if length is None and not reserve(len(data)):
+            raise _no_room()
     if length is not None and got < length:
         raise errors.InvalidRequestError(
             "The body is shorter than its Content-Length", code="invalid_body"
@@ -90,6 +98,14 @@ def _too_large(limit: int) -> errors.InvalidRequestError:
         code="request_too_large",
         headers={"connection": "close"},
     )
+
+
+def _no_room() -> errors.UnavailableError:
+    full = errors.UnavailableError(
+        "Too many large requests are under way", code="at_capacity", retry=True
+    )
+    full.headers["connection"] = "close"
+    return full
 
 
 def _check_type(req: falcon.Request) -> None:

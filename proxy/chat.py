@@ -30,6 +30,7 @@ class Services(Struct, frozen=True, kw_only=True):
     config: settings.Settings
     calls: upstream.Upstream
     slots: admission.Admission
+    bodies: admission.Bodies
     watch: guard.Watch
     measured: metrics.Metrics
     live: Callable[[], Live]
@@ -49,7 +50,7 @@ class ChatCompletions:
             one.start(req)
             for name, value in one.headers().items():
                 resp.set_header(name, value)
-            if one.translation.stream:
+            if one.reading.stream:
                 resp.content_type = "text/event-stream; charset=utf-8"
                 resp.set_header("cache-control", "no-cache")
                 resp.set_header("x-accel-buffering", "no")
@@ -74,7 +75,7 @@ class ChatCompletions:
 class _Completion:
     """One completion in flight, and everything it holds."""
 
-    translation: request.Translation
+    reading: request.Reading
 
     def __init__(self, services: Services, request_id: str) -> None:
         self.record = log.Completion(request_id=request_id, status=HTTPStatus.OK)
@@ -96,8 +97,23 @@ class _Completion:
         """
         services, record = self._services, self.record
         _check(services.slots.refusal())
+        with services.bodies.under_way() as reserve:
+            translation = self._translated(req, reserve)
+            self._admit()
+            self._guard = services.watch.guard(req.env.get("gunicorn.socket"))
+            self._answer = services.calls.open(translation, self._guard)
+        record.first_event_ms = self._elapsed_ms()
+        opened = self._answer.opened
+        record.calls, record.upstream_request_id = opened.calls, opened.request_id
+        record.upstream_model = opened.model
+        self.reading, self._warnings = opened.reading, opened.warnings
+
+    def _translated(
+        self, req: falcon.Request, reserve: Callable[[int], bool]
+    ) -> request.Translation:
+        services, record = self._services, self.record
         try:
-            sent = body.read(req, services.config.max_body_bytes)
+            sent = body.read(req, services.config.max_body_bytes, reserve)
         except ConnectionError:
             raise upstream.ClientGoneError from None
         chat = body.decode(sent)
@@ -105,19 +121,9 @@ class _Completion:
         translation = request.to_anthropic_request(
             chat, services.config, services.live()
         )
-        record.model, self._warnings = translation.model, translation.warnings
+        record.model, self._warnings = translation.reading.model, translation.warnings
         record.upstream_model = translation.request.model
-        self._admit()
-        self._guard = services.watch.guard(req.env.get("gunicorn.socket"))
-        self._answer = services.calls.open(translation, self._guard)
-        record.first_event_ms = self._elapsed_ms()
-        opened = self._answer.opened
-        record.calls, record.upstream_request_id = opened.calls, opened.request_id
-        record.upstream_model = opened.model
-        self.translation, self._warnings = (
-            opened.translation,
-            opened.translation.warnings,
-        )
+        return translation
 
     def _admit(self) -> None:
         """Take a slot. Raises ``UnavailableError`` at once where there is none."""
@@ -154,21 +160,21 @@ class _Completion:
         message = folder.message
         answer = response.to_openai_response(
             message,
-            model=self.translation.model,
+            model=self.reading.model,
             created=int(self._services.now()),
-            client_names=self.translation.client_names,
-            legacy_functions=self.translation.legacy_functions,
+            client_names=self.reading.client_names,
+            legacy_functions=self.reading.legacy_functions,
         )
         self.told(message.usage, answer.choices[0].finish_reason, folder.skipped)
         return _encode(answer)
 
     def chunks(self) -> stream.ChunkStream:
         return stream.ChunkStream(
-            model=self.translation.model,
+            model=self.reading.model,
             created=int(self._services.now()),
-            client_names=self.translation.client_names,
-            legacy_functions=self.translation.legacy_functions,
-            include_usage=self.translation.include_usage,
+            client_names=self.reading.client_names,
+            legacy_functions=self.reading.legacy_functions,
+            include_usage=self.reading.include_usage,
         )
 
     # ------------------------------------------------------------ the end

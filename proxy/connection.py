@@ -21,6 +21,7 @@ import select
 import socket
 import time
 import traceback
+import uuid
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -241,11 +242,14 @@ class Connection:
     def _fail(self, response: Response | None, ex: Exception, log: Logger) -> None:
         """Answer an error, if no byte of another answer has been sent."""
         status, message = explain(ex)
+        request_id = f"req_{uuid.uuid4().hex}"  # the caller's own may be what is wrong
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.error("Error serving a request: %s", where(ex))
+            log.error("Error serving a request: %s (%s)", where(ex), request_id)
+        else:
+            log.info("Refused with %d: %s (%s)", status, message, request_id)
         if response is None or not response.headers_sent:
             with contextlib.suppress(OSError):
-                self.sock.sendall(answer(status, message))
+                self.sock.sendall(answer(status, message, request_id))
 
     def has_left(self) -> bool:
         """Tell whether the client has closed its side and sent nothing more."""
@@ -328,7 +332,7 @@ def where(ex: Exception) -> str:
     return " < ".join([type(ex).__name__, *places])
 
 
-def answer(status: int, message: str) -> bytes:
+def answer(status: int, message: str, request_id: str) -> bytes:
     """Build a whole HTTP answer with OpenAI's error envelope, the last on its connection."""
     kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
     error = {
@@ -341,5 +345,6 @@ def answer(status: int, message: str) -> bytes:
     return (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
         "Connection: close\r\nContent-Type: application/json\r\n"
+        f"x-request-id: {request_id}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode("ascii") + body

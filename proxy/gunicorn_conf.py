@@ -11,6 +11,7 @@ import math
 import os
 import resource
 import socket
+import sys
 from typing import Any
 
 from proxy import app, health, log, metrics
@@ -80,6 +81,7 @@ limit_request_field_size = 8190
 accesslog = None  # each completion writes its own line, without secrets
 logconfig_dict = log.config(_config.log_level)
 
+welcome = ""  # for a person, when the port listens; no setting of gunicorn's
 _health_socket: socket.socket | None = None
 
 
@@ -109,6 +111,8 @@ def when_ready(server: Any) -> None:  # noqa: ANN401 - gunicorn is untyped
             _available,
         )
     logger.info("credential: %s", proxy.credential.source.description)
+    sys.stdout.write(welcome)
+    sys.stdout.flush()
     gc.collect()
     gc.freeze()
 

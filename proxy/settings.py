@@ -59,7 +59,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_requests: Count = 512
     """Completions in flight; more are answered 503 at once."""
     max_body_bytes: Count = 32 * 1024 * 1024
-    """Largest request body; larger ones are answered 413 unread."""
+    """Largest request body; larger ones are answered 413 unread. Twice as many bytes may be on their way upstream at once; more are answered 503."""
 
     connect_timeout: Seconds = 10.0
     """Seconds to connect to Anthropic."""

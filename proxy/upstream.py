@@ -48,8 +48,9 @@ class _FailedCall(Exception):  # noqa: N818 - carries the decision's input
 class Opened(Struct, frozen=True, kw_only=True):
     """What is known of a call once its answer has begun."""
 
-    translation: request.Translation
-    """What was sent in the end (a 400 may have been repaired)."""
+    reading: request.Reading
+    warnings: tuple[str, ...]
+    """Of what was sent in the end: a 400 may have been repaired."""
     calls: int
     model: str
     """As Anthropic names it."""
@@ -271,7 +272,8 @@ class Upstream:
             answer = error.to_openai_error(200, end.error, context)
             raise _failed(answer, context, end.error.message)
         opened = Opened(
-            translation=translation,
+            reading=translation.reading,
+            warnings=translation.warnings,
             calls=calls,
             model=_model_of(first) or translation.request.model,
             request_id=reply.headers.get("request-id", ""),

@@ -18,6 +18,19 @@ CONTEXT_MANAGEMENT_BETA = "context-management-2025-06-27"
 FAST_MODE_BETA = "fast-mode-2026-02-01"
 
 
+class Reading(Struct, frozen=True, kw_only=True):
+    """What the answer's translation must know: all that is kept while it arrives."""
+
+    model: str
+    """The name that was asked for, which the answer carries."""
+    client_names: dict[str, str]
+    """Anthropic's tool name -> the client's, where they differ."""
+    legacy_functions: bool
+    """The request used ``functions``: answer with ``function_call``."""
+    stream: bool
+    include_usage: bool
+
+
 class Translation(Struct, frozen=True, kw_only=True):
     """What goes upstream, and what the answer's translation must know."""
 
@@ -29,14 +42,7 @@ class Translation(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     strict: bool
     """``STRICT_PARAMS``: a repair may not change what was asked for either."""
-    model: str
-    """The name that was asked for, which the answer carries."""
-    client_names: dict[str, str]
-    """Anthropic's tool name -> the client's, where they differ."""
-    legacy_functions: bool
-    """The request used ``functions``: answer with ``function_call``."""
-    stream: bool
-    include_usage: bool
+    reading: Reading
 
 
 def to_anthropic_request(
@@ -67,11 +73,15 @@ def to_anthropic_request(
         betas=betas,
         warnings=warnings.codes,
         strict=config.strict_params,
-        model=asked_model,
-        client_names=parts.toolset.client_names,
-        legacy_functions=bool(chat.functions) and not chat.tools,
-        stream=bool(chat.stream),
-        include_usage=bool(chat.stream_options and chat.stream_options.include_usage),
+        reading=Reading(
+            model=asked_model,
+            client_names=parts.toolset.client_names,
+            legacy_functions=bool(chat.functions) and not chat.tools,
+            stream=bool(chat.stream),
+            include_usage=bool(
+                chat.stream_options and chat.stream_options.include_usage
+            ),
+        ),
     )
 
 

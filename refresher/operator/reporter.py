@@ -96,9 +96,7 @@ class Reporter:
     def offer(self, report: status.Report, handled: str | None) -> None:
         """Take the scheduler's latest look; an unchanged one costs nothing."""
         if handled != self._handled:
-            self._resync_at = (
-                0.0  # who asks for a try may have tampered with the Secret
-            )
+            self._resync_at = 0.0  # who asks for a try may want the Secret back, too
         if (report, handled) != (self._report, self._handled):
             self._report, self._handled = report, handled
             self._wake.set()
@@ -143,39 +141,35 @@ class Reporter:
         return min(LONGEST_PAUSE, 0.5 * 2.0 ** min(self._failures, 10))
 
     async def _write(self) -> None:
+        """Do each part although another one fails; raises what went wrong first."""
+        troubles = []
         if self._resource is None or time.monotonic() >= self._resync_at:
-            await self._resync()
+            troubles.append(await self._resync())
         resource, report = self._resource, self._report
-        if resource is None or report is None:
-            return
-        trouble = await self._publish(resource, report)
-        await self._write_status(resource, report)
-        while self._events:
-            event, at = self._events.popleft()
-            try:
-                await self._call(self._cluster.create_event, resource, event, at)
-            except ClusterError:
-                self._events.appendleft((event, at))
-                raise
-        if trouble:
-            raise trouble
+        if resource is not None and report is not None:
+            troubles.append(await self._publish(resource, report))
+            troubles.append(await self._tell(resource, report))
+        for trouble in troubles:
+            if trouble:
+                raise trouble
 
-    async def _resync(self) -> None:
+    async def _resync(self) -> ClusterError | None:
         try:
             resource = await self._call(self._cluster.find)
         except ClusterError as ex:
             if ex.not_found:
                 raise CrdGoneError from ex
-            raise
+            return ex
         self._take(resource)
         if resource:
             self._written, self._published = resource.status, None
             self._resync_at = time.monotonic() + RESYNC
+        return None
 
     async def _publish(
         self, resource: Resource, report: status.Report
     ) -> ClusterError | None:
-        """Bring the Secret up to date; gives what went wrong, for after the status."""
+        """Bring the Secret up to date, and its consumers' pods."""
         publish, credential = resource.spec.publish, report.credential
         if publish.secret_name is None or credential is None:
             self._published = None  # a Secret that is there stays as it is
@@ -215,6 +209,21 @@ class Reporter:
             logger.info("told %d pods of the token %s", told, revision)
         return said, None
 
+    async def _tell(
+        self, resource: Resource, report: status.Report
+    ) -> ClusterError | None:
+        """Bring the status up to date, and create the events that follow."""
+        try:
+            await self._write_status(resource, report)
+            while self._events:
+                event, at = self._events[0]
+                await self._call(self._cluster.create_event, resource, event, at)
+                if self._events and self._events[0] == (event, at):
+                    self._events.popleft()
+        except ClusterError as ex:
+            return ex
+        return None
+
     async def _write_status(self, resource: Resource, report: status.Report) -> None:
         said = self._published[0] if self._published else None
         if resource.spec.publish.secret_name and said is None:
@@ -231,14 +240,12 @@ class Reporter:
         if after == self._written:
             return
         try:
-            await self._call(
-                self._cluster.write_status, msgspec.to_builtins(after, str_keys=True)
-            )
+            await self._call(self._cluster.write_status, msgspec.to_builtins(after))
         except ClusterError as ex:
-            if ex.not_found:
-                self._take(None)
-                return
-            raise
+            if not ex.not_found:
+                raise
+            self._take(None)
+            return
         told = status.events(self._written, after, renewing=report.renewing)
         self._events.extend((event, now) for event in told)
         self._written = after

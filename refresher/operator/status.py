@@ -222,7 +222,7 @@ def build(
         failed_attempts=report.failures,
         refreshes=report.refreshes,
         token_revision=credential.revision if credential else None,
-        handled_refresh_request=handled,
+        handled_refresh_request=handled or before.handled_refresh_request,
         conditions=tuple(
             _condition(kind, each, before.condition(kind), now, generation)
             for kind, each in said.items()

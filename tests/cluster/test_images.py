@@ -293,9 +293,9 @@ def test_an_image_holds_no_certificate_of_the_build_machine(contents, which):
         return {hashlib.sha256(one).hexdigest() for one in found}
 
     here = certificates([Path("/etc/ssl/certs/ca-certificates.crt")])
-    debians = certificates(Path("/usr/share/ca-certificates/mozilla").iterdir())
+    of_debian = certificates(Path("/usr/share/ca-certificates/mozilla").iterdir())
 
-    assert not (here - debians) & set(contents(which)["certificates"])
+    assert not (here - of_debian) & set(contents(which)["certificates"])
     assert contents(which)["certificates"]
 
 

@@ -1,8 +1,9 @@
 """proxy.admission: who is let in, and what the others are told."""
 
+import contextlib
 import threading
 
-from proxy.admission import Admission, Refusal, Slot
+from proxy.admission import Admission, Bodies, Refusal, Slot
 
 
 def test_as_many_completions_as_there_are_slots_are_let_in():
@@ -50,3 +51,17 @@ def test_threads_together_never_take_more_slots_than_there_are():
         thread.join()
     assert sum(isinstance(one, Slot) for one in got) == 5
     assert got.count(Refusal.AT_CAPACITY) == 15
+
+
+def test_bodies_have_so_much_room_and_give_it_back_whatever_happens():
+    bodies = Bodies(100)
+    with bodies.under_way() as first, bodies.under_way() as second:
+        assert first(60)
+        assert second(40)
+        assert not second(1)
+        assert not first(1)
+    with contextlib.suppress(ValueError), bodies.under_way() as third:
+        assert third(100)
+        raise ValueError
+    with bodies.under_way() as fourth:
+        assert fourth(100)

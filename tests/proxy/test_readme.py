@@ -111,7 +111,12 @@ def translated(given: dict[str, Any]) -> tuple[tuple[object, ...], tuple[str, ..
     whole = {"model": "claude-opus-5-5", "messages": HI, **given}
     chat = body.decode(json.dumps(whole).encode())
     one = request.to_anthropic_request(chat, settings.Settings())
-    return (one.request, one.betas, one.stream, one.include_usage), one.warnings
+    return (
+        one.request,
+        one.betas,
+        one.reading.stream,
+        one.reading.include_usage,
+    ), one.warnings
 
 
 def fate(field: str, given: dict[str, Any]) -> str:

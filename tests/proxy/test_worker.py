@@ -190,6 +190,8 @@ def test_what_is_refused_is_answered_in_the_envelope_and_repeats_nothing(start):
         assert answer.count(b"HTTP/1.1") == 1, name
         assert b"MARKER" not in answer, name
         assert b"PRIVATE" not in answer, name
+        [request_id] = re.findall(rb"x-request-id: (req_[0-9a-f]{32})\r\n", answer)
+        assert request_id.decode() in server.log, name
     assert "MARKER" not in server.log
     assert "PRIVATE" not in server.log
     assert server.log.count("KeyError") == 1

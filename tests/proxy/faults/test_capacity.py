@@ -6,6 +6,7 @@ import resource
 import pytest
 
 from gunicorn_process import read_until
+from waiting import until
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
@@ -37,6 +38,36 @@ def test_a_refusal_does_not_wait_for_a_large_body(start, upstream):
         assert (told.status, told.error["code"]) == (503, "at_capacity")
         upstream.release()
         read_until(held, b"[DONE]")
+
+
+def test_large_bodies_on_their_way_are_bounded_and_small_ones_pass(start, upstream):
+    proxy = start(max_body_bytes=1 << 20)
+    big = {"messages": [{"role": "user", "content": "x" * 900_000}]}
+    held = [proxy.raw("silent", **big) for _ in range(2)]
+    upstream.wait_for_calls(2, "silent")
+
+    told = proxy.ask("ok", **big)
+    assert (told.status, told.error["code"]) == (503, "at_capacity")
+    assert int(told.headers["retry-after"]) >= 1
+    assert proxy.ask("ok").status == 200
+
+    for sock in held:
+        sock.close()  # a client that leaves gives its room back
+    until(lambda: proxy.ask("ok", **big).status == 200)
+    proxy.check_nothing_is_left()
+
+
+def test_a_body_gives_its_room_back_when_its_answer_begins(start, upstream):
+    proxy = start(max_body_bytes=1 << 20)
+    big = {"messages": [{"role": "user", "content": "x" * 900_000}]}
+    streams = []
+    for _ in range(4):
+        streams.append(proxy.raw("hold", **big))
+        read_until(streams[-1], b"word0")
+    upstream.release()
+    for sock in streams:
+        read_until(sock, b"[DONE]")
+        sock.close()
 
 
 @pytest.fixture

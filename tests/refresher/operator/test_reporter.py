@@ -153,6 +153,34 @@ def test_a_call_that_fails_is_repeated_and_nothing_is_told_twice(cluster, monkey
     assert cluster.resource.status.condition("Published").status == "True"
 
 
+def test_one_call_that_is_forbidden_holds_up_no_other(cluster):
+    for what in ("find", "secret"):
+        cluster.fail[what] = [ClusterError(403, "forbidden")] * 9
+
+    async def act(made, until):
+        made.see(CR)
+        made.offer(report(), None)
+        await until(lambda: cluster.of("event"))
+
+    run(cluster, act)
+
+    assert cluster.of("event") == ["PublishForbidden"]
+
+
+def test_a_request_that_was_handled_long_ago_stays_so(cluster):
+    before = resource.Status(observed_generation=1, handled_refresh_request="noon")
+    cluster.resource = msgspec.structs.replace(CR, status=before)
+
+    async def act(made, until):
+        made.offer(report(), None)
+        await until(lambda: cluster.of("status"))
+
+    run(cluster, act)
+
+    assert cluster.resource.status.handled_refresh_request == "noon"
+    assert "RefreshRequested" not in cluster.of("event")
+
+
 def test_a_credential_that_is_gone_is_forgotten(cluster):
     async def act(made, until):
         made.offer(report(), None)

@@ -1,0 +1,109 @@
+"""From the original to overlays/max-pvc, in place and without a pause."""
+
+import json
+
+import pytest
+
+import longhorn
+import oauth_standin
+from node import until
+from overlays import (
+    ROOT,
+    Load,
+    kustomization,
+    make_authority,
+    make_inbound_key,
+    proxy_environ,
+    refresher_at,
+    rolled_out,
+)
+
+ORIGINAL = str(ROOT / "tests/cluster/original")
+UPGRADE = "tests/manifests/users/upgrade"
+DEPLOYMENT = "deployment/claude-code-proxy"
+PVC = "pvc/claude-credentials"
+SOON = 200.0  # seconds: within the last minutes of a token's life, when it is renewed
+
+
+@pytest.fixture
+def volume(namespace, tmp_path):
+    """The directory of the node that is the original's volume."""
+    directory = tmp_path / "volume"
+    directory.mkdir(mode=0o755)
+    longhorn.install_driver(namespace)
+    *_, persistent = objects = longhorn.volume(namespace, directory)
+    namespace.apply(*objects)
+    yield directory
+    namespace("delete", "pv", persistent["metadata"]["name"], "--wait=false")
+
+
+@pytest.fixture
+def standin(tmp_path, outside):
+    with oauth_standin.Standin(tmp_path, outside) as running:
+        yield running
+
+
+@pytest.fixture
+def original(namespace, volume, standin):
+    """The original at work, with a login as `kubectl cp` from busybox left it."""
+    login = volume / ".credentials.json"
+    login.write_text(json.dumps(standin.login(access_left=SOON)))
+    login.chmod(0o600)
+    namespace("apply", "--kustomize", ORIGINAL)
+    rolled_out(namespace, DEPLOYMENT)
+    return login
+
+
+@pytest.fixture
+def upgrade(namespace, standin, tmp_path):
+    """The documented kustomization, in the test's world."""
+    make_inbound_key(namespace)
+    make_authority(namespace, standin.ca_file.read_text())
+    return kustomization(
+        tmp_path / "k",
+        UPGRADE,
+        patches=[
+            proxy_environ(ANTHROPIC_API_BASE=standin.url),
+            refresher_at(standin),
+        ],
+    )
+
+
+def test_an_upgrade_in_place_keeps_all_and_answers_throughout(
+    namespace, original, upgrade, standin
+):
+    kept = [uid(namespace, name) for name in (PVC, "service/claude-code-proxy")]
+    old = token(original)
+    load = Load(namespace)
+    load.goes_on()
+
+    namespace("apply", "--kustomize", upgrade)
+    rolled_out(namespace, DEPLOYMENT)
+    namespace.wait("claudecredential/claude", "jsonpath={.status.refreshes}=1")
+    until(lambda: standin.calls[-1].get("access_token") == token(original))
+    answers = load.goes_on()
+
+    assert set(answers) == {"200"}
+    names = (PVC, "service/claude-code-proxy")
+    assert [uid(namespace, name) for name in names] == kept
+    assert token(original) != old
+    assert len(standin.token_calls()) == 1
+    assert original.stat().st_uid == 10001
+
+
+def test_nothing_of_the_originals_deployment_is_left(namespace, original, upgrade):
+    ours = ("--kustomize", upgrade, "--selector=app=claude-code-proxy")
+    namespace("apply", *ours)
+
+    upgraded = namespace.json("get", DEPLOYMENT)["spec"]
+
+    elsewhere = namespace.within("default")
+    assert upgraded == elsewhere.json("apply", *ours, "--dry-run=server")["spec"]
+
+
+def uid(namespace, name):
+    return namespace.json("get", name)["metadata"]["uid"]
+
+
+def token(login):
+    return json.loads(login.read_text())["claudeAiOauth"]["accessToken"]

@@ -1,0 +1,150 @@
+"""overlays/workload-identity: a projected token is all the proxy has."""
+
+import base64
+import json
+import ssl
+
+import pytest
+import trustme
+
+from overlays import (
+    Caller,
+    as_list,
+    kustomization,
+    make_authority,
+    make_inbound_key,
+    pod_patch,
+    rolled_out,
+    why_it_waits,
+)
+from proxy.demo import server
+from proxy.demo.handler import Handler
+
+DEPLOYMENT = "deployment/claude-code-proxy"
+SELECTOR = "app=claude-code-proxy"
+AUDIENCE = "https://api.anthropic.com"
+RULE, ORGANIZATION = "fdrl_test", "org-of-a-test"
+
+
+class Federating(Handler):
+    """The stand-in with a token endpoint, which knows one rule, and with TLS.
+
+    The SDK takes an identity token to no other.
+    """
+
+    asked: list[dict]
+    tls: ssl.SSLContext
+
+    def setup(self):
+        self.request = self.tls.wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def finish(self):
+        super().finish()
+        self.request.close()  # the server knows only the socket under it
+
+    def do_POST(self):  # noqa: N802 - http.server's own word
+        if self.path.startswith("/v1/oauth/token"):
+            self._exchange()
+        else:
+            super().do_POST()
+
+    def _exchange(self):
+        self._begin()
+        asked = json.loads(self._read_body())
+        self.asked.append(asked)
+        if asked["federation_rule_id"] != RULE:
+            self._send_json(400, {"error": "invalid_grant"})
+            return
+        token = {"access_token": "wif-1", "expires_in": 3600, "token_type": "Bearer"}
+        self._send_json(200, token)
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def anthropic(outside, authority, monkeypatch):
+    """The stand-in, where only an exchanged token is accepted."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(outside).configure_cert(tls)
+    monkeypatch.setattr(Federating, "asked", [], raising=False)
+    monkeypatch.setattr(Federating, "tls", tls, raising=False)
+    monkeypatch.setattr(server, "Handler", Federating)
+    with server.serve(outside) as standin:
+        standin.base_url = standin.base_url.replace("http:", "https:")
+        standin.accept_tokens = {"wif-1"}
+        yield standin
+
+
+@pytest.fixture
+def overlay(namespace, anthropic, authority, tmp_path):
+    """Apply it; its ConfigMap is the test's affair."""
+    make_inbound_key(namespace)
+    make_authority(namespace, authority.cert_pem.bytes().decode())
+    where = {
+        "ANTHROPIC_API_BASE": anthropic.base_url,
+        "SSL_CERT_FILE": "/authority/ca.pem",
+    }
+    proxy = {
+        "name": "proxy",
+        "env": as_list(where),
+        "volumeMounts": [{"name": "authority", "mountPath": "/authority"}],
+    }
+    volume = {"name": "authority", "configMap": {"name": "authority"}}
+    patch = pod_patch(
+        "Deployment", "claude-code-proxy", containers=[proxy], volumes=[volume]
+    )
+    folder = kustomization(
+        tmp_path / "k", "kustomize/overlays/workload-identity", patches=[patch]
+    )
+    namespace("apply", "--kustomize", folder)
+
+
+def ids(namespace, rule):
+    namespace(
+        "create", "configmap", "claude-workload-identity",
+        f"--from-literal=federation-rule-id={rule}",
+        f"--from-literal=organization-id={ORGANIZATION}",
+    )  # fmt: skip
+
+
+def test_the_pods_own_token_is_exchanged_and_answers_come(namespace, overlay):
+    ids(namespace, RULE)
+    rolled_out(namespace, DEPLOYMENT)
+
+    answer = Caller(namespace).ask()
+
+    assert answer.status == 200, answer
+    [asked] = Federating.asked
+    assert asked["organization_id"] == ORGANIZATION
+    claims = said_by(asked["assertion"])
+    assert claims["aud"] == [AUDIENCE]
+    account = f"system:serviceaccount:{namespace.namespace}:claude-code-proxy"
+    assert claims["sub"] == account
+
+
+def said_by(token):
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
+def test_without_the_ids_the_pod_waits_and_says_so_and_then_starts(namespace, overlay):
+    why_it_waits(namespace, SELECTOR, 'configmap "claude-workload-identity" not found')
+
+    ids(namespace, RULE)
+
+    rolled_out(namespace, DEPLOYMENT)
+
+
+def test_ids_that_no_rule_has_are_told_to_the_client(namespace, overlay):
+    ids(namespace, "fdrl_...")  # as it stands in the overlay
+    rolled_out(namespace, DEPLOYMENT)
+
+    answer = Caller(namespace).ask()
+
+    assert answer.status == 503
+    assert answer.error["code"] == "no_credentials"
+    assert "check the federation rule" in answer.error["message"]
