@@ -103,6 +103,10 @@ class Stage:
         assert after != due
         return after, time.monotonic() - began
 
+    def newest(self):
+        """The access token that Anthropic gave out last, by its revision."""
+        return revision(self.standin.ledger.newest)
+
     # What the CR says.
 
     @property
