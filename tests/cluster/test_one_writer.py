@@ -134,7 +134,7 @@ def made_again(stage, audit):
     made = [
         instant(entry["stageTimestamp"])
         for entry in entries(stage, audit, "create", "pods")
-        if "statefulset-controller" in entry["user"]["username"]
+        if "statefulset-controller" in entry["user"].get("username", "")
         or "statefulset" in entry.get("userAgent", "")
     ]
     assert len(made) == 1
