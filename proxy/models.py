@@ -143,6 +143,9 @@ class Catalogue:
             self._due = time.monotonic() + AGAIN
             try:
                 found = to_models(self._fetch())
+            except errors.UnavailableError as ex:  # the words are ours: no credential
+                logger.warning("the models list is not to be had: %s", ex.message)
+                return
             except (
                 errors.ProxyError,
                 transport.TransportError,

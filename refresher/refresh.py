@@ -65,11 +65,19 @@ def once(
     view = look(settings, clock(), asked=asked)
     decision = view.decision
     if not isinstance(decision, decide.Run) and not _may_be_running(view):
-        return decision.outcome
+        return _not_saved(settings, decision.outcome) or decision.outcome
     blocked = preflight.inspect(settings)
     if blocked:
         return _blocked(blocked)
     return _alone(settings, stop, clock, asked=asked)
+
+
+def _not_saved(settings: Settings, outcome: Outcome) -> Outcome | None:
+    """Say before anyone logs in that the login could not be saved."""
+    if outcome.kind is not Kind.NO_CREDENTIALS or not settings.config_dir.is_dir():
+        return None
+    blocked = preflight.inspect_volume(settings.config_dir)
+    return _blocked(blocked) if blocked else None
 
 
 def _may_be_running(view: decide.View) -> bool:

@@ -122,6 +122,8 @@ def _ready(
     found = view.found
     match found:
         case credentials.Missing():
+            if around.blocked and not paused:  # a login could not be saved either
+                return Said(False, "Blocked", around.blocked)
             return Said(False, "NoCredentials", _reason(view, found))
         case credentials.Blanked():
             return Said(False, "LoginRequired", _reason(view, found))

@@ -150,8 +150,9 @@ class Answer(NamedTuple):
         return json.loads(self.text)["error"]
 
 
-# What runs in a caller's pod. `ask` prints the status and the body; `load` a line for
-# each completion, over a new connection each, until the pod ends.
+# What runs in a caller's pod: one call, its status and body printed; or calls without
+# end, a line for each. A connection that is kept may find the proxy about to end, which
+# says so and closes it: then, as OpenAI's clients do, the call is made again.
 ASK = """
 import json, sys, urllib.error, urllib.request
 url, key, body = sys.argv[1:]
@@ -172,21 +173,32 @@ with ask(url, key, body) as answer:
         sys.stdout.buffer.flush()
 """
 LOAD = """
-import threading, time
-def call():
+import http.client, threading, time, urllib.parse
+def call(send):
     while True:
         try:
-            with ask(url, key, body) as answer:
-                answer.read()
-                told = str(answer.status)
-        except OSError as ex:
-            told = f"{time.strftime('%X')} {ex!r}"
+            told = str(send())
+        except (OSError, http.client.HTTPException) as ex:
+            told = f"{time.strftime('%X')} {send.__name__}: {ex!r}"
         sys.stdout.write(told + "\\n")  # in one piece: others write too
         sys.stdout.flush()
-        time.sleep(0.05)
-threads = [threading.Thread(target=call) for _ in range(3)]
-for one in threads: one.start()
-for one in threads: one.join()
+        time.sleep(0.1)
+def anew():
+    with ask(url, key, body) as answer:
+        answer.read()
+        return answer.status
+where = urllib.parse.urlsplit(url)
+kept = http.client.HTTPConnection(where.netloc, timeout=30)
+def over_a_kept_connection():
+    headers = {"content-type": "application/json", "authorization": "Bearer " + key}
+    kept.request("POST", where.path + "/chat/completions", body, headers)
+    answer = kept.getresponse()
+    answer.read()
+    if answer.status == 503 and answer.headers["connection"] == "close":
+        return anew()
+    return answer.status
+for send in (anew, anew, over_a_kept_connection):
+    threading.Thread(target=call, args=[send]).start()
 """
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
 
@@ -220,11 +232,44 @@ class Caller:
         return "python3", "-c", ASK + PRINT, url, key, text
 
 
-class Load:
-    """A pod that calls again and again, and notes each call that failed."""
+def stream(*pieces):
+    """A stream for the stand-in: words, and events for which it waits in between."""
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-sonnet-4-6",
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": usage,
+    }
+    block = {"type": "text", "text": ""}
+    yield {"type": "message_start", "message": message}
+    yield {"type": "content_block_start", "index": 0, "content_block": block}
+    for one in pieces:
+        if isinstance(one, str):
+            delta = {"type": "text_delta", "text": one}
+            yield {"type": "content_block_delta", "index": 0, "delta": delta}
+        else:
+            yield one
+    yield {"type": "content_block_stop", "index": 0}
+    end = {"stop_reason": "end_turn", "stop_sequence": None}
+    yield {"type": "message_delta", "delta": end, "usage": usage}
+    yield {"type": "message_stop"}
 
-    def __init__(self, kubectl, url=SERVICE, key=KEY):
+
+class Load:
+    """A pod that calls the Service again and again, and notes each call that failed.
+
+    By its address: names are looked up by others, who may be slow on a busy machine.
+    """
+
+    def __init__(self, kubectl, key=KEY):
         self.kubectl = kubectl
+        service = kubectl.json("get", "service", "claude-code-proxy")
+        url = f"http://{service['spec']['clusterIP']}/v1"
         kubectl.apply(python_pod("load", ASK + LOAD, url, key, json.dumps(HELLO)))
         kubectl.wait("pod/load")
 

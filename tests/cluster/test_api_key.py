@@ -18,6 +18,7 @@ from overlays import (
     proxy_environ,
     rolled_out,
     secret,
+    stream,
     why_it_waits,
 )
 from proxy.demo import server
@@ -69,7 +70,7 @@ def test_without_the_inbound_key_nobody_is_answered(caller, key):
 
 def test_the_services_stream_arrives_while_it_is_made(caller, upstream):
     rest_may_come = threading.Event()
-    upstream.answer_with([*OPENING, rest_may_come, *ENDING])
+    upstream.answer_with(stream("first", rest_may_come, "second"))
 
     with caller.streaming() as lines:
         before = list(itertools.takewhile(lambda line: "first" not in line, lines))
@@ -80,44 +81,6 @@ def test_the_services_stream_arrives_while_it_is_made(caller, upstream):
     assert "[DONE]" not in "".join(before)
     assert "second" in "".join(after)
     assert after[-2:] == ["data: [DONE]\n", "\n"]
-
-
-def _text(words):
-    delta = {"type": "text_delta", "text": words}
-    return {"type": "content_block_delta", "index": 0, "delta": delta}
-
-
-OPENING = [
-    {
-        "type": "message_start",
-        "message": {
-            "id": "msg_1",
-            "type": "message",
-            "role": "assistant",
-            "model": "claude-sonnet-4-6",
-            "content": [],
-            "stop_reason": None,
-            "stop_sequence": None,
-            "usage": {"input_tokens": 1, "output_tokens": 1},
-        },
-    },
-    {
-        "type": "content_block_start",
-        "index": 0,
-        "content_block": {"type": "text", "text": ""},
-    },
-    _text("first"),
-]
-ENDING = [
-    _text("second"),
-    {"type": "content_block_stop", "index": 0},
-    {
-        "type": "message_delta",
-        "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-        "usage": {"output_tokens": 2},
-    },
-    {"type": "message_stop"},
-]
 
 
 def test_without_the_api_keys_secret_the_pod_waits_and_says_so(namespace):

@@ -21,7 +21,9 @@ SLOW = "import os, time; time.sleep(4); os.execvp('claude-proxy', ['claude-proxy
 
 @pytest.fixture
 def here(namespace):
-    """The namespace, with what the sidecar needs."""
+    """A namespace that takes no pod outside of `restricted`, with the sidecar's key."""
+    label = "pod-security.kubernetes.io/enforce=restricted"
+    namespace("label", "namespace", namespace.namespace, label)
     secret(namespace, "anthropic-api-key", **{"api-key": "sk-ant-api03-of-a-test"})
     return namespace
 

@@ -34,7 +34,8 @@ def volume(namespace, tmp_path):
     *_, persistent = objects = longhorn.volume(namespace, directory)
     namespace.apply(*objects)
     yield directory
-    namespace("delete", "pv", persistent["metadata"]["name"], "--wait=false")
+    names = ("storageclass/longhorn", f"pv/{persistent['metadata']['name']}")
+    namespace("delete", *names, "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture

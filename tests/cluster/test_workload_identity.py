@@ -7,6 +7,7 @@ import ssl
 import pytest
 import trustme
 
+from node import until
 from overlays import (
     Caller,
     as_list,
@@ -139,7 +140,7 @@ def test_without_the_ids_the_pod_waits_and_says_so_and_then_starts(namespace, ov
     rolled_out(namespace, DEPLOYMENT)
 
 
-def test_ids_that_no_rule_has_are_told_to_the_client(namespace, overlay):
+def test_ids_that_no_rule_has_are_told_to_the_client_and_in_the_log(namespace, overlay):
     ids(namespace, "fdrl_...")  # as it stands in the overlay
     rolled_out(namespace, DEPLOYMENT)
 
@@ -148,3 +149,4 @@ def test_ids_that_no_rule_has_are_told_to_the_client(namespace, overlay):
     assert answer.status == 503
     assert answer.error["code"] == "no_credentials"
     assert "check the federation rule" in answer.error["message"]
+    until(lambda: "check the federation rule" in namespace("logs", DEPLOYMENT))

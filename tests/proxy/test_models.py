@@ -56,14 +56,17 @@ def test_b9_fallback_is_the_built_in_table_when_anthropic_is_away() -> None:
     assert catalogue.models() == list(capabilities.MODELS)
 
 
-def test_b9_fallback_serves_without_a_credential(
-    make_client: Callable[..., testing.TestClient],
+def test_b9_fallback_serves_without_a_credential_and_the_log_says_why(
+    make_client: Callable[..., testing.TestClient], log_lines: Callable[[], list[dict]]
 ) -> None:
     client = make_client(anthropic_api_key="", claude_credentials_path="/nowhere")
 
     answer = client.simulate_get("/v1/models").json
 
     assert len(answer["data"]) == len(capabilities.MODELS)
+    (line,) = [one for one in log_lines() if one["logger"] == "proxy.models"]
+    assert line["level"] == "warning"
+    assert "/nowhere does not exist: set ANTHROPIC_API_KEY" in line["message"]
 
 
 def test_b9_list_is_cached_and_a_failure_keeps_the_old_one() -> None:

@@ -89,6 +89,14 @@ def test_a_directory_that_cannot_be_written_is_refused(place):
 
 
 @other_user
+def test_one_that_has_no_login_yet_is_told_before_anyone_logs_in(place):
+    volume, path, fake = place
+    path.unlink()
+
+    assert_blocked(as_other_user(volume, fake), fake, "cannot be written")
+
+
+@other_user
 def test_a_directory_that_cannot_be_entered_is_refused(place):
     volume, path, fake = place
     give(path)

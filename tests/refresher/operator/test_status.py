@@ -51,6 +51,13 @@ SUSPENDED = {"spec": Spec(suspend=True)}
         (ALIVE, failed(ALIVE), {}, True, "RefreshFailing"),
         (DEAD, failed(DEAD), {}, False, "RefreshFailing"),
         (credentials.Missing("no file"), FRESH, {}, False, "NoCredentials"),
+        (
+            credentials.Missing("no file"),
+            FRESH,
+            {"blocked": "read-only"},
+            False,
+            "Blocked",
+        ),
         (credentials.Blanked("empty"), FRESH, {}, False, "LoginRequired"),
         (credentials.Malformed("no JSON"), FRESH, {}, False, "InvalidCredentials"),
         (credentials.Unreadable("denied"), FRESH, {}, False, "Blocked"),
