@@ -74,13 +74,14 @@ class AuditLog:
     def entries(self, user=""):
         """The requests that were answered, in order; those of one user, if named.
 
-        A service account's name is `system:serviceaccount:NAMESPACE:NAME`.
+        A service account's name is `system:serviceaccount:NAMESPACE:NAME`. Who was not
+        recognised has none.
         """
         with self._path.open("rb") as file:
             file.seek(self._start)
             lines = file.read().splitlines(keepends=True)
         entries = [json.loads(line) for line in lines if line.endswith(b"\n")]
-        return [one for one in entries if user in {"", one["user"]["username"]}]
+        return [one for one in entries if user in {"", one["user"].get("username")}]
 
 
 def until(condition, *, within=MINUTE, what="it did not come to pass"):

@@ -100,8 +100,12 @@ class Stage:
             what=self.told,
         )
         after = self.status["tokenRevision"]
-        assert after != due
+        assert after != due, "the CR still has the token of before"
         return after, time.monotonic() - began
+
+    def newest(self):
+        """The access token that Anthropic gave out last, by its revision."""
+        return revision(self.standin.ledger.newest)
 
     # What the CR says.
 
@@ -199,7 +203,8 @@ class Stage:
         yield
         for each in who:
             answers = self._answers(each, since, 8)
-            assert [one for one in answers if one["trouble"]] == []
+            failed = [one["trouble"] for one in answers if one["trouble"]]
+            assert not failed, f"{each}: {len(failed)} failed, such as {failed[0]}"
 
     def _answers(self, who, since, good, within=60):
         def enough():
@@ -238,7 +243,8 @@ class Stage:
         now = time.time()
         for app in apps:
             calls = until(lambda app=app: self.calls(app, now), what=f"{app} is silent")
-            assert {used for _, used in calls} == {token}, app
+            used = {each for _, each in calls}
+            assert used == {token}, f"{app} uses {used}, not {token} alone"
 
 
 def instant(text):

@@ -5,16 +5,14 @@ volume, by the neighbour from the overlay's proxy.
 """
 
 import json
-import os
 import secrets
-import subprocess
 import time
 
 import pytest
 
-from login_pod import IMPORT
 from node import until
 from oauth_standin import Behaviour
+from shell import Shell, pasted
 from stage import DUE, revision
 
 EVERYBODY = ("agent", "neighbour")
@@ -29,37 +27,19 @@ spec: {suspend: true}
 """Else a tick of the shipped schedule could come in the middle of a test."""
 
 
-class Shell:
-    """A shell of somebody who works in the namespace."""
+LOGIN = pasted("kubectl run claude-login ")
+IMPORT = LOGIN.replace(" -it ", " -i ").replace(
+    "claude auth login", "claude-refresher import < .credentials.json"
+)
+"""The same with other last words, as the README says."""
 
-    def __init__(self, stage):
-        self.directory = stage.directory
-        config = self.directory / "kubeconfig"
-        config.write_text(stage.kubectl("config", "view", "--raw"))
-        self.environ = {**os.environ, "KUBECONFIG": str(config)}
-        where = f"--namespace={stage.kubectl.namespace}"
-        self.run(f"kubectl config set-context --current {where}")
 
-    def run(self, command):
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=self.directory,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def log_in(self, standin, access_left=28800):
-        """Import a login with the README's command; gives its token's revision."""
-        login = standin.login(access_left)
-        (self.directory / ".credentials.json").write_text(json.dumps(login))
-        assert "installed in /var/lib/claude: " in self.run(IMPORT)
-        return revision(login["claudeAiOauth"]["accessToken"])
+def log_in(stage, shell, access_left=28800):
+    """Import a login with the README's command; gives its token's revision."""
+    login = stage.standin.login(access_left)
+    (shell.directory / ".credentials.json").write_text(json.dumps(login))
+    assert "installed in /var/lib/claude: " in shell.run(IMPORT)
+    return revision(login["claudeAiOauth"]["accessToken"])
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +47,7 @@ def day(empty_stage):
     """The overlay, then a login, then RockBot: in the README's order."""
     stage = empty_stage
     stage.apply(OVERLAY, patches=[{"patch": SUSPENDED}])
-    Shell(stage).log_in(stage.standin)
+    log_in(stage, Shell(stage.kubectl, stage.directory))
     stage.apply(
         "tests/cluster/agent",
         components=[
@@ -87,7 +67,7 @@ def stage(day):
 
 @pytest.fixture
 def shell(stage):
-    return Shell(stage)
+    return Shell(stage.kubectl, stage.directory)
 
 
 @pytest.fixture
@@ -146,7 +126,7 @@ def test_a_tick_renews_and_the_proxy_serves_the_new_token(
     stage, shell, every_minute, audit
 ):
     before = len(stage.standin.token_calls())
-    due = shell.log_in(stage.standin, DUE)
+    due = log_in(stage, shell, DUE)
     for app in PROXIES:
         stage.uses(app, due)
     with stage.nobody_notices(*EVERYBODY):
@@ -166,12 +146,12 @@ def test_a_tick_renews_and_the_proxy_serves_the_new_token(
     [renewed] = {used for app in PROXIES for _, used in stage.calls(app, after)}
     assert renewed != due
     ours = f"system:serviceaccount:{stage.kubectl.namespace}:"
-    asked = [one["user"]["username"] for one in audit.entries()]
+    asked = [one["user"].get("username", "") for one in audit.entries()]
     assert [user for user in asked if user.startswith(ours)] == []
 
 
 def test_a_job_that_is_not_due_starts_no_cli(stage, shell):
-    token = shell.log_in(stage.standin, 3600)
+    token = log_in(stage, shell, 3600)
     before = len(cli_calls(stage))
     with stage.nobody_notices(*EVERYBODY):
         job, code, log = run_a_job(stage)
@@ -185,7 +165,7 @@ def test_a_job_that_is_not_due_starts_no_cli(stage, shell):
 
 def test_a_lost_login_fails_the_job_in_words_until_a_person_logs_in(stage, shell):
     stage.standin.behaviour = Behaviour(status=400, error="invalid_grant")
-    shell.log_in(stage.standin, DUE)
+    log_in(stage, shell, DUE)
 
     job, code, log = run_a_job(stage)
     calls = len(cli_calls(stage))
@@ -200,7 +180,29 @@ def test_a_lost_login_fails_the_job_in_words_until_a_person_logs_in(stage, shell
     stage.kubectl.wait(f"job/{job}", "condition=Failed")
 
     stage.standin.behaviour = Behaviour()
-    token = shell.log_in(stage.standin)
+    token = log_in(stage, shell)
     assert run_a_job(stage)[1] == 0
     for app in PROXIES:
         stage.uses(app, token)
+
+
+def test_a_person_logs_in_by_the_readmes_command(stage, shell):
+    command = LOGIN
+    for here, more in (  # the way to the stand-in, as a company's proxy would need it
+        ("--restart=Never", f"--env=HTTPS_PROXY={stage.standin.url}"),
+        ("--restart=Never", "--env=NODE_EXTRA_CA_CERTS=/etc/world/ca.pem"),
+        ('"volumeMounts": [', '{"name": "world", "mountPath": "/etc/world"},'),
+        ('"volumes": [', '{"name": "world", "configMap": {"name": "world"}},'),
+    ):
+        assert command.count(here) == 1
+        command = command.replace(here, f"{here} {more}")
+
+    shown = shell.answer(command, "Paste code here", stage.standin.ledger.code())
+
+    assert "https://claude.ai/oauth/authorize" in shown
+    assert "Login successful." in shown
+    assert run_a_job(stage)[2].startswith("NotDue: ")
+    after = time.time()
+    stage.answered(*EVERYBODY)
+    [token] = {used for app in PROXIES for _, used in stage.calls(app, after)}
+    assert token == stage.newest()

@@ -9,7 +9,9 @@ import time
 
 import pytest
 
+from node import until
 from oauth_standin import Behaviour
+from shell import Shell, pasted
 from stage import DUE, REFRESHER, instant
 
 EVERYBODY = ("agent", "neighbour")
@@ -67,6 +69,24 @@ def test_the_columns_tell_of_a_renewal(stage):
     assert instant(columns["EXPIRES"]) - instant(columns["NEXT"]) == 240
     assert columns["LAST"] in {f"{seconds}s" for seconds in range(20)}
     assert ("Normal", "Refreshed") in stage.events(since)
+
+
+def test_a_person_logs_in_by_the_readmes_command(stage):
+    shell = Shell(stage.kubectl, stage.directory)
+    since = time.time()
+
+    shown = shell.answer(
+        pasted(f"kubectl exec -it {REFRESHER} "),
+        "Paste code here",
+        stage.standin.ledger.code(),
+    )
+
+    assert "https://claude.ai/oauth/authorize" in shown
+    assert "Login successful." in shown
+    until(lambda: stage.status["tokenRevision"] == stage.newest(), within=10)
+    stage.becomes("Ready", "True", "TokenValid")
+    assert ("Normal", "CredentialsChanged") in stage.events(since)
+    stage.uses_only(stage.newest(), "agent", "claude-code-proxy")
 
 
 def test_a_failing_renewal_is_told_and_harms_nobody(stage):

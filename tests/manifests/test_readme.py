@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 
-import login_pod
 from rendered import OVERLAYS, ROOT, Render, Rendered, kubectl
 
 README = (ROOT / "README.md").read_text()
@@ -39,10 +38,6 @@ def test_every_overlay_and_component_is_told() -> None:
 
     for name in [*OVERLAYS, *components]:
         assert f"`{name}`" in README, name
-
-
-def test_the_login_where_no_refresher_stands_is_the_one_that_is_tested() -> None:
-    assert login_pod.LOGIN in README
 
 
 @pytest.fixture

@@ -38,7 +38,10 @@ class Ledger:
         self._lock = threading.Lock()
         self._refresh: dict[str, bool] = {}  # token -> was it used
         self._access: dict[str, float] = {}  # token -> when it ends
+        self._codes: set[str] = set()
         self.reused = 0
+        self.newest = ""
+        """The access token that was given out last."""
 
     def login(self, access_left: float) -> tuple[str, str, float]:
         """Begin a login whose access token ends in `access_left` seconds."""
@@ -52,8 +55,25 @@ class Ledger:
         )
         ends = time.time() + access_left
         self._access[access] = ends
+        self.newest = access
         self._refresh[refresh] = False
         return access, refresh, ends
+
+    def code(self) -> str:
+        """Give what a browser shows after a login, a code and a state; it works once."""
+        code = secrets.token_hex(12)
+        with self._lock:
+            self._codes.add(code)
+        return code + "#state"
+
+    def redeem(self, code: str, behaviour: Behaviour) -> dict[str, object] | None:
+        """Begin the login of a code. None: it is unknown or was used before."""
+        with self._lock:
+            if code not in self._codes:
+                return None
+            self._codes.remove(code)
+            access, refresh, _ = self._issue(behaviour.expires_in)
+        return _answer(behaviour, access, refresh)
 
     def exchange(self, refresh: str, behaviour: Behaviour) -> dict[str, object] | None:
         """Spend a refresh token. None: it is unknown or was used before."""
@@ -65,18 +85,24 @@ class Ledger:
                 return None
             self._refresh[refresh] = behaviour.rotate
             access, successor, _ = self._issue(behaviour.expires_in)
-        answer: dict[str, object] = {
-            "token_type": "Bearer",
-            "access_token": access,
-            "expires_in": behaviour.expires_in,
-        }
-        if behaviour.rotate:
-            answer["refresh_token"] = successor
-        if behaviour.scope:
-            answer["scope"] = " ".join(SCOPES)
-        return answer
+        return _answer(behaviour, access, successor if behaviour.rotate else None)
 
     def accepts(self, access: str) -> bool:
         """Say whether the API takes this access token now."""
         with self._lock:
             return self._access.get(access, 0) > time.time()
+
+
+def _answer(
+    behaviour: Behaviour, access: str, refresh: str | None
+) -> dict[str, object]:
+    answer: dict[str, object] = {
+        "token_type": "Bearer",
+        "access_token": access,
+        "expires_in": behaviour.expires_in,
+    }
+    if refresh:
+        answer["refresh_token"] = refresh
+    if behaviour.scope:
+        answer["scope"] = " ".join(SCOPES)
+    return answer

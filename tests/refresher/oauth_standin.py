@@ -9,7 +9,8 @@ other host. A client is pointed at it as at any company's proxy:
 The API paths also answer plain HTTP, for a client with `ANTHROPIC_BASE_URL`.
 
 Refresh tokens work once (`single_use`), a replaced access token is honoured until its
-own expiry, and `Behaviour` makes the token endpoint late, silent or refusing.
+own expiry, and `Behaviour` makes the token endpoint late, silent or refusing. It has no
+page to log in on: `ledger.code()` is what a browser would show there.
 
 In a test:     with Standin(tmp_path) as standin: standin.behaviour = Behaviour(status=429)
 As a program:  python oauth_standin.py --directory DIR [--host H] [--port P], then
@@ -38,6 +39,11 @@ from oauth_ledger import SCOPES, Behaviour, Ledger
 
 OAUTH_HOST = "platform.claude.com"
 API_HOST = "api.anthropic.com"
+GRANTS = {
+    "refresh_token": ("refresh_token",),
+    "authorization_code": ("code", "code_verifier", "redirect_uri"),
+}
+"""What the token endpoint is asked for, and what such a request holds."""
 
 
 class Standin:
@@ -181,11 +187,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._json(behaviour.status, {"error": behaviour.error}, record=False)
             return
         problem = self._problem(body)
-        answer = (
-            None
-            if problem
-            else standin.ledger.exchange(str(body["refresh_token"]), behaviour)
-        )
+        answer = None if problem else self._grant(body, behaviour)
         standin.closing.wait(behaviour.delay)
         call["status"] = HTTPStatus.OK if answer else HTTPStatus.BAD_REQUEST
         self._json(
@@ -197,11 +199,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _problem(self, body: dict[str, object]) -> str | None:
         if self.headers.get_content_type() != "application/json":
             return "invalid_request"
-        if body.get("grant_type") != "refresh_token":
+        needed = GRANTS.get(str(body.get("grant_type")))
+        if needed is None:
             return "unsupported_grant_type"
-        if not body.get("client_id") or not body.get("refresh_token"):
+        if not all(body.get(name) for name in ("client_id", *needed)):
             return "invalid_request"
         return None
+
+    def _grant(
+        self, body: dict[str, object], behaviour: Behaviour
+    ) -> dict[str, object] | None:
+        ledger = self.server.standin.ledger
+        if body["grant_type"] == "authorization_code":
+            return ledger.redeem(str(body["code"]), behaviour)
+        return ledger.exchange(str(body["refresh_token"]), behaviour)
 
     def _messages(self, body: dict[str, object]) -> None:
         standin = self.server.standin

@@ -87,6 +87,25 @@ def test_a_request_that_is_not_a_renewal_spends_nothing(standin, changes):
     assert renew(standin, refresh_token)[0] == 200
 
 
+def test_a_code_begins_one_login(standin):
+    code = {
+        "grant_type": "authorization_code",
+        "client_id": "test",
+        "code": standin.ledger.code().partition("#")[0],
+        "code_verifier": "not looked at",
+        "redirect_uri": "not looked at",
+    }
+
+    host, path = oauth_standin.OAUTH_HOST, "/v1/oauth/token"
+    status, login = ask(standin, host, "POST", path, code)
+
+    assert status == 200
+    assert message(standin, login["access_token"]) == 200
+    assert renew(standin, login["refresh_token"])[0] == 200
+    again = ask(standin, host, "POST", path, code)
+    assert again == (400, {"error": "invalid_grant"})
+
+
 def test_each_behaviour_shows(standin):
     _, token = tokens(standin)
     standin.behaviour = Behaviour(status=429, error="rate_limited")

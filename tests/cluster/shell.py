@@ -1,0 +1,86 @@
+"""A person's shell in a namespace: what the README says is pasted as it stands there."""
+
+import os
+import pty
+import select
+import subprocess
+import time
+from pathlib import Path
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def pasted(begin):
+    """The README's command that begins so, with all its lines."""
+    _, found, rest = README.partition(f"\n{begin}")
+    assert found, f"the README has no such command: {begin}"
+    command, *more = (begin + rest).splitlines()
+    while command.endswith("\\") or command.count("'") % 2:
+        command += "\n" + more.pop(0)
+    return command
+
+
+class Shell:
+    def __init__(self, kubectl, directory):
+        self.directory = directory
+        config = directory / "kubeconfig"
+        config.write_text(kubectl("config", "view", "--raw"))
+        self.environ = {**os.environ, "KUBECONFIG": str(config), "TERM": "dumb"}
+        self.run(
+            f"kubectl config set-context --current --namespace={kubectl.namespace}"
+        )
+
+    def run(self, command):
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.directory,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def answer(self, command, question, answer, within=90):
+        """Run a command that asks something on a terminal, and type the answer.
+
+        Gives all that the terminal showed.
+        """
+        ours, theirs = pty.openpty()
+        shown = b""
+        with subprocess.Popen(
+            ["bash", "-c", command],
+            cwd=self.directory,
+            env=self.environ,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        ) as process:
+            os.close(theirs)
+            end = time.monotonic() + within
+            try:
+                while data := read(ours, end):
+                    shown += data
+                    if answer and question.encode() in shown:
+                        os.write(ours, answer.encode() + b"\r")
+                        answer = None
+                assert time.monotonic() < end, shown.decode(errors="replace")
+                assert process.wait(timeout=10) == 0, shown.decode(errors="replace")
+            finally:
+                process.kill()
+                os.close(ours)
+        return shown.decode(errors="replace")
+
+
+def read(terminal, end):
+    """What it shows next; nothing when all who write to it have gone, or it is late."""
+    if not select.select([terminal], [], [], max(0.0, end - time.monotonic()))[0]:
+        return b""
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # how Linux says that it was closed
+        return b""
