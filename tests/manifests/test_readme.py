@@ -21,7 +21,9 @@ FOLDERS = sorted(
         folder
         for kind, text in BLOCKS
         if kind == "sh"
-        for folder in re.findall(r"kubectl apply .*-k (\S+)", text)
+        for folder in re.findall(
+            r"kubectl apply .*-k ((?:kustomize|manifests)\S*)", text
+        )
     }
 )
 
