@@ -7,17 +7,16 @@ where Anthropic's hosts are.
 
 import hashlib
 import json
-import os
 import re
+import secrets
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 from node import until
 from oauth_standin import Behaviour
+from overlays import kustomization
 
-ROOT = Path(__file__).parents[2]
 REFRESHER = "claude-refresher-0"
 SECRET = "claude-access-token"
 DUE = 200
@@ -44,21 +43,13 @@ class Stage:
 
     def apply(self, *resources, components=(), patches=()):
         """Apply these folders of the project together, as a kustomization of ours."""
-        folder = self.directory / "kustomization"
-        folder.mkdir(exist_ok=True)
-
-        def there(path):
-            return os.path.relpath(ROOT / path, folder)
-
-        kustomization = {
-            "resources": [there(path) for path in resources],
-            "components": [
-                there(path) for path in (*components, "tests/cluster/world")
-            ],
-            "patches": list(patches),
-        }
-        (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
-        self.kubectl("apply", "--kustomize", str(folder))
+        folder = kustomization(
+            self.directory / f"kustomization-{secrets.token_hex(4)}",
+            *resources,
+            components=[*components, "tests/cluster/world"],
+            patches=patches,
+        )
+        self.kubectl("apply", "--kustomize", folder)
 
     def rolled_out(self, *names):
         for name in names:
