@@ -24,7 +24,7 @@ SHELLS = ("bash", "dash")  # `sh` is a link to the second
 
 
 def pod(name, image, *args, uid=10001, environ=None, **container):
-    """A pod of one container, with nothing to write to but /tmp."""
+    """A pod of one container, with nothing to write to but /tmp and a login's volume."""
     blocked = [
         {"name": "nothing", "mountPath": f"/usr/bin/{shell}", "subPath": "nothing"}
         for shell in SHELLS
@@ -59,12 +59,17 @@ def pod(name, image, *args, uid=10001, environ=None, **container):
                         "capabilities": {"drop": ["ALL"]},
                         "readOnlyRootFilesystem": True,
                     },
-                    "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *blocked],
+                    "volumeMounts": [
+                        {"name": "tmp", "mountPath": "/tmp"},
+                        {"name": "login", "mountPath": "/var/lib/claude"},
+                        *blocked,
+                    ],
                 }
                 | container
             ],
             "volumes": [
                 {"name": "tmp", "emptyDir": {}},
+                {"name": "login", "emptyDir": {}},
                 {"name": "nothing", "configMap": {"name": "nothing"}},
             ],
         },
@@ -301,8 +306,8 @@ def test_an_image_holds_no_certificate_of_the_build_machine(contents, which):
 
 @both
 def test_its_user_owns_and_may_write_nothing_but_places_for_volumes(contents, which):
-    for_anyone = {"/run/lock", "/tmp", "/var/tmp", "/var/lock"}
-    volumes = {"/home/claude", "/var/lib/claude"} if which == "refresher" else set()
+    for_anyone = {"/run/lock", "/tmp", "/var/tmp", "/var/lock", "/var/lib/claude"}
+    volumes = {"/home/claude"} if which == "refresher" else set()
 
     def writable(uid, gid, mode):
         link = mode & 0o170000 == 0o120000
