@@ -212,7 +212,15 @@ class Caller:
         kubectl.wait("pod/caller")
 
     def ask(self, url=SERVICE, key=KEY, **body):
-        done = self.kubectl.run("exec", "caller", "--", *self._words(url, key, body))
+        """Call; a name that the busy node cannot look up just now is asked for again."""
+
+        def answered():
+            done = self.kubectl.run(
+                "exec", "caller", "--", *self._words(url, key, body)
+            )
+            return None if "Temporary failure in name" in done.stderr else done
+
+        done = until(answered)
         status, _, text = done.stdout.partition("\n")
         return Answer(int(status or 0), text or done.stderr)
 
