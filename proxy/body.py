@@ -25,9 +25,7 @@ _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 _WRONG_TAG = re.compile(r"Invalid (?:value|enum value) '.*'", re.DOTALL)
 
 
-def read(
-    req: falcon.Request, limit: int, reserve: Callable[[int], bool] = lambda _: True
-) -> bytes:
+def read(req: falcon.Request, limit: int, reserve: Callable[[int], bool]) -> bytes:
     """The whole body, at most ``limit`` bytes.
 
     ``reserve`` is asked for room before bytes are read, for all of them where the length

@@ -176,6 +176,7 @@ def fetcher(
     """How the catalogue asks; raises ``ProxyError`` and ``TransportError``."""
 
     def fetch() -> bytes:
+        """Ask once, with the credential of now."""
         headers = calls.headers(credential.token())
         with watch.guard(None, PROMPTLY) as guarded:
             try:

@@ -65,6 +65,7 @@ class _Maker:
         self._every = every
 
     def make(self, schema: object, depth: int) -> object:
+        """Make a value for a schema that lies `depth` schemas deep."""
         if not isinstance(schema, dict) or depth > _MAX_DEPTH:
             return None
         for key in ("const", "default"):

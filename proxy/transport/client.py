@@ -60,6 +60,7 @@ class _Stream(httpcore2.NetworkStream):
         self._used = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read what is there, while the guard may cut the socket."""
         call: _Call = _current.call
         call.ended = True
         call.watch.attach(self._inner.get_extra_info("socket"))

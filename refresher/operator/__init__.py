@@ -14,7 +14,8 @@ The map, from the edge to the centre. A module imports only from lines below its
     scheduler | reporter
     cluster     the only API calls
     objects     pure: the Secret, the events, the pods' annotation
-    status      pure: what the CR says, and which events follow from a change
+    events      pure: which events follow from a change of the status
+    status      pure: what the CR says
     resource    pure: the ClaudeCredential as a value
 
 kopf's timers, daemons and create or update handlers are not used: they put a finalizer

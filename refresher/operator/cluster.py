@@ -19,6 +19,7 @@ from kubernetes.client.exceptions import ApiException
 
 from refresher.credentials import Credential
 from refresher.operator import objects
+from refresher.operator.events import Event
 from refresher.operator.resource import (
     CONSUMER_LABEL,
     GROUP,
@@ -28,7 +29,6 @@ from refresher.operator.resource import (
     Resource,
     parse,
 )
-from refresher.operator.status import Event
 from refresher.settings import Settings
 
 _TIMEOUT = (5, 10)  # seconds to connect, and to read

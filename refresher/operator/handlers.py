@@ -101,6 +101,7 @@ class _Operator:
         self._reporter.offer(report, handled)
 
     async def run(self) -> None:
+        """Serve health, and run kopf until a signal or a part that failed."""
         try:
             await self._health.start(self._settings.health_port)
         except OSError as ex:

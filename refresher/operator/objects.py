@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from refresher.credentials import Credential
+from refresher.operator.events import Event
 from refresher.operator.resource import (
     GROUP,
     KIND,
@@ -12,7 +13,6 @@ from refresher.operator.resource import (
     VERSION,
     Resource,
 )
-from refresher.operator.status import Event
 
 FIELD_MANAGER = "claude-refresher"
 

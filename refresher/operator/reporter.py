@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from refresher import refresh
-from refresher.operator import status
+from refresher.operator import events, status
 from refresher.operator.cluster import Cluster, ClusterError
 from refresher.operator.resource import Publish, Resource, Status
 from refresher.operator.status import Said
@@ -69,7 +69,7 @@ class Reporter:
         self._handled: str | None = None
         self._written = Status()
         self._published: tuple[Said, _Secret | None] | None = None
-        self._events: collections.deque[tuple[status.Event, datetime]] = (
+        self._events: collections.deque[tuple[events.Event, datetime]] = (
             collections.deque(maxlen=32)
         )
         self._wake = asyncio.Event()
@@ -246,7 +246,7 @@ class Reporter:
                 raise
             self._take(None)
             return
-        told = status.events(self._written, after, renewing=report.renewing)
+        told = events.between(self._written, after, renewing=report.renewing)
         self._events.extend((event, now) for event in told)
         self._written = after
 

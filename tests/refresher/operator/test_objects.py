@@ -8,8 +8,8 @@ import pytest
 
 from logins import NOW, credential
 from refresher.operator import objects, resource
+from refresher.operator.events import Event
 from refresher.operator.resource import Publish, Spec, Status
-from refresher.operator.status import Event
 
 FOUND = credential(left=3600, access="sk-access", refresh="sk-refresh")
 BODY = {

@@ -7,9 +7,10 @@ import pytest
 
 from logins import NOW, credential, make_settings
 from refresher import credentials, decide, state
-from refresher.operator import status
+from refresher.operator import events, status
+from refresher.operator.events import Event
 from refresher.operator.resource import Spec, Status
-from refresher.operator.status import Around, Event, Said
+from refresher.operator.status import Around, Said
 from refresher.outcome import Kind, Outcome
 from refresher.settings import Command
 
@@ -200,7 +201,7 @@ RENEWED = state.State(refreshes=1, refreshed_at=NOW)
 def reasons(*steps):
     """The events' reasons on the way through some statuses, the last step's only."""
     *_, before, after = steps
-    return [(event.type, event.reason) for event in status.events(before, after)]
+    return [(event.type, event.reason) for event in events.between(before, after)]
 
 
 def test_a_quiet_day_has_no_event():
@@ -221,7 +222,7 @@ def test_a_verified_renewal_is_an_event():
     before = build(describe(DEAD), published=HELD)
     after = build(describe(other, RENEWED), before, HELD)
 
-    assert status.events(before, after) == [
+    assert events.between(before, after) == [
         Event(
             "Normal",
             "Refreshed",
@@ -238,7 +239,7 @@ def test_a_token_that_changes_while_a_try_runs_is_told_at_the_trys_end():
     between = build(running, before)
     after = build(describe(other, RENEWED), between)
 
-    assert status.events(before, between, renewing=running.renewing) == []
+    assert events.between(before, between, renewing=running.renewing) == []
     assert reasons(between, after) == [("Normal", "Refreshed")]
 
 
@@ -306,7 +307,7 @@ def test_a_handled_request_is_told_with_what_came_of_it():
     before = build(describe(ALIVE))
     after = build(describe(ALIVE), before, handled="now")
 
-    assert status.events(before, after) == [
+    assert events.between(before, after) == [
         Event(
             "Normal",
             "RefreshRequested",
