@@ -51,6 +51,18 @@ class Stage:
         )
         self.kubectl("apply", "--kustomize", folder)
 
+    def with_agents(self, token):
+        """Apply what asks for completions all the time; `token` names a component."""
+        components = [f"kustomize/components/{name}" for name in ("sidecar", token)]
+        self.apply("tests/cluster/agent", components=components)
+
+    def is_well(self):
+        """Begin a login on a stand-in that behaves, and wait until all say so."""
+        self.standin.behaviour = Behaviour()
+        self.log_in()
+        self.becomes("Ready", "True", "TokenValid")
+        self.kubectl.wait(f"pod/{REFRESHER}")
+
     def rolled_out(self, *names):
         for name in names:
             self.kubectl.wait(f"deployment/{name}", "condition=Available", within=120)

@@ -48,13 +48,7 @@ def day(empty_stage):
     stage = empty_stage
     stage.apply(OVERLAY, patches=[{"patch": SUSPENDED}])
     log_in(stage, Shell(stage.kubectl, stage.directory))
-    stage.apply(
-        "tests/cluster/agent",
-        components=[
-            "kustomize/components/sidecar",
-            "kustomize/components/token-from-pvc",
-        ],
-    )
+    stage.with_agents("token-from-pvc")
     stage.rolled_out("claude-code-proxy", *EVERYBODY)
     return stage
 

@@ -24,13 +24,7 @@ def day(empty_stage):
     stage.apply("kustomize/overlays/max-pvc")
     stage.started()
     stage.log_in()
-    stage.apply(
-        "tests/cluster/agent",
-        components=[
-            "kustomize/components/sidecar",
-            "kustomize/components/token-from-pvc",
-        ],
-    )
+    stage.with_agents("token-from-pvc")
     stage.rolled_out("claude-code-proxy", *EVERYBODY)
     return stage
 
@@ -38,10 +32,7 @@ def day(empty_stage):
 @pytest.fixture
 def stage(day):
     """The same with a login that is well, at the beginning of each test."""
-    day.standin.behaviour = Behaviour()
-    day.log_in()
-    day.becomes("Ready", "True", "TokenValid")
-    day.kubectl.wait(f"pod/{REFRESHER}")
+    day.is_well()
     day.answered(*EVERYBODY)
     return day
 

@@ -26,13 +26,7 @@ def day(empty_stage):
     stage = empty_stage
     stage.apply(OVERLAY)
     stage.apply("tests/cluster/reader")
-    stage.apply(
-        "tests/cluster/agent",
-        components=[
-            "kustomize/components/sidecar",
-            "kustomize/components/token-from-secret",
-        ],
-    )
+    stage.with_agents("token-from-secret")
     stage.started()
     stage.log_in()
     stage.rolled_out("claude-code-proxy", "reader", *EVERYBODY)

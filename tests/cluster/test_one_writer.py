@@ -62,10 +62,7 @@ def day(empty_stage):
 @pytest.fixture
 def stage(day):
     """A login that is well, and a pod that is ready."""
-    day.standin.behaviour = Behaviour()
-    day.log_in()
-    day.becomes("Ready", "True", "TokenValid")
-    day.kubectl.wait(f"pod/{REFRESHER}")
+    day.is_well()
     return day
 
 
