@@ -52,7 +52,9 @@ def among_mounts(script):
 def why_no_other_user():
     if os.geteuid() != 0 or not shutil.which("setpriv"):
         return "needs root and setpriv, to run as another user"
-    reach = [*AS_OTHER_USER, sys.executable, "-c", "import refresher.__main__"]
+    # By way of `env`: what setpriv itself starts still has root's way through folders.
+    python = ["env", sys.executable, "-c", "import refresher.__main__"]
+    reach = [*AS_OTHER_USER, *python]
     if subprocess.run(reach, cwd="/", capture_output=True, check=False).returncode:
         return "another user cannot reach this checkout"
     return None
