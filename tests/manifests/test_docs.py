@@ -1,4 +1,4 @@
-"""What the README tells people to apply is there, and does what it says."""
+"""What the document tells people to apply is there, and does what it says."""
 
 import re
 import shutil
@@ -11,8 +11,8 @@ import yaml
 
 from rendered import OVERLAYS, ROOT, Render, Rendered, kubectl
 
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+DOCUMENT = (ROOT / "docs/kubernetes.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
 YAML = [yaml.safe_load(text) for kind, text in BLOCKS if kind == "yaml"]
 KUSTOMIZATIONS = [each for each in YAML if each.get("kind") == "Kustomization"]
 PATCHES = [each for each in YAML if each.keys() == {"patches"}]
@@ -39,7 +39,7 @@ def test_every_overlay_and_component_is_told() -> None:
     components = [path.name for path in (ROOT / "kustomize/components").iterdir()]
 
     for name in [*OVERLAYS, *components]:
-        assert f"`{name}`" in README, name
+        assert f"`{name}`" in DOCUMENT, name
 
 
 @pytest.fixture
