@@ -1,4 +1,4 @@
-"""The documents hold together: every link leads somewhere."""
+"""The documents hold together: links lead somewhere, the README's commands are run."""
 
 import re
 from pathlib import Path
@@ -51,3 +51,36 @@ def test_every_document_is_linked_from_the_readme() -> None:
     linked = {path for document, path, _ in links() if document == "README.md"}
 
     assert {f"docs/{path.name}" for path in ROOT.glob("docs/*.md")} <= linked
+
+
+COMMANDS = {
+    r"claude-proxy demo$": ".ci/newcomer",
+    r"^curl ": ".ci/newcomer",
+    r"bin/pytest": ".ci/newcomer",
+    r"bin/claude-proxy$": "tests/proxy/e2e/test_readme.py",
+    r"^kubectl create ": "tests/manifests/test_docs.py",
+    r"^kubectl apply ": "tests/manifests/test_docs.py",
+}
+"""How the README's commands are found, and the file that finds and runs them so."""
+
+
+def commands() -> list[str]:
+    """The commands of the README's ``sh`` blocks; a continued one is one command."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return "".join(blocks).replace("\\\n", "").splitlines()
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_of_the_readme_is_run_by_a_test(command: str) -> None:
+    runs = [pattern for pattern in COMMANDS if re.search(pattern, command)]
+
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize("pattern", COMMANDS)
+def test_who_runs_a_command_of_the_readme_looks_for_it(pattern: str) -> None:
+    runner = (ROOT / COMMANDS[pattern]).read_text(encoding="utf-8")
+
+    assert pattern in runner
+    assert any(re.search(pattern, command) for command in commands())
