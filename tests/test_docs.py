@@ -84,3 +84,19 @@ def test_who_runs_a_command_of_the_readme_looks_for_it(pattern: str) -> None:
 
     assert pattern in runner
     assert any(re.search(pattern, command) for command in commands())
+
+
+def test_every_lane_is_described() -> None:
+    text = (ROOT / "docs/development.md").read_text(encoding="utf-8")
+
+    assert [
+        path.name for path in ROOT.glob(".ci/*") if f"`.ci/{path.name}`" not in text
+    ] == []
+
+
+def test_every_folder_is_on_the_map() -> None:
+    text = (ROOT / "docs/development.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([\w.]+)/` \|", text, re.MULTILINE))
+
+    assert all((ROOT / name).is_dir() for name in listed)
+    assert {"proxy", "refresher", "manifests", "kustomize", "tests", "docs"} <= listed
