@@ -24,7 +24,7 @@ def main() -> None:
         choices=["serve", "demo"],
         default="serve",
         help="serve: in front of Anthropic (the default); demo: in front of a built-in "
-        "stand-in that needs no key and says so in its answers",
+        "answerer that needs no key and says that it is not Claude",
     )
     mode: str = parser.parse_args().mode
     try:
@@ -37,10 +37,10 @@ def main() -> None:
 
 
 def start_demo(config: settings.Settings) -> str:
-    """Start the stand-in and point this process's environment at it.
+    """Start the built-in demo and point this process's environment at it.
 
-    It ends with this process, whose end closes its standard input. Gives the words to
-    say when the proxy listens.
+    The demo ends with this process, whose end closes its standard input. Gives the words
+    to say when the proxy listens.
     """
     demo = subprocess.Popen(  # lives as long as this process
         [sys.executable, "-m", "proxy.demo"],
@@ -53,7 +53,7 @@ def start_demo(config: settings.Settings) -> str:
     os.environ |= {
         "ANTHROPIC_API_KEY": "demo",
         "ANTHROPIC_API_BASE": base_url,
-        "NO_PROXY": "127.0.0.1",  # the stand-in is not behind anybody's proxy
+        "NO_PROXY": "127.0.0.1",  # the demo is not behind anybody's proxy
     }
     host = "127.0.0.1" if config.host in {"0.0.0.0", "::"} else config.host  # noqa: S104 - compared, not bound
     return _welcome(host, config.port)
@@ -61,7 +61,7 @@ def start_demo(config: settings.Settings) -> str:
 
 def _welcome(host: str, port: int) -> str:
     return f"""\
-claude-proxy demo: a built-in stand-in answers, not Claude. Ask it:
+claude-proxy demo: the built-in demo answers, not Claude. Ask it:
 
   curl http://{host}:{port}/v1/chat/completions -H 'content-type: application/json' \\
     -d '{{"messages": [{{"role": "user", "content": "Hello"}}]}}'
