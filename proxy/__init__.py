@@ -2,7 +2,7 @@
 
 The map, from the rim to the centre; imports run downwards only (pyproject.toml):
 
-    __main__          the command: serve, or demo in front of the built-in stand-in
+    __main__          the command: serve, or demo in front of the built-in demo
     gunicorn_conf     the server's settings; worker, connection: our worker class
     wsgi, app         construct, inject, route; the one rendering of errors
     chat              a completion: admit, read, translate, call, answer, tell
@@ -16,5 +16,5 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     capabilities      what each model takes: one table
     schema, sse       both APIs' wire types; event streams
     settings, errors  what everything else knows
-    demo              a strict stand-in for the Messages API, apart from all the above
+    demo              a small answerer in Anthropic's wire format, apart from all the above
 """
