@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generated import ANY, FIELDS, GOOD, MESSAGES, merged
-from proxy.demo import server
+from standin import server
 
 CLIENTS_OWN = {
     "model.unknown",  # the upstream says which models exist

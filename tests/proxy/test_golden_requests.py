@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from falcon import testing
 
-from proxy.demo import server
+from standin import server
 from translating import golden_text
 
 GOLDEN = Path(__file__).parent / "golden"

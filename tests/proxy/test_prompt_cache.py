@@ -5,7 +5,7 @@ from pathlib import Path
 
 from falcon import testing
 
-from proxy.demo import server
+from standin import server
 
 CONVERSATION = [
     "agent-turn-2", "agent-turn-2-loop-1", "agent-turn-2-loop-2",

@@ -15,9 +15,9 @@ from falcon import testing
 
 from answering import as_data, chunks_of, completion_of, events_of
 from proxy import sse
-from proxy.demo import server
 from proxy.schema import messages_response
 from proxy.translate import response
+from standin import server
 
 ANSWERS = Path(__file__).parent / "golden" / "answers"
 HI = {"messages": [{"role": "user", "content": "Hi"}]}

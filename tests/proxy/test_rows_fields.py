@@ -7,7 +7,7 @@ from falcon import testing
 
 from cases import NOT_SENT, Case, check, parametrize
 from proxy import capabilities
-from proxy.demo import server
+from standin import server
 
 SAMPLED = "2023-06-01"
 OLD = {"model": "claude-sonnet-4-6"}

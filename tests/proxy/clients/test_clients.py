@@ -14,7 +14,7 @@ import pytest
 
 from clients import environments
 from e2e import service
-from proxy.demo import server
+from standin import server
 
 TIMEOUT = 240  # seconds for one suite
 

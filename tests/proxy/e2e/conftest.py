@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from e2e import dotnet, service
-from proxy.demo import server
+from standin import server
 
 KEY = "sk-ant-canary-of-the-tests"
 

@@ -134,7 +134,7 @@ def test_reasoning_is_readable_when_effort_is_asked_for(
 ):
     answer = ask(client, streamed=streamed, model=model, reasoning_effort="high")
     message = answer.choices[0].message
-    assert "demo's thinking" in message.reasoning_content
+    assert "stand-in's thinking" in message.reasoning_content
     (block,) = message.thinking_blocks
     assert block["thinking"] == message.reasoning_content
     (body,) = sent(standin)

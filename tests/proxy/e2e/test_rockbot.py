@@ -11,7 +11,7 @@ import pytest
 
 from e2e import dotnet
 from e2e.asking import sent
-from proxy.demo import caching
+from standin import caching
 from waiting import LONG
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "rockbot"
