@@ -82,9 +82,7 @@ class Connector:
         self._lookup: _Lookup | None = None
         self._lock = threading.Lock()
 
-    def connect(
-        self, seconds: float, scope: cancellation.CancelScope
-    ) -> socket.socket:
+    def connect(self, seconds: float, scope: cancellation.CancelScope) -> socket.socket:
         """A connected socket that blocks, with the options set.
 
         Raises `UnreachedError` with what stood in the way, and `Cancelled`.
@@ -117,9 +115,10 @@ class Connector:
         return lookup.wait(seconds, scope)
 
     def _resolve(self, flags: int = 0) -> list[Address]:
-        return socket.getaddrinfo(
+        found = socket.getaddrinfo(
             self._host, self._port, type=socket.SOCK_STREAM, flags=flags
         )
+        return list(found)
 
 
 def ordered(found: Sequence[Address], good: object) -> list[Address]:

@@ -223,10 +223,15 @@ class HTTPCoreTransport:
         return self._call("POST", path, headers, body, scope, fresh=fresh)
 
     def get(
-        self, path: str, headers: Mapping[str, str], scope: cancellation.CancelScope
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        scope: cancellation.CancelScope,
+        *,
+        fresh: bool = False,
     ) -> "HTTPCoreResponse":
         """See `interface.Transport.get`."""
-        return self._call("GET", path, headers, b"", scope)
+        return self._call("GET", path, headers, b"", scope, fresh=fresh)
 
     def close(self) -> None:
         """See `interface.Transport.close`."""

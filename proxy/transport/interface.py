@@ -107,7 +107,12 @@ class Transport(Protocol):
         """
 
     def get(
-        self, path: str, headers: Mapping[str, str], scope: cancellation.CancelScope
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        scope: cancellation.CancelScope,
+        *,
+        fresh: bool = False,
     ) -> Response:
         """Fetch a resource (the models list). Raises as ``post`` does."""
 

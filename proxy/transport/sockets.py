@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
 from urllib.parse import urlsplit
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -86,10 +85,15 @@ class SocketTransport:
         return self._call("POST", path, headers, body, scope, fresh=fresh)
 
     def get(
-        self, path: str, headers: Mapping[str, str], scope: cancellation.CancelScope
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        scope: cancellation.CancelScope,
+        *,
+        fresh: bool = False,
     ) -> "SocketResponse":
         """See `interface.Transport.get`."""
-        return self._call("GET", path, headers, b"", scope)
+        return self._call("GET", path, headers, b"", scope, fresh=fresh)
 
     def _call(
         self,
