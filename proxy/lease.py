@@ -7,6 +7,7 @@ the same refusal at once. No verdict lasts: the first success, or another token,
 and a login that is said not to be allowed here is tried again after a minute.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ REFRESH_PAUSE = 0.1
 
 TOLERATED = 1
 """Refusals of a token in a row that delay nobody else: one may be Anthropic's own."""
+
+logger = logging.getLogger(__name__)
 
 
 class Lease:
@@ -73,6 +76,7 @@ class Credential:
         self._now = now
         self._gates = patience.Gates(clock)
         self._refused: tuple[str, int, errors.ProxyError] | None = None
+        self._logged = ""
 
     def lease(self, wait: Callable[[float], object]) -> Lease:
         """The token for a completion. ``wait`` is as for ``renewed``.
@@ -121,11 +125,15 @@ class Credential:
         try:
             token = self.source.token()
         except MissingCredentialError as ex:
+            if str(ex) != self._logged:  # with its path, which clients are not shown
+                self._logged = str(ex)
+                logger.warning("no credential: %s", ex)
             raise errors.UnavailableError(
                 f"No credential: {self.source.name} {ex.words}",
                 code="no_credentials",
                 retry=False,
             ) from None
+        self._logged = ""
         if token.expires_at is not None and self._now() > token.expires_at + CLOCK_SKEW:
             raise errors.UnavailableError(
                 f"The access token from {self.source.name} expired at "
