@@ -65,7 +65,10 @@ class Proxy(Gunicorn):
 
     _mark = 0
 
-    def __init__(self, directory, upstream, *, client_timeout=LONG, **settings):
+    def __init__(
+        self, directory, upstream, *, client_timeout=LONG, prelude="", **settings
+    ):
+        """`prelude` is Python that its process runs first."""
         self.health_port = _free_port()
         given = {
             "ANTHROPIC_API_KEY": "sk-ant-api03-canary",
@@ -77,7 +80,7 @@ class Proxy(Gunicorn):
         super().__init__(
             directory,
             "-c",
-            PROGRAM % client_timeout,
+            prelude + PROGRAM % client_timeout,
             env={"PATH": os.environ["PATH"], **given},
         )
         self.url = f"http://127.0.0.1:{self.port}"
