@@ -7,7 +7,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from e2e.asking import NEWEST, OLDER, WEATHER, ask, chunks, sent, turn_of, user
+from openai_client import NEWEST, OLDER, WEATHER, ask, chunks, sent, turn_of, user
 
 streamed = pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
 PIXEL = (

@@ -9,9 +9,8 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from e2e import service
-from e2e.asking import CLOCK, WEATHER, ask, chunks, turn_of, user
-from e2e.conftest import connect
+import proxy_command
+from openai_client import CLOCK, WEATHER, ask, chunks, connect, turn_of, user
 from waiting import LONG
 
 streamed = pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
@@ -21,7 +20,7 @@ GREETING = "This is the built-in demo, not Claude."
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     directory = tmp_path_factory.mktemp("demo")
-    with service.running(directory, "demo") as running:
+    with proxy_command.running(directory, "demo") as running:
         yield running
 
 

@@ -5,7 +5,7 @@ import asyncio
 import openai
 import pytest
 
-from e2e.asking import NEWEST, OLDER, ask, chunks, sent, user
+from openai_client import NEWEST, OLDER, ask, chunks, sent, user
 
 streamed = pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
 

@@ -5,8 +5,8 @@ import hashlib
 
 import pytest
 
-from cases import HI, NOT_SENT, Case, check, parametrize
-from translating import sent
+from request_translation import sent
+from row_cases import HI, NOT_SENT, Case, check, parametrize
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n____").decode()
 PDF = base64.b64encode(b"%PDF-1.7 ____").decode()
@@ -430,7 +430,7 @@ def test_a_conversation_is_translated_as_its_row_says(case: Case) -> None:
 def test_b4_6_arguments_reach_the_model_as_the_client_wrote_them(
     arguments: str,
 ) -> None:
-    from translating import translated
+    from request_translation import translated
 
     given = {"messages": [*HI, calls(call(arguments=arguments)), result()]}
 

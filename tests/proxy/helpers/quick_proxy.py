@@ -1,4 +1,4 @@
-"""claude-proxy in a real gunicorn, with what tests ask of it and of its clients."""
+"""A real claude-proxy with short limits for its clients, and what clients received."""
 
 import json
 import os
@@ -31,8 +31,8 @@ QuickServer(Settings.from_environ(os.environ)).run()
 """claude-proxy on a free port, with short limits for its clients."""
 
 
-class Told:
-    """What a client was told: status, headers, body, and whether it had its end."""
+class Received:
+    """What a client received: status, headers, body, and whether the body was complete."""
 
     def __init__(self, status, headers, body, complete):
         self.status, self.headers, self.body = status, headers, body
@@ -51,7 +51,7 @@ class Told:
 
     @property
     def error(self):
-        """The error of a plain answer, or the one told inside a stream."""
+        """The error of a plain response, or the one inside a stream."""
         last = self.events[-1] if self.events else self.body
         return json.loads(last)["error"]
 
@@ -90,7 +90,7 @@ class Proxy(Gunicorn):
         return {"model": model, "stream": stream, "messages": [message], **more}
 
     def ask(self, model, *, stream=True, client=None, **more):
-        """Ask for a completion and take in all of the answer."""
+        """Ask for a completion and read the whole response."""
         with self.open(model, stream=stream, client=client, **more) as response:
             parts, complete = [], True
             try:
@@ -98,11 +98,11 @@ class Proxy(Gunicorn):
             except httpx2.RemoteProtocolError:
                 complete = False
             body = b"".join(parts)
-            return Told(response.status_code, response.headers, body, complete)
+            return Received(response.status_code, response.headers, body, complete)
 
     @contextmanager
     def open(self, model, *, stream=True, client=None, **more):
-        """Ask, and have the answer's head."""
+        """Ask, and yield once the response's head has come."""
         client = client or httpx2.Client(trust_env=False)
         with (
             client,
@@ -116,7 +116,7 @@ class Proxy(Gunicorn):
             yield response
 
     def raw(self, model, *, stream=True, **more):
-        """Ask on a bare socket; the answer is the caller's to read."""
+        """Ask on a bare socket; the caller reads the response."""
         body = json.dumps(self.request(model, stream=stream, **more)).encode()
         return self.connect(head(len(body)) + body)
 
@@ -135,15 +135,15 @@ class Proxy(Gunicorn):
         return 0.0
 
     def get(self, path):
-        """The raw answer to a GET on a connection of its own."""
+        """The raw response to a GET on a connection of its own."""
         lines = [f"GET {path} HTTP/1.1", "Host: x", "Connection: close", "", ""]
         with self.connect("\r\n".join(lines).encode()) as sock:
             return read_all(sock)
 
     def is_draining(self):
         """New work is refused in words."""
-        told = self.ask("ok;tag=newcomer")
-        return told.status == 503 and told.error["code"] == "shutting_down"
+        received = self.ask("ok;tag=newcomer")
+        return received.status == 503 and received.error["code"] == "shutting_down"
 
     def mark_log(self):
         """Forget the lines that were written so far."""

@@ -11,7 +11,7 @@ from falcon import testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from generated import ANY, FIELDS, GOOD, MESSAGES, merged
+from request_strategies import ANY, FIELDS, GOOD, MESSAGES, merged
 from standin import server
 
 CLIENTS_OWN = {

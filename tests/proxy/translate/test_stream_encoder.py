@@ -9,7 +9,7 @@ from proxy import sse
 from proxy.schema import messages_response
 from proxy.translate import stream, stream_encoder
 
-ANSWERS = sorted(Path(__file__).parent.glob("golden/answers/*.anthropic.sse"))
+ANSWERS = sorted(Path(__file__).parents[1].glob("golden/answers/*.anthropic.sse"))
 
 
 def chunks():

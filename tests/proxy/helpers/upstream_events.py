@@ -1,6 +1,6 @@
 """Answers of Anthropic's, event by event, for a stand-in that is told what to say."""
 
-from e2e.asking import NEWEST
+from openai_client import NEWEST
 
 
 def text(words):

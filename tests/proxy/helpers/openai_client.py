@@ -1,6 +1,10 @@
-"""Asking through the official client, and what came of it on either side."""
+"""Requests through the official OpenAI client, and what reached the stand-in."""
 
+import openai
 from openai.lib.streaming import chat
+
+KEY = "sk-ant-canary-of-the-tests"
+"""The API key of the proxies that the tests start; it must show up nowhere."""
 
 NEWEST = "claude-opus-5-5"
 OLDER = "claude-sonnet-4-6"
@@ -28,6 +32,14 @@ CLOCK = {
         },
     },
 }
+
+
+def connect(running, *, strict=True, **options):
+    """The official client, which here tries everything once."""
+    options = {"api_key": "unused", "max_retries": 0} | options
+    return openai.OpenAI(
+        base_url=f"{running.url}/v1", _strict_response_validation=strict, **options
+    )
 
 
 def user(content):

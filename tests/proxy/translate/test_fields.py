@@ -5,8 +5,8 @@ import hashlib
 import pytest
 from falcon import testing
 
-from cases import NOT_SENT, Case, check, parametrize
 from proxy import capabilities
+from row_cases import NOT_SENT, Case, check, parametrize
 from standin import server
 
 SAMPLED = "2023-06-01"

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from answering import as_data, chunks_of, completion_of, events_of
 from proxy import sse
+from response_translation import as_data, chunks_of, completion_of, events_of
 
-CASES = sorted(Path(__file__).parent.glob("golden/answers/*.anthropic.sse"))
+CASES = sorted(Path(__file__).parents[1].glob("golden/answers/*.anthropic.sse"))
 
 
 def name_of(path: Path) -> str:

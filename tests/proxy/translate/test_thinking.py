@@ -1,6 +1,6 @@
 """b.2: reasoning_effort and thinking, row by row."""
 
-from cases import NOT_SENT, Case, check, parametrize
+from row_cases import NOT_SENT, Case, check, parametrize
 
 ADAPTIVE = {"type": "adaptive", "display": "summarized"}
 EVERY_EFFORT = ("low", "medium", "high", "xhigh", "max")

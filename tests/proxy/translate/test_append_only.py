@@ -11,7 +11,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from translating import sent
+from request_translation import sent
 
 MODELS = ["claude-opus-5-5", "claude-sonnet-4-6", "claude-haiku-4-5", "claude-sonnet-5"]
 WORDS = st.sampled_from(["Hi", "And then?", " ok ", "Grüße \u2028"])

@@ -15,7 +15,7 @@ CONVERSATION = [
 ]  # fmt: skip
 """One conversation, in the order in which it was recorded."""
 
-GOLDEN = Path(__file__).parent / "golden" / "rockbot"
+GOLDEN = Path(__file__).parents[1] / "golden" / "rockbot"
 
 
 def test_four_fifths_of_a_recorded_conversation_are_read_from_the_cache(

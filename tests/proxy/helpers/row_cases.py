@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from proxy import errors
-from translating import translated
+from request_translation import translated
 
 NOT_SENT = object()
 """The value of a field that must not be in the body at all."""

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from falcon import testing
 
+from request_translation import golden_text
 from standin import server
-from translating import golden_text
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 RECORDED = sorted(GOLDEN.glob("rockbot/*.openai.json"))
 OURS = sorted(GOLDEN.glob("requests/*.openai.json"))
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cases import HI
 from proxy import retry
 from proxy.schema import messages_request, messages_response
 from proxy.translate import error, repair
-from translating import sent, translated
+from request_translation import sent, translated
+from row_cases import HI
 
 WHERE = error.Circumstances(credential="ANTHROPIC_API_KEY", pause=2)
 

@@ -3,8 +3,8 @@
 import hashlib
 import json
 
-from cases import HI, NOT_SENT, Case, check, parametrize
-from translating import sent, translated
+from request_translation import sent, translated
+from row_cases import HI, NOT_SENT, Case, check, parametrize
 
 OBJECT = {"type": "object", "properties": {"city": {"type": "string"}}}
 CLOSED = {**OBJECT, "additionalProperties": False, "required": ["city"]}
