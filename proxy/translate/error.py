@@ -196,9 +196,13 @@ def being_replaced(credential: str) -> errors.UnavailableError:
 
 
 def limited(seconds: float, circumstances: Circumstances) -> errors.UpstreamError:
-    """A rate limit whose end Anthropic has named before; nothing was sent."""
+    """A rate limit that Anthropic has named before; nothing was sent.
+
+    ``seconds`` is what is left of it: 0.0 while one request finds out whether it is over.
+    """
     message = "Anthropic's rate limit for this credential and model is used up for now"
-    named = structs.replace(circumstances, retry_after=seconds)
+    lasted = 0.0 if seconds else circumstances.lasted
+    named = structs.replace(circumstances, retry_after=seconds or None, lasted=lasted)
     return _error(BY_TYPE["rate_limit_error"], message, named)
 
 

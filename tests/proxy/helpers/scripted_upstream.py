@@ -1,6 +1,7 @@
 """An upstream on loopback that stops, cuts and stalls wherever a test says.
 
-Raw sockets under asyncio, so every byte is ours. The scenario is the request's `model`:
+Raw sockets under asyncio, so every byte is ours. The scenario is the request's `model`,
+or its `user` where the model has to be a real one:
 
     name;key=value;key=value          e.g. "rst;at=3"  "status;code=429;times=1"
 
@@ -86,7 +87,11 @@ class ScriptedUpstream:
         self.connections = 0
         self.open_connections = 0
         self._tls, self._host = tls, host
+        self.rejected = 0
+        """Calls whose token was not the accepted one."""
         self._failures = collections.Counter()
+        self._pardoned = set()
+        self._token = None
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upstream")
@@ -126,8 +131,18 @@ class ScriptedUpstream:
         until(lambda: self.open_calls == 0, what="upstream calls are left open")
 
     def forget(self):
-        """Count failures anew."""
+        """Count failures anew, and accept every token."""
         self._failures.clear()
+        self._pardoned.clear()
+        self._token, self.rejected = None, 0
+
+    def pardon(self, model):
+        """Let this model string fail no more."""
+        self._pardoned.add(model)
+
+    def accept(self, token):
+        """Accept this token alone; any other is a 401."""
+        self._token = token
 
     def release(self, model=""):
         """Let the held answers go on."""
@@ -203,7 +218,8 @@ class ScriptedUpstream:
         method, path, _ = line.split(" ")
         if method == "GET":
             return await Answer.listing(writer)
-        call = Call(body.get("model", ""), path, headers, body, number)
+        scenario = body.get("metadata", {}).get("user_id") or body.get("model", "")
+        call = Call(scenario, path, headers, body, number)
         self.calls.append(call)
         left = asyncio.create_task(reader.read(1))  # ends when the proxy closes
         answering = asyncio.create_task(Answer(self, call, writer).give())
@@ -217,9 +233,18 @@ class ScriptedUpstream:
                 with contextlib.suppress(asyncio.CancelledError, OSError):
                     await task
 
+    def accepts(self, call):
+        """Whether the call's token is good; counts those that are not."""
+        given = call.headers.get("authorization")
+        good = self._token is None or given == f"Bearer {self._token}"
+        self.rejected += not good
+        return good
+
     def fails(self, call, parameters):
         """Count a failure of this model string; false when it has had its share."""
         self._failures[call.model] += 1
+        if call.model in self._pardoned:
+            return False
         return self._failures[call.model] <= int(parameters.get("times", 1 << 30))
 
 
@@ -238,6 +263,9 @@ class Answer:
         return float(self.parameters.get(key, default))
 
     async def give(self):
+        if not self.upstream.accepts(self.call):
+            self.parameters = {"code": "401"}
+            return await self._status()
         beginning = getattr(self, "_" + self.name.replace("-", "_"), None)
         if "times" in self.parameters or beginning:
             if not self.upstream.fails(self.call, self.parameters):
