@@ -14,7 +14,12 @@ TEXT = base64.b64encode("Grüße".encode()).decode()
 MARK = {"type": "ephemeral"}
 OPERATOR = "[A message from the operator of this conversation, not from the user]\n"
 NO_MID_SYSTEM = "claude-sonnet-4-6"
-OFF = {"prompt_caching": "off"}  # marks have rows of their own, below
+OFF = {"prompt_caching": "off"}  # breakpoints have rows of their own, below
+FOR_THE_HISTORY = {
+    "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+    "tool_choice": {"type": "none"},
+}
+"""What row b5.history adds to a request whose history calls the tool ``f``."""
 
 
 def text(value: str, **more: object) -> dict:
@@ -64,7 +69,11 @@ def answered(use_id: str = "c1", **more: object) -> dict:
 def becomes(row: str, says: str, given: list, expected: list, **more: object) -> Case:
     """A message list and the messages that are sent for it."""
     model = more.pop("model", "claude-opus-5-5")
-    body = {"messages": expected, **more.pop("sent", {})}
+    has_calls = any(
+        {"tool_calls", "function_call"} & message.keys() for message in given
+    )
+    tools = FOR_THE_HISTORY if has_calls else {}
+    body = {"messages": expected, **tools, **more.pop("sent", {})}
     return Case(row, says, {"messages": given, "model": model}, body,
                 config=OFF, **more)  # fmt: skip
 
@@ -84,6 +93,8 @@ def file(**given: object) -> dict:
 def with_hash(clean: str, whole: str) -> str:
     return f"{clean}_{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
+
+SECOND_TURN = [user(text("Hi")), assistant(text("A")), user(text("Hi"))]
 
 CASES = [
     # ------------------------------------------------------------------ 1 leading system
@@ -258,8 +269,11 @@ CASES = [
          {"messages": [
              user(text("Hi")),
              assistant({"type": "redacted_thinking", "data": "ZGF0YQ=="}, use()),
-             user(answered(content="ok"))]},
-         betas=("thinking-binding-controls-2026-08-01",)),
+             user(answered(content="ok"))],
+          "thinking": {"type": "adaptive", "block_binding": {
+              "prefix_mismatch_behavior": "drop_block"}},
+          **FOR_THE_HISTORY},
+         betas=("thinking-binding-controls-2026-08-01",), config=OFF),
     becomes("b4.9", "an id used again in a later turn is told apart",
             [*HI, calls(call()), result("1"), calls(call()), result("2")],
             [user(text("Hi")), assistant(use()), user(answered(content="1")),
@@ -280,7 +294,9 @@ CASES = [
     Case("b4.10", "is asked on where the model thinks",
          {"model": "claude-haiku-4-5", "reasoning_effort": "low",
           "messages": [*HI, said("assistant", "A")]},
-         {"messages": [user(text("Hi")), assistant(text("A")), user(text("Continue."))]},
+         {"messages": [user(text("Hi")), assistant(text("A")), user(text("Continue."))],
+          "thinking": {"type": "enabled", "budget_tokens": 1024},
+          "max_tokens": 16384 + 1024},
          ("prefill_unsupported",), config=OFF),
     # ------------------------------------------------------------------ 11 names
     becomes("b4.11", "the author's name is ignored",
@@ -368,7 +384,8 @@ CASES = [
     Case("b4.14", "a mark inside a result belongs to the result",
          {"messages": [*HI, calls(call()), result([text("x", cache_control=MARK)])]},
          {"messages": [user(text("Hi")), assistant(use()),
-                       user(answered(content=[text("x")], cache_control=MARK))]}),
+                       user(answered(content=[text("x")], cache_control=MARK))],
+          **FOR_THE_HISTORY}),
     Case("b4.14", "of more than four the system's and the last ones stay",
          {"messages": [said("system", "S", cache_control=MARK),
                        said("user", [text(t, cache_control=MARK) for t in "ABCDE"])]},
@@ -386,30 +403,34 @@ CASES = [
     Case("b4.14", "automatic: the first system block and the end",
          {"messages": [said("system", "S"), said("system", "T"), *HI,
                        said("assistant", "A"), *HI]},
-         {"system": [text("S", cache_control=MARK), text("T")], "cache_control": MARK}),
+         {"system": [text("S", cache_control=MARK), text("T")],
+          "messages": SECOND_TURN, "cache_control": MARK}),
     Case("b4.14", "automatic marks live as long as the request says",
          {"prompt_cache_options": {"ttl": "30m"},
           "messages": [said("system", "S"), *HI, said("assistant", "A"), *HI]},
          {"system": [text("S", cache_control={**MARK, "ttl": "1h"})],
-          "cache_control": {**MARK, "ttl": "1h"}}),
+          "messages": SECOND_TURN, "cache_control": {**MARK, "ttl": "1h"}}),
     Case("b4.14", "automatic needs tools or an earlier turn",
          {"messages": [said("system", "S"), *HI]},
          {"system": [text("S")], "cache_control": NOT_SENT}),
     Case("b4.14", "... tools are enough",
          {"tools": [{"type": "function", "function": {"name": "f"}}]},
-         {"cache_control": MARK}),
+         {"tools": [{"name": "f", "input_schema": {"type": "object", "properties": {}}}],
+          "cache_control": MARK}),
     Case("b4.14", "always", {}, {"cache_control": MARK},
          config={"prompt_caching": "always"}),
     Case("b4.14", "off", {"messages": [*HI, said("assistant", "A"), *HI]},
-         {"cache_control": NOT_SENT}, config=OFF),
+         {"messages": SECOND_TURN, "cache_control": NOT_SENT}, config=OFF),
     Case("b4.14", "a client's own mark switches it off",
          {"messages": [*HI, said("assistant", "A"),
                        said("user", [text("B", cache_control=MARK)])]},
-         {"cache_control": NOT_SENT}),
+         {"messages": [user(text("Hi")), assistant(text("A")),
+                       user(text("B", cache_control=MARK))],
+          "cache_control": NOT_SENT}),
     Case("b4.14", "OpenAI's explicit mode switches it off",
          {"prompt_cache_options": {"mode": "explicit"},
           "messages": [*HI, said("assistant", "A"), *HI]},
-         {"cache_control": NOT_SENT}),
+         {"messages": SECOND_TURN, "cache_control": NOT_SENT}),
 ]  # fmt: skip
 
 

@@ -29,6 +29,7 @@ def choice(name: str) -> dict:
 
 OLD = {"model": "claude-opus-5"}
 TOOL = {"tools": [tool()]}
+OURS = {"tools": [ours()]}
 CALLED = [
     *HI,
     {"role": "assistant", "tool_calls": [
@@ -36,7 +37,6 @@ CALLED = [
          "function": {"name": "files.read", "arguments": "{}"}}]},
     {"role": "tool", "tool_call_id": "c1", "content": "ok"},
 ]  # fmt: skip
-OFF = {"prompt_caching": "off"}  # marks have rows of their own
 
 CASES = [
     Case("b5.function", "name, description, schema",
@@ -106,18 +106,25 @@ CASES = [
     Case("b5.history", "calls without tools get them, and none may be called",
          {"messages": CALLED},
          {"tools": [ours(with_hash("files_read", "files.read"), {"type": "object"})],
-          "tool_choice": {"type": "none"}}),
+          "tool_choice": {"type": "none"},
+          "messages": [
+              {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
+              {"role": "assistant", "content": [
+                  {"type": "tool_use", "id": "c1", "input": {},
+                   "name": with_hash("files_read", "files.read")}]},
+              {"role": "user", "content": [
+                  {"type": "tool_result", "tool_use_id": "c1", "content": "ok"}]}]}),
     # ------------------------------------------------------------------ choice
-    Case("b5.choice", "absent", TOOL, {"tool_choice": NOT_SENT}),
+    Case("b5.choice", "absent", TOOL, {**OURS, "tool_choice": NOT_SENT}),
     Case("b5.choice", "none keeps the tools", {**TOOL, "tool_choice": "none"},
-         {"tools": [ours()], "tool_choice": {"type": "none"}}),
+         {**OURS, "tool_choice": {"type": "none"}}),
     Case("b5.choice", "auto", {**TOOL, "tool_choice": "auto"},
-         {"tool_choice": {"type": "auto"}}),
+         {**OURS, "tool_choice": {"type": "auto"}}),
     Case("b5.choice", "required is any", {**OLD, **TOOL, "tool_choice": "required"},
-         {"tool_choice": {"type": "any"}}),
+         {**OURS, "tool_choice": {"type": "any"}}),
     Case("b5.choice", "a function is tool",
          {**OLD, **TOOL, "tool_choice": choice("get_weather")},
-         {"tool_choice": {"type": "tool", "name": "get_weather"}}),
+         {**OURS, "tool_choice": {"type": "tool", "name": "get_weather"}}),
     Case("b5.choice", "a function that is none",
          {**TOOL, "tool_choice": choice("get_time")}, refused=("tool_choice", None)),
     Case("b5.choice", "another word", {**TOOL, "tool_choice": "maybe"},
@@ -126,11 +133,11 @@ CASES = [
          {**OLD, **TOOL, "tool_choice": {
              "type": "allowed_tools",
              "allowed_tools": {"mode": "auto", "tools": [choice("get_weather")]}}},
-         {"tools": [ours()], "tool_choice": {"type": "auto"}}, ("tool_choice_ignored",)),
+         {**OURS, "tool_choice": {"type": "auto"}}, ("tool_choice_ignored",)),
     Case("b5.choice", "allowed_tools required is any",
          {**OLD, **TOOL, "tool_choice": {
              "type": "allowed_tools", "allowed_tools": {"mode": "required"}}},
-         {"tool_choice": {"type": "any"}}, ("tool_choice_ignored",)),
+         {**OURS, "tool_choice": {"type": "any"}}, ("tool_choice_ignored",)),
     *[
         Case("b5.choice", f"{word} without tools is ignored", {"tool_choice": word},
              {"tool_choice": NOT_SENT, "tools": NOT_SENT})
@@ -144,31 +151,31 @@ CASES = [
          refused=("tool_choice", None)),
     Case("b5.downgrade", "a model that cannot be forced is asked",
          {**TOOL, "tool_choice": "required"},
-         {"tool_choice": {"type": "auto"}, "system": [
+         {**OURS, "tool_choice": {"type": "auto"}, "system": [
              {"type": "text", "text": "Answer by calling at least one of the tools."}]},
-         ("forced_tool_choice_downgraded",), config=OFF),
+         ("forced_tool_choice_downgraded",)),
     Case("b5.downgrade", "... by the tool's name, at the end of the system prompt",
          {"tools": [tool(), tool("get_time")], "tool_choice": choice("get_time"),
           "messages": [{"role": "system", "content": "Be brief."}, *HI]},
-         {"tool_choice": {"type": "auto"}, "system": [
+         {"tools": [ours(), ours("get_time")], "tool_choice": {"type": "auto"}, "system": [
              {"type": "text", "text": "Be brief."},
              {"type": "text", "text": "Answer by calling the tool get_time."}]},
-         ("forced_tool_choice_downgraded",), config=OFF),
+         ("forced_tool_choice_downgraded",)),
     Case("b5.downgrade", "refused under STRICT_PARAMS",
          {**TOOL, "tool_choice": "required"},
          refused=("tool_choice", "unsupported_value"), config={"strict_params": True}),
     # ------------------------------------------------------------------ parallel
     Case("b5.parallel", "false makes an auto choice",
          {**TOOL, "parallel_tool_calls": False},
-         {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}),
+         {**OURS, "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}),
     Case("b5.parallel", "false joins a choice",
          {**OLD, **TOOL, "parallel_tool_calls": False, "tool_choice": "required"},
-         {"tool_choice": {"type": "any", "disable_parallel_tool_use": True}}),
+         {**OURS, "tool_choice": {"type": "any", "disable_parallel_tool_use": True}}),
     Case("b5.parallel", "false is nothing for none",
          {**TOOL, "parallel_tool_calls": False, "tool_choice": "none"},
-         {"tool_choice": {"type": "none"}}),
+         {**OURS, "tool_choice": {"type": "none"}}),
     Case("b5.parallel", "true is the default", {**TOOL, "parallel_tool_calls": True},
-         {"tool_choice": NOT_SENT}),
+         {**OURS, "tool_choice": NOT_SENT}),
     Case("b5.parallel", "without tools it is nothing", {"parallel_tool_calls": False},
          {"tool_choice": NOT_SENT}),
     # ------------------------------------------------------------------ legacy
@@ -178,10 +185,11 @@ CASES = [
           "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}),
     Case("b5.legacy", "function_call names one",
          {**OLD, "functions": [{"name": "f"}], "function_call": {"name": "f"}},
-         {"tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": True}}),
+         {"tools": [ours("f")], "tool_choice": {
+             "type": "tool", "name": "f", "disable_parallel_tool_use": True}}),
     Case("b5.legacy", "function_call none",
          {"functions": [{"name": "f"}], "function_call": "none"},
-         {"tool_choice": {"type": "none"}}),
+         {"tools": [ours("f")], "tool_choice": {"type": "none"}}),
     Case("b5.legacy", "function_call of another word",
          {"functions": [{"name": "f"}], "function_call": "maybe"},
          refused=("function_call", "invalid_value")),
@@ -210,7 +218,8 @@ CASES = [
              "required": ["city"], "additionalProperties": False}}}}),
     Case("b3.json_schema", "never the deprecated field",
          {"response_format": {"type": "json_schema", "json_schema": {"schema": CLOSED}}},
-         {"output_format": NOT_SENT}),
+         {"output_config": {"format": {"type": "json_schema", "schema": CLOSED}},
+          "output_format": NOT_SENT}),
     Case("b3.inexpressible", "a map is told in words",
          {"response_format": {"type": "json_schema", "json_schema": {
              "schema": {"type": "object", "additionalProperties": {"type": "string"}}}}},
@@ -235,22 +244,27 @@ CASES = [
          {"model": "claude-haiku-4-5",
           "messages": [*HI, {"role": "assistant", "content": "{"}],
           "response_format": {"type": "json_schema", "json_schema": {"schema": CLOSED}}},
-         {}, ("prefill_unsupported",)),
+         {"output_config": {"format": {"type": "json_schema", "schema": CLOSED}},
+          "messages": [
+              {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
+              {"role": "assistant", "content": [{"type": "text", "text": "{"}]},
+              {"role": "user", "content": [{"type": "text", "text": "Continue."}]}]},
+         ("prefill_unsupported",)),
     # ------------------------------------------------------------------ b.10
     Case("b10.injected", "what is constant stands before what is not, both at the end",
          {**TOOL, "tool_choice": "required", "response_format": {"type": "json_object"},
           "messages": [{"role": "system", "content": "Be brief."}, *HI]},
-         {"system": [
+         {**OURS, "tool_choice": {"type": "auto"}, "system": [
              {"type": "text", "text": "Be brief."},
              {"type": "text", "text": "Reply with one JSON object and nothing else."},
              {"type": "text", "text": "Answer by calling at least one of the tools."}]},
-         ("forced_tool_choice_downgraded", "json_object_by_prompt"), config=OFF),
+         ("forced_tool_choice_downgraded", "json_object_by_prompt")),
 ]  # fmt: skip
 
 
 @parametrize(CASES)
 def test_tools_and_formats_are_translated_as_their_rows_say(case: Case) -> None:
-    check(case)
+    check(case, prompt_caching="off")  # breakpoints have rows of their own
 
 
 def test_b5_names_are_mapped_in_tools_choice_history_and_answer_alike() -> None:
