@@ -5,14 +5,19 @@ from typing import Any
 
 import msgspec
 
-from proxy import body, errors, settings
+from proxy import body, capabilities, errors, settings
 from proxy.translate import request
 
 
-def translated(given: dict[str, Any], **config: Any) -> request.Translation:
-    """A request, as Python data, translated under these settings."""
+def translated(
+    given: dict[str, Any], live: capabilities.Live | None = None, **config: Any
+) -> request.Translation:
+    """A request, as Python data, translated under these settings.
+
+    ``live`` is Anthropic's models list, where the table alone is not to decide.
+    """
     chat = body.decode(json.dumps(given).encode())
-    return request.to_anthropic_request(chat, settings.Settings(**config))
+    return request.to_anthropic_request(chat, settings.Settings(**config), live)
 
 
 def sent(given: dict[str, Any], **config: Any) -> dict[str, Any]:

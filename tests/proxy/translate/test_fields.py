@@ -108,6 +108,8 @@ CASES = [
     Case("b1.top_p", "beside a default temperature it stays",
          {**OLD, "temperature": 1, "top_p": 0.9},
          {"top_p": 0.9, "temperature": NOT_SENT}, version=SAMPLED),
+    Case("b1.top_p", "1 is the default and goes silently", {**OLD, "top_p": 1},
+         {"top_p": NOT_SENT}),
     Case("b1.top_k", "dropped where the model has none", {"top_k": 5},
          {"top_k": NOT_SENT}, ("top_k_ignored",)),
     Case("b1.top_k", "kept where it has", {**OLD, "top_k": 5}, {"top_k": 5},

@@ -141,6 +141,8 @@ CASES = [
     becomes("b4.3", "the last of only system messages is what the user says",
             [said("system", "A"), said("system", "B")], [user(text("B"))],
             sent={"system": [text("A")]}, warnings=("system_only_request",)),
+    refused("b4.3", "none of them says anything",
+            [said("system", " "), said("developer", "")], "messages"),
     # ------------------------------------------------------------------ 4 user
     becomes("b4.4", "parts in order, blank text dropped",
             [said("user", [text("A"), text(" "), text("B")])],
@@ -165,6 +167,9 @@ CASES = [
              said("assistant", None, refusal="Still no."), *HI],
             [user(text("Hi")), assistant(text("No.")), user(text("Hi")),
              assistant(text("Still no.")), user(text("Hi"))]),
+    becomes("b4.5", "blank parts are dropped",
+            [*HI, said("assistant", [text(" "), text("A")], refusal=" "), *HI],
+            [user(text("Hi")), assistant(text("A")), user(text("Hi"))]),
     becomes("b4.5", "audio is dropped",
             [*HI, said("assistant", "A", audio={"id": "x"}), *HI],
             [user(text("Hi")), assistant(text("A")), user(text("Hi"))],
@@ -193,6 +198,11 @@ CASES = [
     ],
     refused("b4.6", "a call without id", [*HI, calls(call(call_id="")), result()],
             "messages[1].tool_calls[0].id"),
+    refused("b4.6", "a call without a name", [*HI, calls(call(name="")), result()],
+            "messages[1].tool_calls[0].function.name"),
+    refused("b4.6", "a legacy call without a name",
+            [*HI, said("assistant", None, function_call={"name": ""})],
+            "messages[1].function_call.name"),
     refused("b4.6", "a custom call",
             [*HI, calls({"id": "c1", "type": "custom", "custom": {}}), result()],
             "messages[1].tool_calls[0]", "unsupported_value"),
@@ -217,6 +227,12 @@ CASES = [
             [user(text("Hi")), assistant(use()), user(answered(content=[
                 text("see"), {"type": "image", "source": {
                     "type": "base64", "media_type": "image/png", "data": PNG}}]))]),
+    becomes("b4.7", "... a file too",
+            [*HI, calls(call()), result([file(file_data=PDF, filename="a.pdf")])],
+            [user(text("Hi")), assistant(use()), user(answered(content=[
+                {"type": "document", "title": "a.pdf", "source": {
+                    "type": "base64", "media_type": "application/pdf",
+                    "data": PDF}}]))]),
     becomes("b4.7", "is_error is said, never guessed",
             [*HI, calls(call("a"), call("b")), result("Error: no", "a"),
              result("boom", "b", is_error=True)],
@@ -353,6 +369,12 @@ CASES = [
     refused("b4.13", "another kind of file",
             [said("user", [file(file_data=PDF, filename="a.docx")])],
             "messages[0].content[0].file.file_data", "unsupported_value"),
+    *[
+        refused("b4.13", f"a text file {what}",
+                [said("user", [file(file_data=data, filename="a.txt")])],
+                "messages[0].content[0].file.file_data", "invalid_value")
+        for what, data in (("that is not UTF-8", "/w=="), ("without text", "IAo="))
+    ],
     refused("b4.13", "never in an assistant message",
             [*HI, said("assistant", [file(file_id="file_011CN")]), *HI],
             "messages[1].content[0].type", "invalid_value"),

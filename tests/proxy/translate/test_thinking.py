@@ -1,6 +1,8 @@
 """b.2: reasoning_effort and thinking, row by row."""
 
-from row_cases import NOT_SENT, Case, check, parametrize
+from proxy import capabilities
+from request_translation import translated
+from row_cases import HI, NOT_SENT, Case, check, parametrize
 
 ADAPTIVE = {"type": "adaptive", "display": "summarized"}
 EVERY_EFFORT = ("low", "medium", "high", "xhigh", "max")
@@ -197,6 +199,17 @@ CASES = [
          {**sent_loop(SIGNED), "thinking": {**ADAPTIVE, "block_binding": DROP},
           "output_config": {"effort": "low"}}, betas=(BINDING,)),
 ]  # fmt: skip
+
+
+def test_b2_levels_step_up_only_where_the_model_has_none_that_is_lower() -> None:
+    model = "claude-some-day-9"
+    live = {model: capabilities.with_live(model, effort=frozenset({"high", "max"}))}
+    given = {"model": model, "messages": HI, "reasoning_effort": "low"}
+
+    one = translated(given, live)
+
+    assert one.request.output_config.effort == "high"
+    assert one.warnings == ("reasoning_effort_lowered",)
 
 
 @parametrize(CASES)

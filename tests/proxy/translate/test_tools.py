@@ -3,11 +3,13 @@
 import hashlib
 import json
 
+from proxy import capabilities
 from request_translation import sent, translated
 from row_cases import HI, NOT_SENT, Case, check, parametrize
 
 OBJECT = {"type": "object", "properties": {"city": {"type": "string"}}}
 CLOSED = {**OBJECT, "additionalProperties": False, "required": ["city"]}
+ANYTHING = {"type": "object", "properties": {"a": {}}, "additionalProperties": False}
 EMPTY = {"type": "object", "properties": {}}
 
 
@@ -56,6 +58,12 @@ CASES = [
          {"tools": [ours(schema={"type": "object", "properties": {"a": {"minimum": 1}}})]}),
     Case("b5.function", "another type", {"tools": [tool(parameters={"type": "array"})]},
          refused=("tools[0].function.parameters.type", None)),
+    Case("b5.function", "parameters that are no schema",
+         {"tools": [tool(parameters=[1])]},
+         refused=("tools[0].function.parameters", None)),
+    Case("b5.function", "properties that are no object",
+         {"tools": [tool(parameters={"properties": [1]})]},
+         refused=("tools[0].function.parameters.properties", None)),
     Case("b5.function", "an empty description is none",
          {"tools": [tool(description="")]}, {"tools": [ours()]}),
     Case("b5.function", "other keywords are untouched, $schema too",
@@ -88,6 +96,9 @@ CASES = [
     Case("b5.strict", "an open one cannot",
          {"tools": [tool(parameters=OBJECT, strict=True)]},
          {"tools": [ours(schema=OBJECT)]}, ("strict_dropped",)),
+    Case("b5.strict", "a closed one that cannot be compiled stays as it is",
+         {"tools": [tool(parameters=ANYTHING, strict=True)]},
+         {"tools": [ours(schema=ANYTHING)]}, ("strict_dropped",)),
     Case("b5.strict", "more than twenty: none",
          {"tools": [tool(f"t{i}", parameters=CLOSED, strict=True) for i in range(21)]},
          {"tools": [ours(f"t{i}", schema=CLOSED) for i in range(21)]},
@@ -127,6 +138,9 @@ CASES = [
          {**OURS, "tool_choice": {"type": "tool", "name": "get_weather"}}),
     Case("b5.choice", "a function that is none",
          {**TOOL, "tool_choice": choice("get_time")}, refused=("tool_choice", None)),
+    Case("b5.choice", "a custom tool",
+         {**TOOL, "tool_choice": {"type": "custom", "custom": {"name": "f"}}},
+         refused=("tool_choice", "unsupported_value")),
     Case("b5.choice", "another word", {**TOOL, "tool_choice": "maybe"},
          refused=("tool_choice", "invalid_value")),
     Case("b5.choice", "allowed_tools is auto, the tools stay",
@@ -265,6 +279,20 @@ CASES = [
 @parametrize(CASES)
 def test_tools_and_formats_are_translated_as_their_rows_say(case: Case) -> None:
     check(case, prompt_caching="off")  # breakpoints have rows of their own
+
+
+def test_b3_inexpressible_is_every_schema_for_a_model_without_structured_outputs() -> (
+    None
+):
+    model = "claude-some-day-9"
+    live = {model: capabilities.with_live(model, structured_outputs=False)}
+    schema = {"type": "json_schema", "json_schema": {"schema": CLOSED}}
+
+    one = translated({"model": model, "messages": HI, "response_format": schema}, live)
+
+    assert one.request.output_config is None
+    assert one.request.system[-1].text.startswith("Reply with one JSON value")
+    assert one.warnings == ("schema_not_enforced",)
 
 
 def test_b5_names_are_mapped_in_tools_choice_history_and_answer_alike() -> None:
