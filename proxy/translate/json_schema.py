@@ -1,4 +1,4 @@
-"""JSON schemas in the form that Anthropic's structured outputs accept (b.3).
+"""JSON schemas in the form that Anthropic's structured outputs accept (rows b3).
 
 Total and deterministic: every JSON value gives a schema or ``InexpressibleError``, and
 equal input gives equal bytes. Anthropic compiles a schema to a grammar, so every object

@@ -1,4 +1,4 @@
-"""The conversation: OpenAI's message list as Anthropic's system and messages (b.4).
+"""The conversation: OpenAI's message list as Anthropic's system and messages (rows b4).
 
 Every step looks at a message and its neighbours, never at what comes later, so that
 the translation of a longer conversation begins with the translation of the shorter

@@ -1,4 +1,4 @@
-"""Mid-conversation system messages: those after the first user turn (b.4 row 2)."""
+"""Mid-conversation system messages: those after the first user turn (b4.mid_system)."""
 
 from collections.abc import Sequence
 

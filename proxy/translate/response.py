@@ -1,4 +1,4 @@
-"""A whole message as a ChatCompletion, and what streams share with it (b.6)."""
+"""A whole message as a ChatCompletion, and what streams share with it (rows b6)."""
 
 from msgspec import UNSET, Raw, UnsetType, json
 

@@ -1,4 +1,4 @@
-"""One upstream message as OpenAI chunks (b.7).
+"""One upstream message as OpenAI chunks (rows b7).
 
 Theory of operation. Anthropic streams a message as indexed blocks, each with a start,
 deltas and a stop; OpenAI streams one message to which every chunk adds. The state maps

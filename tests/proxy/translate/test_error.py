@@ -1,4 +1,4 @@
-"""b.8: errors, b.0: repairs, and the one retry loop."""
+"""b8: errors, b0: repairs, and the one retry loop."""
 
 from datetime import UTC, datetime
 
@@ -210,7 +210,7 @@ def test_b6_headers_rate_limits_are_passed_in_openais_names() -> None:
     }
 
 
-# ---------------------------------------------------------------------- b.0 repair
+# ---------------------------------------------------------------------- b0 repair
 
 TOOL = {"type": "function", "function": {"name": "f"}}
 CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
@@ -292,7 +292,7 @@ def test_b0_repair_strict_is_dropped(message: str) -> None:
     assert mended.warnings == ("strict_dropped",)
 
 
-def test_b0_repair_keeps_a_temperature_of_0_with_its_version() -> None:
+def test_b0_repair_forced_keeps_a_temperature_of_0_with_its_version() -> None:
     one = translated(
         {
             "model": "claude-sonnet-4-6",
@@ -309,7 +309,7 @@ def test_b0_repair_keeps_a_temperature_of_0_with_its_version() -> None:
     assert mended.version == "2023-06-01"
 
 
-def test_b0_repair_changes_nothing_under_strict_params() -> None:
+def test_b0_repair_never_changes_the_response_under_strict_params() -> None:
     one = translated(
         {"messages": HI, "temperature": 0.3, "model": "claude-sonnet-4-6"},
         strict_params=True,

@@ -1,4 +1,4 @@
-"""b.1: every field of a request, row by row."""
+"""b1: every field of a request, row by row."""
 
 import hashlib
 
@@ -21,7 +21,7 @@ def sha(text: str) -> str:
 
 
 CASES = [
-    # ------------------------------------------------------------------ b.0 and model
+    # ------------------------------------------------------------------ b0 and model
     Case("b0.unknown_newest", "an unknown model takes no sampling",
          {"model": "claude-nova-9", "temperature": 0.5},
          {"model": "claude-nova-9", "temperature": NOT_SENT}, ("temperature_ignored",)),

@@ -1,4 +1,4 @@
-"""b.3: JSON schemas as structured outputs take them: total, deterministic, closed."""
+"""b3: JSON schemas as structured outputs take them: total, deterministic, closed."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""b.6 and b.7: responses, plain and streamed, row by row."""
+"""b6 and b7: responses, plain and streamed, row by row."""
 
 import json
 import threading
@@ -42,7 +42,7 @@ def recorded(case: str) -> list[messages_response.Event]:
     return events_of([(ANSWERS / f"{case}.anthropic.sse").read_bytes()])
 
 
-# ------------------------------------------------------------------ b.6
+# ------------------------------------------------------------------ b6
 
 
 def test_b6_content_is_the_text_blocks_joined_with_nothing() -> None:
@@ -182,7 +182,7 @@ def test_b6_headers_take_no_odd_request_id_from_a_client(
     assert answer.headers["x-request-id"].startswith("req_")
 
 
-# ------------------------------------------------------------------ b.2 reasoning
+# ------------------------------------------------------------------ b2 reasoning
 
 
 def test_b2_reasoning_is_readable_in_message_and_deltas() -> None:
@@ -248,7 +248,7 @@ def test_b2_reasoning_goes_round_a_real_tool_loop(
     assert standin.requests[-1].rule is None
 
 
-# ------------------------------------------------------------------ b.7
+# ------------------------------------------------------------------ b7
 
 
 @pytest.mark.parametrize("scripted", [[], [{"type": "ping"}], [b": nothing\n\n"]])

@@ -1,4 +1,4 @@
-"""b.2: reasoning_effort and thinking, row by row."""
+"""b2: reasoning_effort and thinking, row by row."""
 
 from proxy import capabilities
 from request_translation import translated

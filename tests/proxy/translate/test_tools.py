@@ -1,4 +1,4 @@
-"""b.5: tools, choice and names; b.3: output formats; b.10: injected instructions."""
+"""b5: tools, choice and names; b3: output formats; b10: injected instructions."""
 
 import hashlib
 import json
@@ -207,7 +207,7 @@ CASES = [
     Case("b5.legacy", "function_call of another word",
          {"functions": [{"name": "f"}], "function_call": "maybe"},
          refused=("function_call", "invalid_value")),
-    # ------------------------------------------------------------------ b.3
+    # ------------------------------------------------------------------ b3
     Case("b3.text", "text", {"response_format": {"type": "text"}},
          {"output_config": NOT_SENT}),
     Case("b3.text", "null", {"response_format": None}, {"output_config": NOT_SENT}),
@@ -264,7 +264,7 @@ CASES = [
               {"role": "assistant", "content": [{"type": "text", "text": "{"}]},
               {"role": "user", "content": [{"type": "text", "text": "Continue."}]}]},
          ("prefill_unsupported",)),
-    # ------------------------------------------------------------------ b.10
+    # ------------------------------------------------------------------ b10
     Case("b10.injected", "what is constant stands before what is not, both at the end",
          {**TOOL, "tool_choice": "required", "response_format": {"type": "json_object"},
           "messages": [{"role": "system", "content": "Be brief."}, *HI]},
@@ -312,7 +312,7 @@ def test_b5_names_are_mapped_in_tools_choice_history_and_answer_alike() -> None:
     assert translated(given).context.client_names == {ours_is: "files.read"}
 
 
-def test_b5_a_schemas_own_bytes_are_kept() -> None:
+def test_b5_function_schemas_keep_their_own_bytes() -> None:
     """The tools are the head of the cached prefix: equal bytes, equal tokens."""
     schema = '{"type":"object",  "properties":{"n":{"maximum":1.50e2}}}'
     body = json.dumps({"messages": HI, "tools": [tool(parameters={"x": 1})]})
