@@ -206,7 +206,7 @@ def test_every_warning_that_the_code_can_give_is_explained() -> None:
     }
 
     assert "strict_dropped" in given
-    assert {c for c in given if not c.endswith("_ignored")} == explained
+    assert {c for c in given if not c.endswith("_ignored")} <= explained <= given
 
 
 def section(heading: str) -> str:
