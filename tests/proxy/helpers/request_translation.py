@@ -1,4 +1,4 @@
-"""Short words for translating in tests."""
+"""Requests, as Python data, translated in one call."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ def sent(given: dict[str, Any], **config: Any) -> dict[str, Any]:
 
 
 def golden_text(given: bytes, **config: Any) -> str:
-    """A translation as a golden file tells it: what is sent, or the refusal."""
+    """A translation as a golden file holds it: what is sent, or the refusal."""
     try:
         chat = body.decode(given)
         one = request.to_anthropic_request(chat, settings.Settings(**config))

@@ -294,6 +294,13 @@ CASES = [
             [*HI, calls(call()), result("1"), calls(call()), result("2")],
             [user(text("Hi")), assistant(use()), user(answered(content="1")),
              assistant(use("c1_2")), user(answered("c1_2", content="2"))]),
+    becomes("b4.ids", "... within the longest that is allowed",
+            [*HI, calls(call("x" * 64)), result("1", "x" * 64),
+             calls(call("x" * 64)), result("2", "x" * 64)],
+            [user(text("Hi")), assistant(use("x" * 64)),
+             user(answered("x" * 64, content="1")),
+             assistant(use("x" * 62 + "_2")),
+             user(answered("x" * 62 + "_2", content="2"))]),
     refused("b4.ids", "an id used twice in one turn",
             [*HI, calls(call(), call()), result()], "messages[1].tool_calls[1].id"),
     # ------------------------------------------------------------------ prefill

@@ -295,6 +295,13 @@ def test_b3_inexpressible_is_every_schema_for_a_model_without_structured_outputs
     assert one.warnings == ("schema_not_enforced",)
 
 
+def test_b5_legacy_responses_are_only_for_requests_without_tools() -> None:
+    legacy = {"messages": HI, "functions": [{"name": "f"}]}
+
+    assert translated(legacy).context.legacy_functions
+    assert not translated({**legacy, **TOOL}).context.legacy_functions
+
+
 def test_b5_names_are_mapped_in_tools_choice_history_and_answer_alike() -> None:
     given = {
         "model": "claude-opus-5",
