@@ -23,7 +23,9 @@ def test_what_a_retry_cannot_help_says_so() -> None:
 
 
 def test_an_error_that_is_raised_again_is_the_same_without_its_traceback() -> None:
-    first = errors.InvalidRequestError("n: must be 1", param="n", code="c")
+    first = errors.InvalidRequestError(
+        "n: must be 1", param="n", code="c", headers={"a": "b"}
+    )
     with pytest.raises(errors.InvalidRequestError):
         raise first
 
@@ -31,6 +33,7 @@ def test_an_error_that_is_raised_again_is_the_same_without_its_traceback() -> No
 
     assert again is not first
     assert again.__traceback__ is None
+    assert again.headers == {"a": "b"}
     assert (again.message, again.status, again.type, again.code, again.param) == (
         "n: must be 1",
         400,

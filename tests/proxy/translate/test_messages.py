@@ -422,6 +422,13 @@ CASES = [
           "messages": [user(text("A"), text("B"),
                             *[text(t, cache_control=MARK) for t in "CDE"])]},
          ("cache_marks_dropped",)),
+    Case("b4.caching", "... and the end of the conversation always has one",
+         {"messages": [*[said("system", t, cache_control=MARK) for t in "ABCDE"],
+                       said("user", "Hi", cache_control=MARK)]},
+         {"system": [text("A"), text("B"),
+                     *[text(t, cache_control=MARK) for t in "CDE"]],
+          "messages": [user(text("Hi", cache_control=MARK))]},
+         ("cache_marks_dropped",)),
     Case("b4.caching", "an hour behind five minutes is lowered",
          {"messages": [said("user", [
              text("A", cache_control=MARK),

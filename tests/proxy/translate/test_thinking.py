@@ -185,6 +185,10 @@ CASES = [
          {"tools": TOOLS, "messages": tool_loop(
              thinking_blocks=[{"type": "thinking", "thinking": "Hm."}])},
          {**sent_loop(), "thinking": NOT_SENT}),
+    Case("b2.round_trip", "... and a redacted one without its data",
+         {"tools": TOOLS, "messages": tool_loop(
+             thinking_blocks=[{"type": "redacted_thinking", "signature": "c2ln"}])},
+         {**sent_loop(), "thinking": NOT_SENT}),
     Case("b2.round_trip", "nothing is replayed to a model that does not think",
          {"model": "claude-opus-4-8", "tools": TOOLS,
           "messages": tool_loop(thinking_blocks=[SIGNED])},
