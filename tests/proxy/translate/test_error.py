@@ -137,7 +137,7 @@ def test_b8_table_of_what_anthropic_did_not_say_itself(
 @pytest.mark.parametrize(
     ("seconds", "told"), [(20.0, "20"), (0.3, "1"), (0.0, "12"), (600.0, None)]
 )
-def test_b8_a_limit_that_is_known_says_what_is_left_of_it(
+def test_b8_retry_after_of_a_known_limit_says_what_is_left_of_it(
     seconds: float, told: str | None
 ) -> None:
     """Where nothing is left, one request is finding out: the others wait as usual."""
@@ -362,7 +362,7 @@ def test_b6_headers_rate_limits_are_passed_in_openais_names() -> None:
     }
 
 
-# ---------------------------------------------------------------------- b.0 repair
+# ---------------------------------------------------------------------- b0 repair
 
 TOOL = {"type": "function", "function": {"name": "f"}}
 CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
@@ -444,7 +444,7 @@ def test_b0_repair_strict_is_dropped(message: str) -> None:
     assert mended.warnings == ("strict_dropped",)
 
 
-def test_b0_repair_keeps_a_temperature_of_0_with_its_version() -> None:
+def test_b0_repair_forced_keeps_a_temperature_of_0_with_its_version() -> None:
     one = translated(
         {
             "model": "claude-sonnet-4-6",
@@ -461,7 +461,7 @@ def test_b0_repair_keeps_a_temperature_of_0_with_its_version() -> None:
     assert mended.version == "2023-06-01"
 
 
-def test_b0_repair_changes_nothing_under_strict_params() -> None:
+def test_b0_repair_never_changes_the_response_under_strict_params() -> None:
     one = translated(
         {"messages": HI, "temperature": 0.3, "model": "claude-sonnet-4-6"},
         strict_params=True,
@@ -490,7 +490,15 @@ def test_b0_repair_strict_tells_a_schema_that_is_too_much_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["messages: at least one message is required", "`temperature` is …", ""]
+    "message",
+    [
+        "messages: at least one message is required",
+        'tool_choice: type "tool" and "any" are not supported for this model.',
+        "`temperature` is …",
+        "This model does not support assistant message prefill",
+        "Schema is too complex",
+        "",
+    ],
 )
 def test_b0_repair_never_sends_the_same_request_twice(message: str) -> None:
     assert repair.repaired(translated({"messages": HI}), message) is None
