@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from email import utils
 
 import msgspec
 from msgspec import Struct, structs
@@ -281,12 +282,17 @@ def decode_error(body: bytes) -> messages_response.Error | None:
         return None
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from ``retry-after``; Anthropic sends seconds, other forms are ignored."""
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds from ``retry-after``: a number, as Anthropic's, or a gateway's HTTP date."""
+    value = headers.get("retry-after", "")
     try:
-        seconds = float(headers.get("retry-after", ""))
+        seconds = float(value)
     except ValueError:
-        return None
+        try:
+            seconds = (utils.parsedate_to_datetime(value) - now).total_seconds()
+        except (ValueError, TypeError):  # no date; one without a time zone
+            return None
+        seconds = max(0.0, seconds)
     return seconds if 0 <= seconds < float("inf") else None
 
 

@@ -309,6 +309,29 @@ def test_b8_retry_after_grows_while_the_trouble_lasts(
     assert ex.headers == {"retry-after": told}
 
 
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        ("Sun, 01 Nov 2026 00:00:20 GMT", 20.0),
+        ("Sat, 31 Oct 2026 23:00:00 GMT", 0.0),
+        ("01 Nov 2026 00:00:20", None),
+        ("soon", None),
+        ("-1", None),
+        ("nan", None),
+        ("inf", None),
+        ("", None),
+    ],
+)
+def test_b8_retry_after_is_a_number_or_a_date(
+    value: str, seconds: float | None
+) -> None:
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+
+    assert error.retry_after({"retry-after": value}, now) == seconds
+
+
 @pytest.mark.parametrize("seconds", [60, 7200])
 def test_b8_retry_after_of_a_minute_or_of_hours_is_told_in_words(seconds: int) -> None:
     context = error.Circumstances(credential="X", retry_after=seconds)
