@@ -31,6 +31,7 @@ or its `user` where the model has to be a real one:
 | `huge` | sends one delta of `size` bytes |
 | `status` | answers `code` with an error of Anthropic's; `retry-after`, `x-should-retry` as headers |
 | `html` | answers `code` with a page |
+| `drip-error` | answers `code` with a body that never ends, a byte at a time |
 | `redirect` | answers 307 to `to` |
 | `json` | answers 200 with JSON instead of a stream |
 | `empty` | answers 200 with an empty body |
@@ -347,6 +348,13 @@ class Answer:
     async def _html(self):
         page = b"<html><body>Bad Gateway, says a box in between</body></html>"
         return await self._whole(int(self.number("code", 502)), "text/html", page)
+
+    async def _drip_error(self):
+        code = int(self.number("code", 500))
+        await self._send(b"HTTP/1.1 %d X\r\ncontent-type: text/html\r\n\r\n" % code)
+        while True:
+            await self._send(b"x")
+            await asyncio.sleep(0.01)
 
     async def _redirect(self):
         return await self._whole(
