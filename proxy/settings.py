@@ -115,6 +115,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     def has_inbound_key(self) -> bool:
         return bool(self.proxy_api_key or self.proxy_api_keys_file)
 
+    def longer_than_clients_wait(self) -> list[str]:
+        """Sentences on deadlines that known clients do not wait for."""
+        limits = (
+            ("IDLE_TIMEOUT", 2 * self.idle_timeout, "twice ", 100, "a .NET client"),
+            ("PROGRESS_TIMEOUT", self.progress_timeout, "", 600, "OpenAI's for Python"),
+        )
+        return [
+            f"{name}: {twice}its value is {seconds:g} s, and {who} gives up after {limit} s"
+            for name, seconds, twice, limit, who in limits
+            if seconds > limit
+        ]
+
     def check_exposure(self) -> None:
         """Refuse to serve strangers: a wider address needs an inbound key.
 

@@ -83,3 +83,24 @@ def test_a_wider_address_needs_an_inbound_key(host: str) -> None:
     read(HOST=host, PROXY_API_KEY="k").check_exposure()
     read(HOST=host, PROXY_API_KEYS_FILE="/keys").check_exposure()
     read().check_exposure()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, []),
+        ({"idle_timeout": 50}, []),
+        ({"idle_timeout": 51}, ["IDLE_TIMEOUT"]),
+        ({"progress_timeout": 601}, ["PROGRESS_TIMEOUT"]),
+        (
+            {"idle_timeout": 60, "progress_timeout": 900},
+            ["IDLE_TIMEOUT", "PROGRESS_TIMEOUT"],
+        ),
+    ],
+)
+def test_deadlines_that_known_clients_do_not_wait_for_are_named(
+    given: dict, named: list[str]
+) -> None:
+    sentences = settings.Settings(**given).longer_than_clients_wait()
+
+    assert [one.partition(":")[0] for one in sentences] == named
