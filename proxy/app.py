@@ -11,6 +11,7 @@ import falcon
 import msgspec
 
 from proxy import (
+    base_url,
     cancellation,
     chat,
     credentials,
@@ -108,12 +109,7 @@ def create_app(
     cannot work.
     """
     source = credentials.source_for(config)
-    if source.base_url is not None:
-        settings.check_base_url(
-            "the profile's base URL",
-            source.base_url,
-            allow_http=config.allow_http_upstream,
-        )
+    base_url.check_all(config, source.base_url)
     try:
         sender = transport.create(
             config.base_url or source.base_url,

@@ -12,7 +12,10 @@ import stat
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PATIENCE = 1.0
 """Seconds to wait for a file that does not respond. Only the first who asks waits: until

@@ -26,6 +26,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from gunicorn import http, util
+from gunicorn.http import body as gunicorn_body
 from gunicorn.http import errors as refused
 from gunicorn.http import wsgi
 from gunicorn.http.body import LengthReader
@@ -102,6 +103,44 @@ class BodyReader:
         except (refused.ParseException, refused.NoMoreData) as ex:
             raise BadBody("the body's chunks are malformed") from ex
         return data
+
+    def read1(self, size: int) -> bytes:
+        """What has come of the body, or else what comes next; empty at its end."""
+        try:
+            if isinstance(self._reader, LengthReader):
+                return _some(self._reader, size)
+            while self._reader.parser is not None:
+                if data := next(self._reader.parser, None):
+                    return bytes(data)
+                if data is None:
+                    self._reader.parser = None
+        except (refused.ParseException, refused.NoMoreData) as ex:
+            raise BadBody("the body's chunks are malformed") from ex
+        return b""
+
+
+def _some(reader: LengthReader, size: int) -> bytes:
+    wanted = min(reader.length, size)
+    if not wanted:
+        return b""
+    data: bytes = reader.unreader.read(None, read_ahead=wanted)
+    if len(data) > wanted:
+        reader.unreader.unread(data[wanted:])
+        data = data[:wanted]
+    reader.length -= len(data)
+    return data
+
+
+class Body(gunicorn_body.Body):  # type: ignore[misc]  # gunicorn is untyped
+    """gunicorn's body, which can also be read as it arrives."""
+
+    def read1(self, size: int = 65536) -> bytes:
+        """As `io.BufferedIOBase.read1`: at most one wait for the client."""
+        try:
+            return self.reader.read1(size)  # type: ignore[no-any-return]
+        except Exception:
+            self.failed = True  # the connection must not be used again
+            raise
 
 
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn is untyped
@@ -198,7 +237,7 @@ class Connection:
             request = next(self._parser)
         except (StopIteration, refused.NoMoreData):
             return None
-        request.body.reader = BodyReader(request.body.reader)
+        request.body = Body(BodyReader(request.body.reader))
         self._unreader.in_body = True
         return request
 
