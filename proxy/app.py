@@ -11,7 +11,6 @@ import falcon
 import msgspec
 
 from proxy import (
-    base_url,
     cancellation,
     chat,
     credentials,
@@ -24,6 +23,7 @@ from proxy import (
     settings,
     transport,
     upstream,
+    urls,
 )
 from proxy.admission import Admission, Bodies
 from proxy.schema import openai
@@ -109,8 +109,10 @@ def create_app(
     cannot work.
     """
     source = credentials.source_for(config)
-    base_url.check_all(config, source.base_url)
+    urls.check_base_urls(config, source.base_url)
+    urls.check_network_proxies(os.environ)
     try:
+        _check_folder(os.environ.get("SSL_CERT_DIR", ""))
         sender = transport.create(
             config.base_url or source.base_url,
             os.environ if environ is None else environ,
@@ -122,6 +124,12 @@ def create_app(
             "certificates in PEM form"
         ) from None
     return Proxy(config, credentials.Credential(source), sender)
+
+
+def _check_folder(paths: str) -> None:
+    """OpenSSL says nothing about a folder of certificates that does not exist."""
+    for path in filter(None, paths.split(os.pathsep)):
+        os.scandir(path).close()
 
 
 def _routed(

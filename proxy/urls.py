@@ -1,12 +1,13 @@
-"""Which base URLs the credential and the prompts may be sent to."""
+"""Which URLs of the settings the credential and the prompts may be sent to."""
 
 import ipaddress
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from proxy import settings
 
 
-def check_all(config: settings.Settings, of_profile: str | None) -> None:
+def check_base_urls(config: settings.Settings, of_profile: str | None) -> None:
     """Check every base URL that is set: two settings and a profile's own.
 
     Raises ``settings.SettingsError``.
@@ -17,10 +18,10 @@ def check_all(config: settings.Settings, of_profile: str | None) -> None:
         ("the profile's base URL", of_profile),
     ):
         if url:
-            check(name, url, allow_http=config.allow_http_upstream)
+            check_base_url(name, url, allow_http=config.allow_http_upstream)
 
 
-def check(name: str, url: str, *, allow_http: bool) -> None:
+def check_base_url(name: str, url: str, *, allow_http: bool) -> None:
     """Refuse a URL that no request should go to. ``name`` says where it was set.
 
     Raises ``settings.SettingsError``.
@@ -49,6 +50,27 @@ def check(name: str, url: str, *, allow_http: bool) -> None:
             "cross the network unencrypted; http:// is for loopback, private addresses "
             "and names inside a cluster, or for ALLOW_HTTP_UPSTREAM=1"
         )
+
+
+def check_network_proxies(environ: Mapping[str, str]) -> None:
+    """Check what ``HTTPS_PROXY`` and its relatives name: HTTP proxies.
+
+    Raises ``settings.SettingsError``.
+    """
+    for name, value in environ.items():
+        if name.lower() not in {"https_proxy", "http_proxy", "all_proxy"} or not value:
+            continue
+        url = value if "://" in value else f"http://{value}"
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            host = None
+        if not host or parts.scheme not in {"http", "https"} or not url.isprintable():
+            raise settings.SettingsError(
+                f"{name}: must be the URL of an HTTP proxy, such as "
+                "http://proxy.example:3128"
+            )
 
 
 def _is_private(host: str) -> bool:
