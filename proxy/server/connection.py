@@ -99,9 +99,7 @@ class Connection:
         """
         response: Response | None = None
         try:
-            if self._refused is not None:
-                raise self._refused
-            request = head.parse(self._incoming.take_head())
+            request = self._request()
             body = incoming.body_of(request, self._incoming, self.sock)
             response = Response(self.sock, request, body)
             if last():
@@ -117,6 +115,11 @@ class Connection:
         except Exception as ex:  # noqa: BLE001  # the boundary: everything gets a response
             self._fail(response, ex, log)
             return False
+
+    def _request(self) -> head.Head:
+        if self._refused is not None:
+            raise self._refused
+        return head.parse(self._incoming.take_head())
 
     def _base(self) -> dict[str, Any]:
         """What the environments of all requests of this connection have in common."""

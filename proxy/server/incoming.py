@@ -196,9 +196,7 @@ class ChunkedBody:
         self._bad = False
         self.trailers: list[tuple[str, str]] = []
 
-    def parse_headers(
-        self, _data: bytes, *, from_trailer: bool
-    ) -> list[tuple[str, str]]:  # noqa: ARG002 - as gunicorn calls it
+    def parse_headers(self, *_: object, **__: object) -> list[tuple[str, str]]:
         """Trailers may be discarded (RFC 9110, 6.5.1): no header is overridden."""
         return []
 
