@@ -20,6 +20,10 @@ class CacheControl(Struct, frozen=True, omit_defaults=True, tag="ephemeral"):
     ttl: Literal["5m", "1h"] | None = None
 
 
+class DefaultCacheControl(CacheControl, frozen=True, tag="ephemeral"):
+    """A breakpoint that names no lifetime: ``translate.cache.place`` gives it one."""
+
+
 # ------------------------------------------------------------------ request blocks
 
 

@@ -27,9 +27,7 @@ def thinking(
             )
 
 
-def texts(
-    message: chat_request.AssistantMessage, ttl: cache.Ttl
-) -> Iterable[messages_request.Text]:
+def texts(message: chat_request.AssistantMessage) -> Iterable[messages_request.Text]:
     """The text, refusals included, without blank parts."""
     if isinstance(message.content, str):
         if not content.is_blank(message.content):
@@ -38,7 +36,7 @@ def texts(
         for part in message.content or ():
             match part:
                 case chat_request.TextPart(text=text):
-                    control = cache.control_of(part, ttl)
+                    control = cache.control_of(part)
                 case chat_request.RefusalPart(refusal=text):
                     control = None
             if not content.is_blank(text):

@@ -26,15 +26,14 @@ def default_ttl(options: chat_request.CacheOptions | None) -> Ttl:
     return "1h" if options is not None and options.ttl is not None else None
 
 
-def control_of(
-    carrier: chat_request.Cacheable, ttl: Ttl
-) -> messages_request.CacheControl | None:
+def control_of(carrier: chat_request.Cacheable) -> Control:
     """The ``cache_control`` of a part, message or tool, set in either API's terms."""
     if carrier.cache_control is not None:
         return messages_request.CacheControl(ttl=carrier.cache_control.ttl)
     if carrier.prompt_cache_breakpoint is not None:
-        own = carrier.prompt_cache_breakpoint.ttl
-        return messages_request.CacheControl(ttl="1h" if own is not None else ttl)
+        if carrier.prompt_cache_breakpoint.ttl is None:
+            return messages_request.DefaultCacheControl()
+        return messages_request.CacheControl(ttl="1h")
     return None
 
 
@@ -52,7 +51,9 @@ def place(
     ttl: Ttl,
     warnings: warn.Warnings,
 ) -> messages_request.MessagesRequest:
-    """The request with at most four valid breakpoints.
+    """The request with at most four valid breakpoints, each with its lifetime.
+
+    ``ttl`` is the lifetime of those that name none.
 
     ``automatic`` adds two where the client set none: at the end of the first system
     block, which with the tools before it rarely changes in an agent's life, and (by the
@@ -69,7 +70,7 @@ def place(
         if system:
             system = [*set_on_last(system[:1], own), *system[1:]]
         return structs.replace(request, system=system, cache_control=own)
-    return _limit(request, warnings)
+    return _limit(request, ttl, warnings)
 
 
 def _blocks(
@@ -85,7 +86,7 @@ def _blocks(
 
 
 def _limit(
-    request: messages_request.MessagesRequest, warnings: warn.Warnings
+    request: messages_request.MessagesRequest, ttl: Ttl, warnings: warn.Warnings
 ) -> messages_request.MessagesRequest:
     found = list(_blocks(request))
     placed = [i for i, (_, control) in enumerate(found) if control is not None]
@@ -98,11 +99,16 @@ def _limit(
     kept = {*kept_head, *turns[-(room - len(kept_head)) :]}
     if len(kept) < len(placed):
         warnings.add("cache_marks_dropped")
-    controls = [c if i in kept else None for i, (_, c) in enumerate(found)]
+    controls = [_timed(c, ttl) if i in kept else None for i, (_, c) in enumerate(found)]
     ordered = _longest_first([*controls, request.cache_control])
     if ordered != [*controls, request.cache_control]:
         warnings.add("cache_ttl_lowered")
     return _rewrite(request, ordered)
+
+
+def _timed(control: Control, ttl: Ttl) -> Control:
+    is_default = isinstance(control, messages_request.DefaultCacheControl)
+    return messages_request.CacheControl(ttl=ttl) if is_default else control
 
 
 def _longest_first(controls: Sequence[Control]) -> list[Control]:

@@ -26,20 +26,20 @@ def is_blank(text: str | None) -> bool:
 
 
 def text_blocks(
-    content: str | Sequence[chat_request.TextPart] | None, ttl: cache.Ttl
+    content: str | Sequence[chat_request.TextPart] | None,
 ) -> list[messages_request.Text]:
     """System text, one block per part, without blank ones."""
     if content is None or isinstance(content, str):
         return [] if is_blank(content) else [messages_request.Text(text=content or "")]
     return [
-        messages_request.Text(text=part.text, cache_control=cache.control_of(part, ttl))
+        messages_request.Text(text=part.text, cache_control=cache.control_of(part))
         for part in content
         if not is_blank(part.text)
     ]
 
 
 def user_blocks(
-    content: str | Sequence[chat_request.UserPart] | None, ttl: cache.Ttl, *, at: str
+    content: str | Sequence[chat_request.UserPart] | None, *, at: str
 ) -> list[messages_request.Text | messages_request.Image | messages_request.Document]:
     """A user's or a tool's content, in order, without blank text.
 
@@ -56,17 +56,15 @@ def user_blocks(
         match part:
             case chat_request.TextPart(text=text):
                 if not is_blank(text):
-                    control = cache.control_of(part, ttl)
+                    control = cache.control_of(part)
                     blocks.append(
                         messages_request.Text(text=text, cache_control=control)
                     )
             case chat_request.ImagePart(image_url=image):
-                control = cache.control_of(part, ttl)
+                control = cache.control_of(part)
                 blocks.append(_image(image.url, control, at=f"{path}.image_url.url"))
             case chat_request.FilePart(file=file):
-                blocks.append(
-                    _file(file, cache.control_of(part, ttl), at=f"{path}.file")
-                )
+                blocks.append(_file(file, cache.control_of(part), at=f"{path}.file"))
             case chat_request.AudioPart():
                 raise _rejected(path, "Claude takes no audio")
     return blocks

@@ -56,7 +56,6 @@ class Rules(Struct, frozen=True, kw_only=True):
     """Thinking is on, so blocks of earlier responses may be replayed."""
     prefill: bool
     """The model continues a trailing assistant turn of this request."""
-    ttl: cache.Ttl
 
 
 def to_anthropic_messages(
@@ -71,12 +70,12 @@ def to_anthropic_messages(
     while leading < len(messages) and isinstance(messages[leading], _System):
         leading += 1
     if leading == len(messages):
-        return _system_only(messages, rules, warnings)
+        return _system_only(messages, warnings)
     system = [
         block
         for message in messages[:leading]
         if isinstance(message, _System)
-        for block in _system_blocks(message, rules.ttl)
+        for block in _system_blocks(message)
     ]
     turns = _Turns(rules, warnings)
     turns.take(messages, leading)
@@ -97,19 +96,17 @@ def _invalid(at: str, why: str) -> Exception:
     return errors.InvalidRequestError(f"{at}: {why}", param=at)
 
 
-def _system_blocks(message: _System, ttl: cache.Ttl) -> list[messages_request.Text]:
-    own = cache.control_of(message, ttl)
-    return cache.set_on_last(content.text_blocks(message.content, ttl), own)
+def _system_blocks(message: _System) -> list[messages_request.Text]:
+    own = cache.control_of(message)
+    return cache.set_on_last(content.text_blocks(message.content), own)
 
 
 def _system_only(
-    messages: Sequence[chat_request.Message], rules: Rules, warnings: warn.Warnings
+    messages: Sequence[chat_request.Message], warnings: warn.Warnings
 ) -> Conversation:
     """A request of system messages alone: the last one is what the user says."""
     blocks = [
-        _system_blocks(message, rules.ttl)
-        for message in messages
-        if isinstance(message, _System)
+        _system_blocks(message) for message in messages if isinstance(message, _System)
     ]
     spoken = [one for one in blocks if one]
     if not spoken:
@@ -153,7 +150,7 @@ class _Turns:
                 case chat_request.UserMessage():
                     self._user(message, at, last=i == len(messages) - 1)
                 case chat_request.SystemMessage() | chat_request.DeveloperMessage():
-                    self._add("system", _system_blocks(message, self._rules.ttl))
+                    self._add("system", _system_blocks(message))
                 case chat_request.ToolMessage() | chat_request.FunctionMessage():
                     raise _invalid(
                         at,
@@ -171,11 +168,10 @@ class _Turns:
             self.out.append(messages_request.Message(role=role, content=held))
 
     def _user(self, message: chat_request.UserMessage, at: str, *, last: bool) -> None:
-        ttl = self._rules.ttl
-        blocks = content.user_blocks(message.content, ttl, at=at)
+        blocks = content.user_blocks(message.content, at=at)
         if not blocks and last:
             raise _invalid(f"{at}.content", "the last message must not be blank")
-        self._add("user", cache.set_on_last(blocks, cache.control_of(message, ttl)))
+        self._add("user", cache.set_on_last(blocks, cache.control_of(message)))
 
     # -------------------------------------------------- assistant turns and results
 
@@ -200,7 +196,7 @@ class _Turns:
             message := messages[i], tool_results.Result | _System
         ):
             if isinstance(message, _System):
-                late.append(_system_blocks(message, self._rules.ttl))
+                late.append(_system_blocks(message))
             else:
                 self._result(message, f"messages[{i}]", calls, results)
             i += 1
@@ -217,7 +213,7 @@ class _Turns:
         thinking = (
             list(assistant.thinking(message)) if self._rules.keep_thinking else []
         )
-        texts = list(assistant.texts(message, self._rules.ttl))
+        texts = list(assistant.texts(message))
         if message.audio is not None:
             self._warnings.add("audio_ignored")
         uses: list[messages_request.ToolUse] = []
@@ -235,7 +231,7 @@ class _Turns:
                 tool_results.Call(message.function_call.name, use_id, legacy=True)
             )
         spoken: list[messages_request.Block] = [*texts, *uses]
-        spoken = cache.set_on_last(spoken, cache.control_of(message, self._rules.ttl))
+        spoken = cache.set_on_last(spoken, cache.control_of(message))
         return _AssistantParts(thinking, spoken[: len(texts)], spoken[len(texts) :])
 
     def _add_assistant(self, parts: Sequence["_AssistantParts"]) -> None:
@@ -274,7 +270,7 @@ class _Turns:
             raise _invalid(f"{at}.id", "is used twice in this message")
         earlier.add(call.id)
         use_id = self._ids.take(call.id)
-        control = cache.control_of(call, self._rules.ttl)
+        control = cache.control_of(call)
         return self._use(call.function, use_id, control), tool_results.Call(
             call.id, use_id
         )
@@ -306,9 +302,7 @@ class _Turns:
             raise _invalid(f"{at}.{where}", f"must name a {what}")
         if call.use_id in results:
             self._warnings.add("tool_result_duplicate")  # the last one wins
-        results[call.use_id] = tool_results.tool_result(
-            message, call, self._rules.ttl, at
-        )
+        results[call.use_id] = tool_results.tool_result(message, call, at)
 
     def _check_complete(
         self,

@@ -105,9 +105,8 @@ def _parts(
     model: capabilities.Model,
     warnings: warn.Warnings,
 ) -> _Parts:
-    ttl = cache.default_ttl(chat.prompt_cache_options)
     limit = fields.limit(chat, model, warnings)
-    toolset = tools.to_tools(chat, model, ttl, warnings)
+    toolset = tools.to_tools(chat, model, warnings)
     output = output_format.to_output(chat, model, warnings)
     planned = thinking.plan(
         thinking.Asked(
@@ -126,7 +125,6 @@ def _parts(
         model=model,
         keep_thinking=planned.on and not planned.between_tools,
         prefill=model.prefill and not planned.on and output.format is None,
-        ttl=ttl,
     )
     conversation = messages.to_anthropic_messages(chat.messages, rules, warnings)
     thinks, bound = planned.config, False

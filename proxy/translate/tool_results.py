@@ -43,11 +43,9 @@ class Calls:
         return waiting.popleft() if len(waiting) > 1 else waiting[0]
 
 
-def tool_result(
-    message: Result, call: Call, ttl: cache.Ttl, at: str
-) -> messages_request.ToolResult:
+def tool_result(message: Result, call: Call, at: str) -> messages_request.ToolResult:
     """Blank content is omitted: Anthropic rejects empty text, not an empty result."""
-    control = cache.control_of(message, ttl)
+    control = cache.control_of(message)
     if message.content is None or isinstance(message.content, str):
         text = None if content.is_blank(message.content) else message.content
         return messages_request.ToolResult(
@@ -56,7 +54,7 @@ def tool_result(
             is_error=_is_error(message),
             cache_control=control,
         )
-    blocks = content.user_blocks(message.content, ttl, at=at)
+    blocks = content.user_blocks(message.content, at=at)
     for block in blocks:  # cache_control inside a result goes to the result itself
         control = block.cache_control or control
     return messages_request.ToolResult(

@@ -36,7 +36,6 @@ class Tools(Struct, frozen=True, kw_only=True):
 def to_tools(
     chat: chat_request.ChatRequest,
     model: capabilities.Model,
-    ttl: cache.Ttl,
     warnings: warn.Warnings,
 ) -> Tools:
     """Definitions and choice of a request, legacy ``functions`` included.
@@ -45,7 +44,7 @@ def to_tools(
     choice that names none of the tools.
     """
     functions = list(_functions(chat))
-    tools = [_tool(function, at, ttl, warnings) for function, at in functions]
+    tools = [_tool(function, at, warnings) for function, at in functions]
     _check_unique(tools, functions)
     used = _used_names(chat.messages)
     known = {
@@ -96,7 +95,7 @@ def _functions(
 
 
 def _tool(
-    tool: chat_request.FunctionTool, at: str, ttl: cache.Ttl, warnings: warn.Warnings
+    tool: chat_request.FunctionTool, at: str, warnings: warn.Warnings
 ) -> messages_request.Tool:
     function = tool.function
     if not function.name:
@@ -106,7 +105,7 @@ def _tool(
         description=function.description or None,
         input_schema=_input_schema(function.parameters, f"{at}.parameters", warnings),
         strict=function.strict or None,
-        cache_control=cache.control_of(tool, ttl) or cache.control_of(function, ttl),
+        cache_control=cache.control_of(tool) or cache.control_of(function),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from falcon import testing
 
 from proxy import app, errors, log, settings
-from proxy.demo import caching, server
+from standin import caching, server
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from cases import HI
 from proxy import body, errors, log, metrics, settings
 from proxy.schema import chat_request
 from proxy.translate import error, request
+from row_cases import HI
 
 ROOT = Path(__file__).parents[2]
 TRANSLATION = ROOT / "docs/translation.md"

@@ -12,9 +12,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+import proxy_command
 from clients import environments
-from e2e import service
-from proxy.demo import server
+from standin import server
 
 TIMEOUT = 240  # seconds for one suite
 
@@ -38,7 +38,7 @@ def _standin():
 
 @pytest.fixture(scope="module")
 def _proxy(_standin, tmp_path_factory):
-    with service.running(
+    with proxy_command.running(
         tmp_path_factory.mktemp("claude-proxy"),
         ANTHROPIC_API_KEY="sk-ant-canary-of-the-clients",
         ANTHROPIC_API_BASE=_standin.base_url,
