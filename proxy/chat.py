@@ -20,6 +20,7 @@ from proxy import (
     errors,
     log,
     metrics,
+    redaction,
     settings,
     upstream,
 )
@@ -147,9 +148,9 @@ class _Completion:
             "x-anthropic-request-id": head.request_id if head else "",
             **(head.headers if head else {}),
         }
-        return {
-            name: value for name, value in headers.items() if _is_header_safe(value)
-        }
+        return redaction.redacted_all(
+            {name: value for name, value in headers.items() if _is_header_safe(value)}
+        )
 
     # ------------------------------------------------------- the response
 
@@ -269,7 +270,8 @@ def _is_header_safe(value: str) -> bool:
 def _in_band(ex: errors.ProxyError) -> openai.Error:
     """An error inside a stream, where a stall is one way for it to be incomplete."""
     code = "stream_incomplete" if ex.code == "upstream_timeout" else ex.code
-    return openai.Error(message=ex.message, type=ex.type, param=ex.param, code=code)
+    message = redaction.redacted(ex.message)
+    return openai.Error(message=message, type=ex.type, param=ex.param, code=code)
 
 
 class Stream:
