@@ -38,9 +38,7 @@ class InboundKeys:
         """Compare with every key, each in constant time."""
         self.trouble()
         given = _digest(key)
-        found = [
-            hmac.compare_digest(given, one) for one in self._own + self._from_file
-        ]
+        found = [hmac.compare_digest(given, one) for one in self._own + self._from_file]
         return any(found)
 
     def trouble(self) -> str | None:
