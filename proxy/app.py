@@ -23,6 +23,7 @@ from proxy import (
     settings,
     transport,
     upstream,
+    urls,
 )
 from proxy.admission import Admission, Bodies
 from proxy.schema import openai
@@ -108,13 +109,10 @@ def create_app(
     cannot work.
     """
     source = credentials.source_for(config)
-    if source.base_url is not None:
-        settings.check_base_url(
-            "the profile's base URL",
-            source.base_url,
-            allow_http=config.allow_http_upstream,
-        )
+    urls.check_base_urls(config, source.base_url)
+    urls.check_network_proxies(os.environ)
     try:
+        _check_folder(os.environ.get("SSL_CERT_DIR", ""))
         sender = transport.create(
             config.base_url or source.base_url,
             os.environ if environ is None else environ,
@@ -126,6 +124,12 @@ def create_app(
             "certificates in PEM form"
         ) from None
     return Proxy(config, credentials.Credential(source), sender)
+
+
+def _check_folder(paths: str) -> None:
+    """OpenSSL says nothing about a folder of certificates that does not exist."""
+    for path in filter(None, paths.split(os.pathsep)):
+        os.scandir(path).close()
 
 
 def _routed(

@@ -4,15 +4,17 @@ Bodies with a length and chunked ones both work: it reads ``wsgi.input``, since 
 bounded stream is empty for a chunked request.
 """
 
+import contextlib
 import json
 import re
+import socket
 from collections.abc import Callable
 from typing import BinaryIO
 
 import falcon
 import msgspec
 
-from proxy import errors
+from proxy import admission, errors
 from proxy.schema import allowed, chat_request
 
 STEP = 64 * 1024
@@ -24,61 +26,71 @@ _HALF_A_PAIR = re.compile(
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 
 
-def read(req: falcon.Request, limit: int, reserve: Callable[[int], bool]) -> bytes:
+def read(req: falcon.Request, limit: int, arriving: admission.Body) -> bytes:
     """The whole body, at most ``limit`` bytes.
 
-    ``reserve`` is asked for room before bytes are read, for all of them where the
-    length is known. Raises ``UnavailableError`` where it refuses, ``ClientGoneError``,
-    and ``InvalidRequestError``: 413 for a larger body (before reading it, where the
-    length is known), 415 for encodings and types that are not JSON, 400 for a body that
-    is cut short or badly framed, 408 for one that takes too long.
+    Room is taken from ``arriving`` for bytes as they come. Raises ``UnavailableError``
+    where there is none, ``ClientGoneError``, and ``InvalidRequestError``: 413 for a
+    larger body (before reading it, where the length is known), 415 for encodings and
+    types that are not JSON, 400 for a body that is cut short or badly framed, 408 for
+    one that takes too long.
     """
     _check_type(req)
     length = _content_length(req)
     if length is not None and length > limit:
         raise _too_large(limit)
-    if length is not None and not reserve(length):
-        raise _no_room()
     source = req.env["wsgi.input"]
-    parts: list[bytes] = []
-    got = 0
-    while length is None or got < length:
-        step = STEP if length is None else min(STEP, length - got)
-        data = _step(source, step)
+    body = bytearray()
+    while length is None or len(body) < length:
+        step = STEP if length is None else min(STEP, length - len(body))
+        data = _step(source, step, arriving)
         if not data:
             break
-        parts.append(data)
-        got += len(data)
-        if got > limit:
+        if len(body) + len(data) > limit:
             raise _too_large(limit)
-        if length is None and not reserve(len(data)):
+        if not arriving.take(len(data)):
             raise _no_room()
-    if length is not None and got < length:
+        body += data
+        if len(body) != length and arriving.is_too_slow():
+            raise _too_late()
+    if length is not None and len(body) < length:
         raise errors.InvalidRequestError(
             "The body is shorter than its Content-Length", code="invalid_body"
         )
-    return b"".join(parts)
+    arriving.is_whole()
+    return bytes(body)
 
 
-def _step(source: BinaryIO, size: int) -> bytes:
-    """One read from the server; its errors are those of ``proxy.server.connection``."""
+def _step(source: BinaryIO, size: int, arriving: admission.Body) -> bytes:
+    """What has come, or comes next; errors are those of ``proxy.server.connection``."""
     try:
-        return source.read(size)
+        # a server that is not ours may only have `read`, which waits for all of it
+        data: bytes = getattr(source, "read1", source.read)(size)
     except TimeoutError:
-        raise errors.InvalidRequestError(
-            "The body did not arrive in time",
-            status=408,
-            code="request_timeout",
-            headers={"connection": "close"},
-        ) from None
+        raise _too_late() from None
     except ConnectionError:
         raise errors.ClientGoneError from None
     except ValueError:
+        if arriving.gave_way:  # which ended the reading
+            raise _no_room() from None
         raise errors.InvalidRequestError(
             "The body is cut short, or its chunks are malformed",
             code="invalid_body",
             headers={"connection": "close"},
         ) from None
+    return data
+
+
+def interrupt(req: falcon.Request) -> Callable[[], None]:
+    """What wakes the thread that waits for a request's body, from another thread."""
+    sock = req.env.get("gunicorn.socket")
+
+    def stop_reading() -> None:
+        if sock is not None:
+            with contextlib.suppress(OSError):  # the client was faster
+                sock.shutdown(socket.SHUT_RD)
+
+    return stop_reading
 
 
 def _content_length(req: falcon.Request) -> int | None:
@@ -86,6 +98,15 @@ def _content_length(req: falcon.Request) -> int | None:
     if "chunked" in req.env.get("HTTP_TRANSFER_ENCODING", "").lower():
         return None
     return req.content_length or 0
+
+
+def _too_late() -> errors.InvalidRequestError:
+    return errors.InvalidRequestError(
+        "The body did not arrive in time",
+        status=408,
+        code="request_timeout",
+        headers={"connection": "close"},
+    )
 
 
 def _too_large(limit: int) -> errors.InvalidRequestError:
@@ -106,6 +127,7 @@ def _no_room() -> errors.UnavailableError:
 
 
 def _check_type(req: falcon.Request) -> None:
+    coding = req.env.get("HTTP_TRANSFER_ENCODING", "chunked")
     encoding = req.get_header("content-encoding", default="identity")
     kind = (req.content_type or "application/json").split(";")[0].strip().lower()
     if encoding.strip().lower() != "identity":
@@ -113,6 +135,14 @@ def _check_type(req: falcon.Request) -> None:
             "Content-Encoding: must be identity; compressed bodies are not accepted",
             status=415,
             code="unsupported_encoding",
+        )
+    if coding.strip().lower() != "chunked":
+        raise errors.InvalidRequestError(
+            "Transfer-Encoding: must be chunked alone; compressed bodies are not "
+            "accepted",
+            status=415,
+            code="unsupported_encoding",
+            headers={"connection": "close"},
         )
     if kind != "application/json":
         raise errors.InvalidRequestError(

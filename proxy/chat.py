@@ -107,8 +107,8 @@ class _Completion:
         """
         services, record = self._services, self.record
         _check(services.slots.refusal())
-        with services.bodies.under_way() as reserve:
-            translation = self._translated(req, reserve)
+        with services.bodies.under_way(body.interrupt(req)) as arriving:
+            translation = self._translated(req, arriving)
             self._admit()
             self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))
             self._events = services.upstream.open(translation, self._scope)
@@ -119,10 +119,10 @@ class _Completion:
         self.context, self._warnings = head.context, head.warnings
 
     def _translated(
-        self, req: falcon.Request, reserve: Callable[[int], bool]
+        self, req: falcon.Request, arriving: admission.Body
     ) -> request.Translation:
         services, record = self._services, self.record
-        chat = body.decode(body.read(req, services.config.max_body_bytes, reserve))
+        chat = body.decode(body.read(req, services.config.max_body_bytes, arriving))
         record.model, record.stream = chat.model or "", bool(chat.stream)
         translation = request.to_anthropic_request(
             chat, services.config, services.live()

@@ -12,7 +12,10 @@ import stat
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PATIENCE = 1.0
 """Seconds to wait for a file that does not respond. Only the first who asks waits: until
@@ -107,10 +110,13 @@ class _Look:
 def _content(path: Path) -> Content:
     try:
         descriptor = os.open(path, _NONBLOCKING)  # a FIFO must not block it
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return Content(trouble="is not a regular file")
-            data = file.read(LARGEST + 1)
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read(LARGEST + 1)
+        finally:
+            os.close(descriptor)
         if len(data) > LARGEST:
             return Content(trouble=f"is larger than {LARGEST} bytes")
         return Content(text=data.decode("utf-8-sig"))

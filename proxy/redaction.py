@@ -11,8 +11,11 @@ import base64
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REDACTED = "[redacted]"
 
@@ -105,10 +108,10 @@ def redacted_all(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def printable(text: str) -> str:
-    """A text for a log: without secrets, and with what does not print spelled out.
+    r"""A text for a log: without secrets, and with what does not print spelled out.
 
     That is control characters (C0, C1), line and paragraph separators, bidirectional
-    and other invisible ones, and halves of surrogate pairs: ``\\u202e``.
+    and other invisible ones, and halves of surrogate pairs: ``\u202e``.
     """
     text = redacted(text)
     if text.isprintable():

@@ -7,7 +7,6 @@ variables, so unknown ones are ignored; a known one with a bad value stops the s
 import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct, inspect
@@ -124,9 +123,6 @@ class Settings(Struct, frozen=True, kw_only=True):
 
         Raises ``SettingsError``.
         """
-        for name in ("anthropic_api_base", "anthropic_base_url"):
-            if url := getattr(self, name):
-                check_base_url(name.upper(), url, allow_http=self.allow_http_upstream)
         if self.health_port == self.port:
             raise SettingsError("HEALTH_PORT: must be another port than PORT")
         if not self.proxy_api_key.isprintable():
@@ -151,51 +147,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower().rstrip(".") == "localhost"
-
-
-def check_base_url(name: str, url: str, *, allow_http: bool) -> None:
-    """Refuse a URL that no request should go to. ``name`` says where it was set.
-
-    Raises ``SettingsError``.
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:  # a bad port, or half an IPv6 address
-        host = None
-    if not host or parts.scheme not in {"https", "http"} or not url.isprintable():
-        raise SettingsError(f"{name}: must be a URL such as https://api.anthropic.com")
-    if parts.username is not None or parts.query or parts.fragment or " " in url:
-        raise SettingsError(
-            f"{name}: must have no user, query, fragment or space in it; the "
-            "credential has settings of its own"
-        )
-    if parts.path.rstrip("/").endswith("/v1"):
-        raise SettingsError(f"{name}: must not end in /v1, which the proxy adds itself")
-    if parts.scheme == "http" and not (allow_http or _is_private(host)):
-        raise SettingsError(
-            f"{name}: must start with https://, or prompts and the credential would "
-            "cross the network unencrypted; http:// is for loopback, private addresses "
-            "and names inside a cluster, or for ALLOW_HTTP_UPSTREAM=1"
-        )
-
-
-def _is_private(host: str) -> bool:
-    """Whether the public internet has no such host.
-
-    A name counts if it has no dot, or ends as in a cluster (``.svc``, ``.svc.…``) or in
-    a domain that is never public: ``.cluster.local``, ``.internal``, ``.localhost``.
-    """
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        labels = host.lower().rstrip(".").split(".")
-    return (
-        len(labels) == 1
-        or "svc" in labels[2:]
-        or labels[-2:] == ["cluster", "local"]
-        or labels[-1] in {"internal", "localhost"}
-    )
 
 
 def _default_path(environ: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import NoMoreData, ParseException
@@ -121,8 +121,8 @@ def _is_readable(sock: socket.socket, seconds: float) -> bool:
     return bool(poller.poll(max(0.0, seconds * 1000)))
 
 
-class Body(Protocol):
-    """A request's body, as ``wsgi.input``. A read may return less than it was asked for.
+class Body:
+    """A request's body, as ``wsgi.input``.
 
     Reading raises ``TimeoutError`` (408), ``BadBody`` (400) and ``ClientGoneError``.
     """
@@ -130,9 +130,19 @@ class Body(Protocol):
     @property
     def leaves_much(self) -> bool:
         """More is unread than is worth reading to keep the connection."""
+        raise NotImplementedError
+
+    def read1(self, size: int) -> bytes:
+        """What has come, or else what comes next, up to ``size`` bytes; b"" at the end."""
+        raise NotImplementedError
 
     def read(self, size: int = -1) -> bytes:
-        """Read up to ``size`` bytes; b"" at the end. Without a size, all of it."""
+        """``size`` bytes, fewer only at the end; without a size, all of it."""
+        parts = []
+        while size and (data := self.read1(size if size > 0 else RECEIVE_BODY)):
+            parts.append(data)
+            size -= len(data) if size > 0 else 0
+        return b"".join(parts)
 
 
 def body_of(request: Head, incoming: Incoming, sock: socket.socket) -> Body:
@@ -155,14 +165,14 @@ def finish(body: Body, incoming: Incoming) -> bool:
     incoming.deadline = time.monotonic() + UNREAD_TIMEOUT
     left = UNREAD
     try:
-        while left >= 0 and (data := body.read(RECEIVE)):
+        while left >= 0 and (data := body.read1(RECEIVE)):
             left -= len(data)
     except (OSError, ValueError):
         return False
     return left >= 0
 
 
-class LengthBody:
+class LengthBody(Body):
     """A body with a ``Content-Length``."""
 
     def __init__(self, incoming: Incoming, length: int) -> None:
@@ -173,9 +183,7 @@ class LengthBody:
     def leaves_much(self) -> bool:
         return self._left > UNREAD
 
-    def read(self, size: int = -1) -> bytes:
-        if size < 0:
-            return _whole(self)
+    def read1(self, size: int) -> bytes:
         size = min(size, self._left)
         data = self._incoming.read(size, self._left) if size else b""
         if len(data) > size:
@@ -185,7 +193,7 @@ class LengthBody:
         return data
 
 
-class ChunkedBody:
+class ChunkedBody(Body):
     """A chunked body, decoded by gunicorn's reader. Its trailers are dropped."""
 
     limit_request_field_size = head.FIELD
@@ -194,6 +202,7 @@ class ChunkedBody:
     def __init__(self, incoming: Incoming) -> None:
         self._reader = ChunkedReader(self, incoming)
         self._bad = False
+        self._part = b""
         self.trailers: list[tuple[str, str]] = []
 
     def parse_headers(self, *_: object, **__: object) -> list[tuple[str, str]]:
@@ -205,19 +214,15 @@ class ChunkedBody:
         """Its end was not seen."""
         return self._bad or self._reader.parser is not None
 
-    def read(self, size: int = -1) -> bytes:
-        if size < 0:
-            return _whole(self)
+    def read1(self, size: int) -> bytes:
         try:
-            data: bytes = self._reader.read(size)
+            while not self._part and self._reader.parser is not None:
+                part: bytes | None = next(self._reader.parser, None)
+                if part is None:
+                    self._reader.parser = None
+                self._part = part or b""
         except (ParseException, NoMoreData) as ex:
             self._bad = True
             raise BadBody("the body's chunks are malformed") from ex
+        data, self._part = self._part[:size], self._part[size:]
         return data
-
-
-def _whole(body: Body) -> bytes:
-    parts = []
-    while data := body.read(RECEIVE_BODY):
-        parts.append(data)
-    return b"".join(parts)

@@ -9,7 +9,7 @@ never change, and each of them ends running streams or serves without being aske
 from __future__ import annotations
 
 import signal
-from typing import Any
+from typing import Any, ClassVar
 
 from gunicorn.arbiter import Arbiter
 
@@ -33,7 +33,7 @@ def ignore_signals() -> None:
 class Master(Arbiter):  # type: ignore[misc]  # gunicorn is untyped
     """The arbiter that `application.Server` runs."""
 
-    SIGNALS = list(STOPPING)
+    SIGNALS: ClassVar = list(STOPPING)
 
     def init_signals(self) -> None:
         """Handle the signals that stop; ignore the others."""

@@ -77,7 +77,9 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
     drain_timeout = 25.0
     """Seconds from the first SIGTERM to the deadline."""
     receive_timeout = 20.0
-    """Seconds for a head to arrive whole, and for each read of a body."""
+    """Seconds for the head of a request to arrive whole."""
+    body_timeout = 20.0
+    """Seconds that each read of a body may wait for its client."""
     send_timeout = 30.0
     """Seconds that a client may go without reading a byte of its response."""
 
@@ -215,7 +217,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         except OSError:  # reset in the meantime
             sock.close()
             return
-        connection = Connection(sock, address, self.receive_timeout)
+        connection = Connection(sock, address, self.body_timeout)
         with self._lock:
             self._park(connection, time.monotonic() + self.receive_timeout)
         self._awake(sock.fileno())  # most have sent their request already

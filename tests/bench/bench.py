@@ -140,7 +140,7 @@ def healthy(port, path, headers=""):
     try:
         with socket.create_connection(("127.0.0.1", port), 1) as s:
             s.settimeout(10)
-            s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n".encode())
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}Connection: close\r\n\r\n".encode())
             return s.recv(64).split(b" ", 2)[1] == b"200"
     except (OSError, IndexError):
         return False

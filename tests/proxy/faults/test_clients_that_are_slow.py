@@ -11,7 +11,11 @@ from waiting import until
 
 def test_a_body_in_chunks_and_in_bytes_arrives(proxy):
     body = json.dumps(proxy.request("ok", stream=False)).encode()
-    lines = [b"POST /v1/chat/completions HTTP/1.1", b"Host: x", b"Connection: close"]
+    lines = [
+        b"POST /v1/chat/completions HTTP/1.1",
+        b"Host: localhost",
+        b"Connection: close",
+    ]
     lines += [
         b"Content-Type: application/json",
         b"Transfer-Encoding: chunked",
