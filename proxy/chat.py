@@ -236,7 +236,7 @@ class _Completion:
     def _write_log_line(self) -> None:
         record = self.record
         record.duration_ms, record.warnings = self._elapsed_ms(), self._warnings
-        log.COMPLETIONS.info(record)
+        log.completed(record)
         first = record.first_event_ms
         self._services.metrics.completed(
             status=record.status,

@@ -365,16 +365,11 @@ def _batches(
     """
     decoder = sse.Decoder()
     for data in response:
-        batch: list[messages_response.Event] = []
-        try:
-            for payload in decoder.feed(data):
-                batch.append(messages_response.decode_event(payload))  # noqa: PERF401 - kept on an error
-        except msgspec.DecodeError:
-            if batch:
-                yield batch
-            raise
+        batch, broken = messages_response.decode_events(decoder.feed(data))
         if batch:
             yield batch
+        if broken is not None:
+            raise broken
 
 
 def _first(

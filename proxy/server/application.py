@@ -21,7 +21,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from msgspec import structs
 
-from proxy import app, log, metrics, settings
+from proxy import admission, app, log, metrics, settings
 from proxy.server import health_listener
 from proxy.server.master import Master, ignore_signals, release_signals
 from proxy.server.worker import GRACE, Worker, pass_on_repeated_sigterm
@@ -165,6 +165,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             )
             health_listener.Listener(self._health_socket, pages).start()
         worker.drain_timeout = self.config.drain_timeout
+        worker.body_timeout = admission.PATIENCE
         worker.on_drain = proxy.drain
         release_signals()
 

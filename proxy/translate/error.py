@@ -209,8 +209,10 @@ def decode_error(body: bytes) -> messages_response.Error | None:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds from ``retry-after``; Anthropic sends seconds, other forms are ignored."""
+    if (given := headers.get("retry-after")) is None:
+        return None
     try:
-        seconds = float(headers.get("retry-after", ""))
+        seconds = float(given)
     except ValueError:
         return None
     return seconds if 0 <= seconds < float("inf") else None
