@@ -118,7 +118,6 @@ def _no_room() -> errors.UnavailableError:
 
 
 def _check_type(req: falcon.Request) -> None:
-    coding = req.env.get("HTTP_TRANSFER_ENCODING", "chunked")
     encoding = req.get_header("content-encoding", default="identity")
     kind = (req.content_type or "application/json").split(";")[0].strip().lower()
     if encoding.strip().lower() != "identity":
@@ -126,14 +125,6 @@ def _check_type(req: falcon.Request) -> None:
             "Content-Encoding: must be identity; compressed bodies are not accepted",
             status=415,
             code="unsupported_encoding",
-        )
-    if coding.strip().lower() != "chunked":
-        raise errors.InvalidRequestError(
-            "Transfer-Encoding: must be chunked alone; compressed bodies are not "
-            "accepted",
-            status=415,
-            code="unsupported_encoding",
-            headers={"connection": "close"},
         )
     if kind != "application/json":
         raise errors.InvalidRequestError(

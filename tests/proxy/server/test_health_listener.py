@@ -79,6 +79,7 @@ def test_a_head_that_is_too_large_is_refused(port):
 @pytest.mark.parametrize("begin", [b"", b"GET /healthz HTTP/1.1\r\nX: y"])
 def test_when_it_is_full_the_oldest_goes_and_a_probe_gets_in(port, begin, monkeypatch):
     monkeypatch.setattr(health_listener, "PATIENCE", 3600.0)  # nobody goes by himself
+    monkeypatch.setattr(health_listener, "WAITING", 32)
     waiting = [connect(port, begin) for _ in range(4 * health_listener.WAITING)]
     assert get(port, "/healthz").status_code == 200
     gone = waiting[: 2 * health_listener.WAITING]
