@@ -284,7 +284,8 @@ def decode_error(body: bytes) -> messages_response.Error | None:
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds from ``retry-after``: a number, as Anthropic's, or a gateway's HTTP date."""
-    value = headers.get("retry-after", "")
+    if (value := headers.get("retry-after")) is None:
+        return None
     try:
         seconds = float(value)
     except ValueError:

@@ -22,7 +22,7 @@ KEEP_ALIVE = "from proxy import chat; chat.KEEP_ALIVE = 0.2\n"
 
 @pytest.fixture(scope="module")
 def _chatty(tmp_path_factory, _upstream):
-    proxy = Proxy(tmp_path_factory.mktemp("chatty"), _upstream, prelude=KEEP_ALIVE)
+    proxy = Proxy(tmp_path_factory.mktemp("chatty"), _upstream, before=KEEP_ALIVE)
     yield proxy
     proxy.stop()
 
@@ -180,7 +180,7 @@ def test_an_overload_is_ridden_out_by_waits_that_grow(start, upstream):
         "retry.FIRST_PAUSE = 0.05\n"
         "errors.GROWING = ((0.3, 3.0), (1.1, 8.0), (float('inf'), 12.0))\n"
     )
-    proxy = start(prelude=quick)
+    proxy = start(before=quick)
     over = time.monotonic() + 2.0
     model = "status;code=529;times=1000"
 
@@ -211,7 +211,7 @@ def test_a_token_that_rotates_under_an_overload_loses_nothing(
 
     def rotate():
         upstream.wait_for_calls(8, "status")
-        upstream.accept("new")
+        upstream.tokens = {"new"}
         until(lambda: upstream.rejected)
         token.write_text("new")
 
@@ -242,7 +242,7 @@ def lost(start, upstream):
 
     def begin(**settings):
         proxy = start(
-            prelude=SILENT_DNS,
+            before=SILENT_DNS,
             warm=False,
             http_proxy="",
             anthropic_api_base="http://silent.test",

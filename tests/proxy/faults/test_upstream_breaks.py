@@ -205,7 +205,7 @@ def test_after_a_dead_line_no_kept_connection_is_trusted(impatient, upstream, st
 @BOTH
 def test_an_error_whose_body_drips_is_told_by_its_status(start, upstream, stream):
     quick = "from proxy import opening; opening.ERROR_BODY_TIMEOUT = 0.3\n"
-    proxy = start(prelude=quick)
+    proxy = start(before=quick)
     model = f"drip-error;code=413;tag={stream}"
     told = proxy.ask(model, stream=stream)
     assert (told.status, told.error["code"]) == (413, "request_too_large")

@@ -12,13 +12,14 @@ from waiting import LONG, until
 
 PROGRAM = """
 import os
+import socket
 from proxy.server.application import Server
 from proxy.settings import Settings
 
 
 class QuickServer(Server):
-    def gunicorn_settings(self):
-        return {**super().gunicorn_settings(), "bind": "127.0.0.1:%d"}
+    def listen(self):
+        return socket.create_server(("127.0.0.1", %d))
 
     def post_worker_init(self, worker):
         super().post_worker_init(worker)
@@ -71,12 +72,12 @@ class Proxy(Gunicorn):
         upstream,
         *,
         client_timeout=LONG,
-        prelude="",
+        before="",
         listen=0,
         warm=True,
         **settings,
     ):
-        """`prelude` is Python that its process runs first, `listen` its port.
+        """`before`: Python code that its process runs first, `listen` its port.
 
         Unless `warm` no request is made until the test makes one.
         """
@@ -91,7 +92,7 @@ class Proxy(Gunicorn):
         super().__init__(
             directory,
             "-c",
-            prelude + PROGRAM % (listen, client_timeout),
+            before + PROGRAM % (listen, client_timeout),
             env={"PATH": os.environ["PATH"], **given},
         )
         self.url = f"http://127.0.0.1:{self.port}"
@@ -151,7 +152,7 @@ class Proxy(Gunicorn):
 
     def get(self, path):
         """The raw response to a GET on a connection of its own."""
-        lines = [f"GET {path} HTTP/1.1", "Host: x", "Connection: close", "", ""]
+        lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close", "", ""]
         with self.connect("\r\n".join(lines).encode()) as sock:
             return read_all(sock)
 
@@ -193,7 +194,7 @@ class Proxy(Gunicorn):
 def head(length):
     lines = [
         "POST /v1/chat/completions HTTP/1.1",
-        "Host: proxy",
+        "Host: localhost",
         "Content-Type: application/json",
         f"Content-Length: {length}",
     ]

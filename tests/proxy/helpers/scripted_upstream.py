@@ -87,12 +87,13 @@ class ScriptedUpstream:
         self.calls: list[Call] = []
         self.connections = 0
         self.open_connections = 0
+        self.tokens = None
+        """The access tokens that are accepted; None: any."""
         self._tls, self._host = tls, host
         self.rejected = 0
         """Calls whose token was not the accepted one."""
         self._failures = collections.Counter()
         self._pardoned = set()
-        self._token = None
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upstream")
@@ -135,20 +136,24 @@ class ScriptedUpstream:
         """Count failures anew, and accept every token."""
         self._failures.clear()
         self._pardoned.clear()
-        self._token, self.rejected = None, 0
+        self.tokens, self.rejected = None, 0
 
     def pardon(self, model):
         """Let this model string fail no more."""
         self._pardoned.add(model)
 
-    def accept(self, token):
-        """Accept this token alone; any other is a 401."""
-        self._token = token
-
     def release(self, model=""):
         """Let the held answers go on."""
         for call in self.of(model):
             self._loop.call_soon_threadsafe(call.release.set)
+
+    def drop_finished_calls(self):
+        """Forget the calls that are over."""
+
+        def drop():
+            self.calls[:] = [call for call in self.calls if call.open]
+
+        self._loop.call_soon_threadsafe(drop)
 
     def drop_idle_connections(self):
         """Close all connections that wait for a request, as a server does in time."""
@@ -236,8 +241,8 @@ class ScriptedUpstream:
 
     def accepts(self, call):
         """Whether the call's token is good; counts those that are not."""
-        given = call.headers.get("authorization")
-        good = self._token is None or given == f"Bearer {self._token}"
+        given = call.headers.get("authorization", "").removeprefix("Bearer ")
+        good = self.tokens is None or given in self.tokens
         self.rejected += not good
         return good
 
@@ -265,8 +270,9 @@ class Answer:
 
     async def give(self):
         if not self.upstream.accepts(self.call):
-            self.parameters = {"code": "401"}
-            return await self._status()
+            error = {"type": "authentication_error", "message": "invalid bearer token"}
+            body = json.dumps({"type": "error", "error": error}).encode()
+            return await self._whole(401, "application/json", body)
         beginning = getattr(self, "_" + self.name.replace("-", "_"), None)
         if "times" in self.parameters or beginning:
             if not self.upstream.fails(self.call, self.parameters):
@@ -452,7 +458,7 @@ class Answer:
         return None
 
     async def _repeat(self, data):
-        while True:
+        while not self.call.release.is_set():
             await self._event(data)
             await asyncio.sleep(self.number("gap", 0.02))
 

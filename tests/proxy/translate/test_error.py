@@ -244,7 +244,7 @@ def test_b8_html_that_is_not_anthropics_names_the_setting(status: int) -> None:
     assert "ANTHROPIC_API_BASE" in ex.message
 
 
-def test_b8_an_error_without_a_type_means_what_its_status_says() -> None:
+def test_b8_html_or_no_type_at_all_means_what_its_status_says() -> None:
     reported = error.decode_error(
         b'{"error": {"message": "Rate limited", "code": 429}}'
     )
@@ -359,7 +359,7 @@ def test_b8_spend_cap_and_exhausted_credit_are_an_insufficient_quota() -> None:
     )
 
 
-def test_b8_exhausted_credit_cannot_be_said_by_a_client() -> None:
+def test_b8_spend_cap_and_credit_cannot_be_said_by_a_client() -> None:
     said = "tools.0.name: Your credit balance is too low"
 
     assert answered("invalid_request_error", said)[0] == 400
