@@ -82,8 +82,9 @@ def _halves(text: bytes) -> Iterator[int]:
     high = -1  # where an unpaired high half begins
     for found in _SURROGATE.finditer(text):
         start = found.start()
-        if _is_escaped(text, start, b"\\"):  # a backslash, and then plain text
-            continue
+        before = text[start - 1 : start]
+        if before == b"\\" and _is_escaped(text, start, before):
+            continue  # a backslash, and then plain text
         is_low = text[start + 3] in b"cdefCDEF"
         paired = is_low and 0 <= high == start - len(_REPLACEMENT)
         if high >= 0 and not paired:
