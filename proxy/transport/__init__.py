@@ -11,7 +11,6 @@ with every call of either.
 """
 
 from proxy.transport.factory import create, proxy_for
-from proxy.transport.httpcore import HTTPCoreTransport
 from proxy.transport.interface import (
     ERROR_BODY,
     BadResponseError,
@@ -28,7 +27,6 @@ __all__ = [
     "ERROR_BODY",
     "BadResponseError",
     "CutError",
-    "HTTPCoreTransport",
     "NoResponseError",
     "Response",
     "SocketTransport",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anthropic
 import pytest
+from anthropic.lib.credentials import CredentialResult
 
 from proxy import credentials, errors, settings
 
@@ -250,7 +251,7 @@ def test_federation_that_gives_no_token_is_not_ready() -> None:
     def mint(*, force_refresh: bool = False) -> anthropic.AccessToken:
         raise anthropic.CredentialsError("secret words")
 
-    result = credentials.sdk.CredentialResult(provider=mint)
+    result = CredentialResult(provider=mint)
     one = credentials.Credential(credentials.Federation(result))
 
     trouble = one.trouble()
