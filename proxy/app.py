@@ -17,6 +17,7 @@ from proxy import (
     errors,
     health,
     inbound_auth,
+    log,
     metrics,
     models,
     redaction,
@@ -63,6 +64,7 @@ class Proxy:
         self.metrics = metrics.Metrics(
             in_flight=lambda: float(self.slots.in_flight),
             expires_at=credential.expires_at,
+            log_lines_dropped=lambda: log.writer.dropped,
         )
         anthropic = upstream.Upstream(credential, sender, self.watchdog)
         self.catalogue = models.Catalogue(anthropic.models_list)
