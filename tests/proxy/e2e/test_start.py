@@ -89,7 +89,7 @@ def test_one_port_for_both_stops_the_start(tmp_path):
     assert stderr == "claude-proxy: HEALTH_PORT: must be another port than PORT\n"
 
 
-MOMENTS = ["site", "msgspec", "falcon", "anthropic", "gunicorn", "proxy.app"]
+MOMENTS = ["site", "msgspec", "falcon", "httpcore2", "gunicorn", "proxy.app"]
 STARTING = ["Starting gunicorn", "Listening at", "credential: ", "Booting worker"]
 
 
