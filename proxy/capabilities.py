@@ -44,7 +44,7 @@ class Model(Struct, frozen=True, kw_only=True):
     max_input_tokens: int | None = 1_000_000
     created: int = 0
     """The day of release in seconds since the epoch, for ``/v1/models`` when Anthropic
-    cannot be asked. Anthropic's own date for Haiku 5.5, Opus 5, Sonnet 5, Fable 5 and
+    cannot be reached. Anthropic's own date for Haiku 5.5, Opus 5, Sonnet 5, Fable 5 and
     Opus 4.5; the others are from public model catalogues, a Mythos dated as its Fable."""
 
     @property

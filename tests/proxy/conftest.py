@@ -13,6 +13,8 @@ from proxy import app, errors, files, log, log_writer, settings
 from standin import caching, server
 from waiting import LONG
 
+pytest.register_assert_rewrite("row_cases")  # its checks explain themselves
+
 
 @pytest.fixture(scope="session")
 def _running() -> Iterator[server.StandIn]:

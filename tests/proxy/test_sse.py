@@ -1,4 +1,4 @@
-"""proxy.sse: an event stream's payloads, however its bytes arrive."""
+"""proxy.sse: payloads out of a byte stream, however it is written and cut."""
 
 import pytest
 from hypothesis import given, settings
@@ -7,31 +7,37 @@ from hypothesis import strategies as st
 from proxy import sse
 
 
-def payloads(*reads):
+@pytest.mark.parametrize(
+    ("pieces", "payloads"),
+    [
+        ([b"event: a\ndata: 1\n\n"], [b"1"]),
+        ([b"data: 1\n\ndata: 2\n\n"], [b"1", b"2"]),
+        ([b"data: 1\r\n\r\n"], [b"1"]),
+        ([b"data: 1\r\r"], [b"1"]),
+        ([b"data: 1\r", b"\n\r", b"\n"], [b"1"]),
+        ([b"data: 1\r", b"data: 2\n\n"], [b"1\n2"]),
+        ([b"data: 1\r", b"", b"\n\n"], [b"1"]),
+        ([b"data: 1\r", b"", b"\n", b"data: 2\n\n"], [b"1\n2"]),
+        ([b"data:1\ndata: 2\n\n"], [b"1\n2"]),
+        ([b"event: a\nid: 7\ndata: 1\n\n"], [b"1"]),
+        ([b"event: a\ndata: 1\nid: 7\n\n"], [b"1"]),
+        ([b"data: 1\nevent: a\n\n"], [b"1"]),
+        ([b"event: a\n\nevent: b\ndata: 1\n\n"], [b"1"]),
+        ([b'event: a\ndata: "data: 1"\n\n'], [b'"data: 1"']),
+        ([b": a comment\n\n"], []),
+        ([b"data: never ends"], []),
+    ],
+    ids=[
+        "an event", "two at once", "CRLF", "CR", "CRLF in pieces", "CR in pieces",
+        "an empty piece between CR and LF", "... and a line after it", "two data lines",
+        "another field", "another field behind it", "the event's name behind it",
+        "an event without data", "data within data", "a comment", "no end",
+    ],
+)  # fmt: skip
+def test_an_event_is_its_data_lines(pieces: list[bytes], payloads: list[bytes]) -> None:
     decoder = sse.Decoder()
-    return [payload for data in reads for payload in decoder.feed(data)]
 
-
-STREAMS = {
-    "as Anthropic sends them": (b'event: a\ndata: {"x":1}\n\nevent: b\ndata: {}\n\n', [b'{"x":1}', b"{}"]),
-    "data alone": (b"data: 1\n\ndata: 2\n\n", [b"1", b"2"]),
-    "two data lines": (b"event: a\ndata: 1\ndata: 2\n\n", [b"1\n2"]),
-    "two data lines and no event": (b"data: 1\ndata: 2\n\n", [b"1\n2"]),
-    "data before the event's name": (b"data: 1\nevent: a\n\n", [b"1"]),
-    "no space": (b"event: a\ndata:1\n\n", [b"1"]),
-    "a line without a space before one with": (b"data:1\ndata: 2\n\n", [b"1\n2"]),
-    "a field behind the data": (b"event: a\ndata: 1\nid: 3\n\n", [b"1"]),
-    "a comment": (b": ping\n\nevent: a\ndata: 1\n\n", [b"1"]),
-    "no data": (b"event: a\n\nevent: b\ndata: 1\n\n", [b"1"]),
-    "an unfinished event": (b"event: a\ndata: 1\n\nevent: b\ndata: 2\n", [b"1"]),
-    "data within data": (b'event: a\ndata: "data: 1"\n\n', [b'"data: 1"']),
-    "CRLF": (b"event: a\r\ndata: 1\r\n\r\n", [b"1"]),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("data", "expected"), STREAMS.values(), ids=STREAMS)
-def test_the_payloads_are_the_joined_data_lines(data, expected):
-    assert payloads(data) == expected
+    assert [one for piece in pieces for one in decoder.feed(piece)] == payloads
 
 
 LINES = st.sampled_from(
@@ -41,6 +47,28 @@ LINES = st.sampled_from(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(LINES, max_size=20))
-def test_events_that_arrive_together_are_read_as_those_that_arrive_alone(lines):
+def test_events_that_arrive_together_are_read_as_those_that_arrive_alone(
+    lines: list[bytes],
+) -> None:
     whole = b"".join(line + b"\n" for line in lines)
-    assert payloads(whole) == payloads(*(bytes([byte]) for byte in whole))
+    together, alone = sse.Decoder(), sse.Decoder()
+
+    one_by_one = [one for byte in whole for one in alone.feed(bytes([byte]))]
+
+    assert together.feed(whole) == one_by_one
+
+
+def test_an_event_that_does_not_end_is_given_up() -> None:
+    decoder = sse.Decoder()
+    decoder.feed(b"data: ")
+
+    with pytest.raises(sse.EventTooLargeError):
+        decoder.feed(b"x" * sse.MAX_EVENT)
+
+
+def test_an_event_is_one_line_for_whoever_splits_text() -> None:
+    text = "a\u2028b\u2029c\u0085d\u2019e"
+
+    event = sse.one_line_each(sse.encode(f'"{text}"'.encode()))
+
+    assert event == b'data: "a\\u2028b\\u2029c\\u0085d\xe2\x80\x99e"\n\n'

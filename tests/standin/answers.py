@@ -4,10 +4,10 @@
 * A tool is called when the last user turn brings no results and its text names the
   tool, or a word of at least four letters of the tool's name (`get_weather` is called
   by "weather"). If it names none but says "tool", the first tool is called. A forced
-  tool choice calls that tool, or the named ones, or the first, without a word.
+  tool choice calls that tool, or the named ones, or the first.
   Arguments fit the tool's schema: required properties, first enum values, and from the
   text: what is in quotes, or else the last capitalised word (a city, say), and the
-  first number.
+  first number. A text precedes a call that is not forced, unless the model is quiet.
 * After tool results the text quotes them.
 * A structured output (`output_config.format`) is an instance of its schema.
 * A user who asks for JSON gets an object with the quoted words of that turn as keys.
@@ -77,8 +77,8 @@ def _prose(call: Call, calls: list[Block]) -> Iterator[Block]:
         made = instances.make(schema, _hints(turn), every=True)
         yield {"type": "text", "text": json.dumps(made, ensure_ascii=False)}
         return
-    if calls and call.tool_choice in {"any", "tool"}:
-        return  # a forced call has no text before it
+    if calls and (call.model.quiet or call.tool_choice in {"any", "tool"}):
+        return
     said = "This is the stand-in, not Claude."
     if calls:
         said += f" It calls {len(calls)} of {len(call.tools)} tools."

@@ -1,6 +1,6 @@
-"""The handle on a running stand-in: what it received, and what it is told to do wrong.
+"""The handle on a running stand-in: what it received, and what a test scripts.
 
-This is for tests in the same process. There is no way to it over HTTP.
+It is for tests in the same process; nothing of it can be reached over HTTP.
 """
 
 import threading
@@ -21,8 +21,9 @@ class Received:
     """A request that reached the stand-in.
 
     `headers` have lower-case names and hold no credential. `body` is the parsed JSON,
-    None where there was none. `rule` is the id of the row that it broke and `usage`
-    what an accepted one was told to have used; None where there is no such thing.
+    None where there was none. `rule` is the id of the row that it broke, None for a
+    good request. `usage` is the input side of the usage in the answer, None where an
+    error or a script was the answer.
     """
 
     method: str

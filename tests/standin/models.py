@@ -23,8 +23,9 @@ class Model:
     "always" where it cannot be turned off either. `off_needs_effort_high` refuses to
     turn thinking off with an effort above high. `sampling` counts under
     `anthropic-version: 2023-06-01` only: "none" takes no sampling field, "one" takes
-    `temperature` or `top_p`, "default" takes one of them at its default. The limits are
-    in tokens.
+    `temperature` or `top_p`, "default" takes one of them at its default. What a `quiet`
+    model has to say before it calls a tool it says in its thinking, not in a text. The
+    limits are in tokens.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Model:
     forced_tools: bool = True
     mid_system: bool = True
     binds_thinking: bool = False
+    quiet: bool = False
     display: Literal["omitted", "summarized"] = "omitted"
     max_tokens: int = 128_000
     max_input_tokens: int = 1_000_000
@@ -84,6 +86,7 @@ MODELS = (
         off_needs_effort_high=True,
         forced_tools=False,
         binds_thinking=True,
+        quiet=True,
     ),
     Model(
         id="claude-opus-5-5",
@@ -92,6 +95,7 @@ MODELS = (
         thinking_default="always",
         forced_tools=False,
         binds_thinking=True,
+        quiet=True,
         min_cacheable=512,
     ),
     Model(

@@ -155,6 +155,19 @@ def test_between_tools_thinks_after_results_only():
     assert kinds(asked) == ["thinking", "text"]
 
 
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("claude-opus-5-5", ["thinking", "tool_use"]),
+        ("claude-opus-5", ["thinking", "text", "tool_use"]),
+        ("claude-sonnet-4-6", ["text", "tool_use"]),
+    ],
+)
+def test_a_quiet_model_calls_without_a_word(model, expected):
+    asked = body(model=model, tools=TOOLS, messages=[user("How is the weather?")])
+    assert kinds(asked) == expected
+
+
 def test_a_forced_call_comes_without_thinking_or_a_word():
     asked = body(model="claude-haiku-5-5", tools=TOOLS, tool_choice={"type": "any"})
     assert kinds(asked) == ["tool_use"]
