@@ -15,6 +15,8 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     translate         the translation, pure
     capabilities      what each model accepts: one table
     schema, sse       both APIs' wire types; event streams
+    urls              which URLs may be called; redaction: what no log and no client sees
+    files             reads small files that change, and waits for none that hangs
     settings, errors  what everything else knows
     demo              a small answerer in Anthropic's wire format, apart from all the above
 """

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 SLOWEST = 1024
@@ -22,6 +23,9 @@ SLOWEST = 1024
 
 PATIENCE = 5.0
 """... after so many seconds."""
+
+HALF_LIFE = 0.5
+"""Seconds after which what has arrived counts half for a body's speed."""
 
 
 class Refusal(enum.Enum):
@@ -95,32 +99,50 @@ class Admission:
 class Body:
     """One request body that arrives, or is on its way upstream: see `Bodies`."""
 
-    def __init__(self, bodies: Bodies, interrupt: Callable[[], None]) -> None:
+    def __init__(self, bodies: Bodies) -> None:
+        self.data = bytearray()
+        """What has arrived so far."""
         self.held = 0
         """Bytes for which it has taken room."""
+        self.expected = 0
+        """Bytes that it will have in all, as far as that is known."""
         self.is_arriving = True
         self.gave_way = False
         """Its room went to another one: it must not be read any further."""
-        self.interrupt = interrupt
         self._bodies = bodies
-        self._began = time.monotonic()
+        self._began = self._last = time.monotonic()
+        self._speed = 0.0  # bytes a second, lately; as of the last ones
 
-    def take(self, size: int) -> bool:
-        """Take room for so many bytes that have arrived; false if there is none."""
-        return self._bodies.take(self, size)
+    def add(self, data: bytes) -> bool:
+        """Keep what has arrived; false if there is no room for it, or no longer."""
+        return self._bodies.add(self, data)
 
-    def is_whole(self) -> None:
-        """Note that it has arrived, after which it gives way to nobody."""
-        self.is_arriving = False
+    def whole(self) -> bytes | None:
+        """All that has arrived. From then on it gives way to nobody.
+
+        ``None`` if it had to give way before.
+        """
+        return self._bodies.complete(self)
 
     def is_too_slow(self) -> bool:
         """Whether less than `SLOWEST` has arrived for each second, after `PATIENCE`."""
         seconds = time.monotonic() - self._began
         return seconds > PATIENCE and self.held < SLOWEST * seconds
 
-    def speed(self) -> float:
-        """Bytes a second, so far."""
-        return self.held / max(time.monotonic() - self._began, 0.001)
+    def note(self, size: int) -> None:
+        """Note that so many bytes have arrived (called by `Bodies.add`)."""
+        now = time.monotonic()
+        self._speed = self._speed_at(now) + size / HALF_LIFE
+        self._last = now
+
+    def seconds_left(self, size: int = 0) -> float:
+        """How long it will go on arriving, after ``size`` bytes more, at this speed."""
+        missing = max(0, self.expected - self.held - size)
+        return missing / max(self._speed_at(time.monotonic()), 1.0)
+
+    def _speed_at(self, now: float) -> float:
+        age: float = (now - self._last) / HALF_LIFE
+        return self._speed * math.exp2(-age)
 
 
 class Bodies:
@@ -131,8 +153,8 @@ class Bodies:
     memory, and the kernel's OOM killer would end every stream.
 
     Room is taken for bytes that are here, not for those that are announced. When it is
-    full, the slowest of the bodies that still arrive give way: what they hold, they
-    would hold the longest.
+    full, bodies that still arrive give way, the slowest first: those that would go on
+    arriving, and hold their room, for the longest time.
     """
 
     def __init__(self, limit: int) -> None:
@@ -142,13 +164,9 @@ class Bodies:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def under_way(self, interrupt: Callable[[], None] = lambda: None) -> Iterator[Body]:
-        """One more body; the end of the block gives its room back.
-
-        ``interrupt`` is called from another thread when it has to give way: it must wake
-        the thread that waits for the rest.
-        """
-        body = Body(self, interrupt)
+    def under_way(self) -> Iterator[Body]:
+        """One more body; the end of the block gives its room back."""
+        body = Body(self)
         with self._lock:
             self._under_way.add(body)
         try:
@@ -158,38 +176,53 @@ class Bodies:
                 self._under_way.discard(body)
                 self._give_back(body)
 
-    def take(self, body: Body, size: int) -> bool:
-        """Take room for one body, from slower ones where need be (see `Body.take`)."""
+    def add(self, body: Body, data: bytes) -> bool:
+        """Take room for one body, from slower ones where need be (see `Body.add`)."""
+        size = len(data)
         with self._lock:
             if body.gave_way:
                 return False
-            missing = self._taken + size - self.limit
-            giving_way = self._slower_than(body, missing) if missing > 0 else []
-            if missing > 0 and not giving_way:
-                return False
-            for one in giving_way:
-                one.gave_way = True
-                self._give_back(one)
+            body.note(size)
+            if self._taken + size > self.limit:
+                giving_way = self._slower_than(body, size)
+                if not giving_way:
+                    return False
+                for one in giving_way:  # its thread notices when it goes on reading
+                    one.gave_way = True
+                    self._give_back(one)
             self._taken += size
             body.held += size
-        for one in giving_way:
-            one.interrupt()
+            body.data += data
         return True
 
-    def _slower_than(self, body: Body, missing: int) -> list[Body]:
-        """The slowest that arrive and together hold so much; none if they do not."""
-        speed = body.speed()
-        slower = [
-            (one.speed(), one.held, one)
+    def complete(self, body: Body) -> bytes | None:
+        """See `Body.whole`."""
+        with self._lock:
+            if body.gave_way:
+                return None
+            body.is_arriving = False
+            data, body.data = bytes(body.data), bytearray()
+        return data
+
+    def _slower_than(self, body: Body, size: int) -> list[Body]:
+        """The slowest of those that arrive, for ``size`` bytes of a faster one.
+
+        None, if all that are slower do not hold enough.
+        """
+        left = body.seconds_left(size)
+        others = [
+            (one.seconds_left(), one)
             for one in self._under_way
             if one.is_arriving and one.held and one is not body
         ]
-        slower = [one for one in slower if one[0] < speed]
-        slower.sort(key=lambda one: one[0])
+        slower = sorted(
+            (one for one in others if one[0] > left), key=lambda one: -one[0]
+        )
+        missing = self._taken + size - self.limit
         chosen: list[Body] = []
-        for _, held, one in slower:
+        for _, one in slower:
             chosen.append(one)
-            missing -= held
+            missing -= one.held
             if missing <= 0:
                 return chosen
         return []
@@ -197,3 +230,4 @@ class Bodies:
     def _give_back(self, body: Body) -> None:
         self._taken -= body.held
         body.held = 0
+        body.data.clear()

@@ -4,11 +4,8 @@ Bodies with a length and chunked ones both work: it reads ``wsgi.input``, since 
 bounded stream is empty for a chunked request.
 """
 
-import contextlib
 import json
 import re
-import socket
-from collections.abc import Callable
 from typing import BinaryIO
 
 import falcon
@@ -39,29 +36,37 @@ def read(req: falcon.Request, limit: int, arriving: admission.Body) -> bytes:
     length = _content_length(req)
     if length is not None and length > limit:
         raise _too_large(limit)
+    arriving.expected = limit if length is None else length
     source = req.env["wsgi.input"]
-    body = bytearray()
-    while length is None or len(body) < length:
-        step = STEP if length is None else min(STEP, length - len(body))
-        data = _step(source, step, arriving)
+    got = 0
+    while length is None or got < length:
+        step = STEP if length is None else min(STEP, length - got)
+        try:
+            data = _step(source, step)
+        except errors.InvalidRequestError:
+            if arriving.gave_way:  # and then nothing more came
+                raise _no_room() from None
+            raise
         if not data:
             break
-        if len(body) + len(data) > limit:
+        got += len(data)
+        if got > limit:
             raise _too_large(limit)
-        if not arriving.take(len(data)):
+        if not arriving.add(data):
             raise _no_room()
-        body += data
-        if len(body) != length and arriving.is_too_slow():
+        if got != length and arriving.is_too_slow():
             raise _too_late()
-    if length is not None and len(body) < length:
+    if length is not None and got < length:
         raise errors.InvalidRequestError(
             "The body is shorter than its Content-Length", code="invalid_body"
         )
-    arriving.is_whole()
-    return bytes(body)
+    body = arriving.whole()
+    if body is None:
+        raise _no_room()
+    return body
 
 
-def _step(source: BinaryIO, size: int, arriving: admission.Body) -> bytes:
+def _step(source: BinaryIO, size: int) -> bytes:
     """What has come, or comes next; errors are those of ``proxy.server.connection``."""
     try:
         # a server that is not ours may only have `read`, which waits for all of it
@@ -71,26 +76,12 @@ def _step(source: BinaryIO, size: int, arriving: admission.Body) -> bytes:
     except ConnectionError:
         raise errors.ClientGoneError from None
     except ValueError:
-        if arriving.gave_way:  # which ended the reading
-            raise _no_room() from None
         raise errors.InvalidRequestError(
-            "The body is cut short, or its chunks are malformed",
+            "The body is cut short, or its chunks are malformed or tiny",
             code="invalid_body",
             headers={"connection": "close"},
         ) from None
     return data
-
-
-def interrupt(req: falcon.Request) -> Callable[[], None]:
-    """What wakes the thread that waits for a request's body, from another thread."""
-    sock = req.env.get("gunicorn.socket")
-
-    def stop_reading() -> None:
-        if sock is not None:
-            with contextlib.suppress(OSError):  # the client was faster
-                sock.shutdown(socket.SHUT_RD)
-
-    return stop_reading
 
 
 def _content_length(req: falcon.Request) -> int | None:
@@ -127,7 +118,6 @@ def _no_room() -> errors.UnavailableError:
 
 
 def _check_type(req: falcon.Request) -> None:
-    coding = req.env.get("HTTP_TRANSFER_ENCODING", "chunked")
     encoding = req.get_header("content-encoding", default="identity")
     kind = (req.content_type or "application/json").split(";")[0].strip().lower()
     if encoding.strip().lower() != "identity":
@@ -135,14 +125,6 @@ def _check_type(req: falcon.Request) -> None:
             "Content-Encoding: must be identity; compressed bodies are not accepted",
             status=415,
             code="unsupported_encoding",
-        )
-    if coding.strip().lower() != "chunked":
-        raise errors.InvalidRequestError(
-            "Transfer-Encoding: must be chunked alone; compressed bodies are not "
-            "accepted",
-            status=415,
-            code="unsupported_encoding",
-            headers={"connection": "close"},
         )
     if kind != "application/json":
         raise errors.InvalidRequestError(

@@ -107,7 +107,7 @@ class _Completion:
         """
         services, record = self._services, self.record
         _check(services.slots.refusal())
-        with services.bodies.under_way(body.interrupt(req)) as arriving:
+        with services.bodies.under_way() as arriving:
             translation = self._translated(req, arriving)
             self._admit()
             self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))

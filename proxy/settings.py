@@ -62,7 +62,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_requests: Count = 512
     """Completions in flight. Any more get an immediate 503."""
     max_body_bytes: Count = 32 * 1024 * 1024
-    """Largest request body in bytes; a larger one gets a 413, unread. Twice this many bytes may be on their way upstream at once; any more get a 503."""
+    """Largest request body in bytes; a larger one gets a 413, unread. Twice this many bytes may be arriving or on their way upstream at once; any more get a 503."""
 
     connect_timeout: Seconds = 10.0
     """Seconds to connect to Anthropic."""

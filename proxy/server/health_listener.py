@@ -23,8 +23,12 @@ logger = logging.getLogger(__name__)
 Page = tuple[int, str, bytes]
 """Status, content type, body."""
 
-WAITING = 32
-"""Connections that may wait at a time, for the rest of a head or to be read."""
+WAITING = 256
+"""Connections that may wait at a time, for the rest of a head or to be read: 4 MiB."""
+
+YOUNG = 0.05
+"""Seconds for which a connection keeps its place in any case: a probe sends its request
+right after it has connected, but on a busy machine not at once."""
 
 HEAD = 4096
 """Bytes of a request's head at most."""
@@ -33,7 +37,10 @@ PATIENCE = 1.0
 """Seconds for a request and its response."""
 
 PAUSE = 0.005
-"""Seconds of rest after places were taken away: a flood must not keep a core busy."""
+"""Seconds of rest while all places are taken: a flood must not keep a core busy."""
+
+ROUND = 32
+"""Connections that are let in between two looks at those that are there."""
 
 BACKLOG = 1024
 """Connections that the kernel holds in a flood: less than a second's worth."""
@@ -90,7 +97,7 @@ def path_of(head: bytes) -> str | None:
 class _Connection:
     def __init__(self, sock: socket.socket, now: float) -> None:
         self.sock = sock
-        self.until = now + PATIENCE
+        self.since, self.until = now, now + PATIENCE
         self.head = b""
         self.response = b""
 
@@ -131,7 +138,13 @@ class Listener:
     def _accept(self) -> None:
         """Let in what waits in the kernel, a round at most."""
         crowded = False
-        for _ in range(WAITING):
+        for _ in range(ROUND):
+            now = time.monotonic()
+            full = len(self._open) >= WAITING
+            crowded = crowded or full
+            oldest = next(iter(self._open), 0)
+            if full and self._open[oldest].since > now - YOUNG:
+                break  # the others wait in the kernel
             try:
                 sock, _ = self._socket.accept()
             except BlockingIOError:  # nobody is left
@@ -139,12 +152,11 @@ class Listener:
             except OSError:  # no descriptors, or gone again
                 crowded = True
                 break
-            if len(self._open) >= WAITING:
-                self._drop(next(iter(self._open)))
-                crowded = True
+            if full:
+                self._drop(oldest)
             sock.setblocking(False)
             descriptor = sock.fileno()
-            self._open[descriptor] = _Connection(sock, time.monotonic())
+            self._open[descriptor] = _Connection(sock, now)
             self._poll.register(descriptor, select.EPOLLIN)
             self._go_on(descriptor)
         if crowded:

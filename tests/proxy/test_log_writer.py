@@ -55,7 +55,9 @@ def test_where_nobody_reads_lines_are_dropped_and_counted_and_nobody_waits(pipe)
 
 def reported(data):
     """How many dropped lines the log itself admits."""
-    return sum(int(count) for count in re.findall(rb"^(\d+) dropped$", data, re.M))
+    return sum(
+        int(count) for count in re.findall(rb"^(\d+) dropped$", data, re.MULTILINE)
+    )
 
 
 def test_a_flush_waits_until_all_is_written(pipe):

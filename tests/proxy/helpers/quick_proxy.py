@@ -66,7 +66,10 @@ class Proxy(Gunicorn):
 
     _mark = 0
 
-    def __init__(self, directory, upstream, *, client_timeout=LONG, **settings):
+    def __init__(
+        self, directory, upstream, *, client_timeout=LONG, before="", **settings
+    ):
+        """`before`: Python code that its process runs first."""
         self.health_port = _free_port()
         given = {
             "ANTHROPIC_API_KEY": "sk-ant-api03-canary",
@@ -78,7 +81,7 @@ class Proxy(Gunicorn):
         super().__init__(
             directory,
             "-c",
-            PROGRAM % client_timeout,
+            before + PROGRAM % client_timeout,
             env={"PATH": os.environ["PATH"], **given},
         )
         self.url = f"http://127.0.0.1:{self.port}"

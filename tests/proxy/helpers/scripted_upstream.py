@@ -85,6 +85,8 @@ class ScriptedUpstream:
         self.calls: list[Call] = []
         self.connections = 0
         self.open_connections = 0
+        self.tokens = None
+        """The access tokens that are accepted; None: any."""
         self._tls, self._host = tls, host
         self._failures = collections.Counter()
         self._loop = asyncio.new_event_loop()
@@ -133,6 +135,14 @@ class ScriptedUpstream:
         """Let the held answers go on."""
         for call in self.of(model):
             self._loop.call_soon_threadsafe(call.release.set)
+
+    def drop_finished_calls(self):
+        """Forget the calls that are over."""
+
+        def drop():
+            self.calls[:] = [call for call in self.calls if call.open]
+
+        self._loop.call_soon_threadsafe(drop)
 
     def drop_idle_connections(self):
         """Close all connections that wait for a request, as a server does in time."""
@@ -237,6 +247,11 @@ class Answer:
         return float(self.parameters.get(key, default))
 
     async def give(self):
+        tokens, sent = self.upstream.tokens, self.call.headers.get("authorization", "")
+        if tokens is not None and sent.removeprefix("Bearer ") not in tokens:
+            error = {"type": "authentication_error", "message": "invalid bearer token"}
+            body = json.dumps({"type": "error", "error": error}).encode()
+            return await self._whole(401, "application/json", body)
         beginning = getattr(self, "_" + self.name.replace("-", "_"), None)
         if beginning and self.upstream.fails(self.call, self.parameters):
             return await beginning()
@@ -407,7 +422,7 @@ class Answer:
         return None
 
     async def _repeat(self, data):
-        while True:
+        while not self.call.release.is_set():
             await self._event(data)
             await asyncio.sleep(self.number("gap", 0.02))
 
