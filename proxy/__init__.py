@@ -7,7 +7,8 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     app               create_app: construct, inject, route; errors rendered in one place
     chat              a completion: admit, read, translate, call, respond, log
     models, health    the other resources; inbound_auth: who may call
-    body, log         reading and decoding a request; the log lines
+    body, log         reading and decoding a request; the log lines, and log_writer, their
+                      thread
     upstream          one completion's way to Anthropic: retry loop, first event, end
     transport         the only package that opens connections
     credentials       where the token comes from; metrics; retry: one pure decision
