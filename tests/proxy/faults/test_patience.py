@@ -1,4 +1,4 @@
-"""Whose patience ends first: keep-alives, storms, rotations, names that do not resolve."""
+"""Whose patience ends first: keep-alive comments, storms, rotations, names that do not resolve."""
 
 import contextlib
 import signal
@@ -17,7 +17,7 @@ from waiting import LONG, until
 BOTH = pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
 KEEP_ALIVE = "from proxy import chat; chat.KEEP_ALIVE = 0.2\n"
 
-# Keep-alives.
+# Keep-alive comments.
 
 
 @pytest.fixture(scope="module")
