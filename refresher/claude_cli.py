@@ -1,9 +1,9 @@
 """The only subprocess: one run of the real `claude`.
 
-How it is run was measured. It sees its login, an empty home and directory, the way to
-the network, and nothing else: a variable such as `CLAUDE_CODE_OAUTH_TOKEN` would make
-it leave the file alone. It is not ended early, because a run that is killed between
-the renewal and the save loses the login.
+How it is run was measured. It sees its login, an empty home and directory, how to
+reach the network, and nothing else: a variable such as `CLAUDE_CODE_OAUTH_TOKEN` would
+make it leave the file alone. It is not killed early, because a CLI that is killed
+between the refresh and the save loses the login.
 """
 
 import contextlib
@@ -20,25 +20,25 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from refresher.limits import TERM_GRACE
 from refresher.settings import Settings
 from refresher.verify import Ended
 
 logger = logging.getLogger(__name__)
 
-_TERM_GRACE = 10.0  # seconds between SIGTERM and SIGKILL; the CLI frees its locks then
 _PAUSE = 0.05
 _HINT_BYTES = 256 * 1024
 
 
 def find(settings: Settings) -> str | None:
-    """Give the absolute path of the CLI, or None: it runs in another directory."""
+    """Return the absolute path of the CLI, or None: it runs in another directory."""
     search = settings.cli_environ.get("PATH", os.defpath)
     found = shutil.which(settings.claude_bin, path=search)
     return str(Path(found).absolute()) if found else None
 
 
 def run(settings: Settings, arguments: Sequence[str], lock: int) -> Ended:
-    """Run `claude` to its end and say how it ended; the file tells what it did.
+    """Run `claude` to its end and say how it ended; the file shows what it did.
 
     `lock` is the descriptor of our lock, which the CLI holds for as long as it lives.
     Raises OSError if it cannot be started.
@@ -60,10 +60,10 @@ def run(settings: Settings, arguments: Sequence[str], lock: int) -> Ended:
             pass_fds=(lock,),
             start_new_session=True,
         )
-        timed_out = _end(process, began + settings.cli_timeout.total_seconds())
+        timed_out = _end(process, began + settings.cli_timeout)
         took = timedelta(seconds=time.monotonic() - began)
         code = process.returncode
-        logger.debug("the CLI ended with %s after %s", code, took)
+        logger.debug("the CLI exited with %s after %s", code, took)
         return Ended(
             took=took,
             timed_out=timed_out,
@@ -84,19 +84,21 @@ def _environ(settings: Settings, scratch: str) -> dict[str, str]:
 
 
 def _end(process: subprocess.Popen[bytes], deadline: float) -> bool:
-    """Wait for the CLI, end it after the deadline, end its children; True if late."""
+    """Wait for the CLI, end it after the deadline, and its children; True if late."""
     timed_out = not _exits(process, deadline)
     if timed_out:
-        logger.warning("the CLI is still running at its time limit and is ended")
+        logger.warning(
+            "the CLI is still running at its time limit, so it is being stopped"
+        )
         _signal(process, signal.SIGTERM)
-        _exits(process, time.monotonic() + _TERM_GRACE)
+        _exits(process, time.monotonic() + TERM_GRACE.total_seconds())
     _signal(process, signal.SIGKILL)
     process.wait()
     return timed_out
 
 
 def _exits(process: subprocess.Popen[bytes], deadline: float) -> bool:
-    # WNOWAIT leaves a zombie: it keeps the group's number ours until we signal it.
+    # WNOWAIT leaves a zombie, which keeps the group's number ours until we signal it.
     look = os.WEXITED | os.WNOHANG | os.WNOWAIT
     while os.waitid(os.P_PID, process.pid, look) is None:
         if time.monotonic() >= deadline:
@@ -120,10 +122,10 @@ _NETWORK_ERRORS = {*errno.errorcode.values(), "ENOTFOUND"}  # the last is Node's
 
 
 def _hint(debug: Path) -> str | None:
-    """Tell the reason that the CLI's debug log gives, in words of our own.
+    """Return the reason that the CLI's debug log gives, in words of our own.
 
-    Only numbers and known words are taken over, so no secret can come along. The
-    log's wording is no contract: without a match there is no hint.
+    Only numbers and known words are copied, so no secret can come along. The log's
+    wording is no contract: without a match there is no hint.
     """
     try:
         with debug.open("rb") as file:
@@ -135,7 +137,7 @@ def _hint(debug: Path) -> str | None:
         case [{"status": str(status)}]:
             return f"HTTP status {status} from the token endpoint"
         case [{"timeout": str(waited)}]:
-            return f"{waited} without an answer"
+            return f"{waited} without a response"
         case [{"proxy": str()}]:
             return "the proxy refused the connection"
         case [{"errno": str(name)}] if name in _NETWORK_ERRORS:

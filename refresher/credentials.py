@@ -19,19 +19,19 @@ FILE_NAME = ".credentials.json"
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """A login that the CLI can renew. No token shows in its `repr`."""
+    """A login that the CLI can refresh. Its `repr` shows no token."""
 
     access_token: str
     refresh_token: str
     expires_at: datetime
-    """When the access token ends."""
+    """When the access token expires."""
     login_ends_at: datetime | None = None
-    """When the login itself ends; renewing does not move it. Older logins: None."""
+    """When the login itself ends; no refresh moves that. Older logins: None."""
     subscription: str | None = None
 
     @property
     def revision(self) -> str:
-        """Name this access token without telling it: 12 hex digits of its SHA-256."""
+        """A name for this access token: 12 hex digits of its SHA-256."""
         return hashlib.sha256(self.access_token.encode()).hexdigest()[:12]
 
     def __repr__(self) -> str:
@@ -51,13 +51,13 @@ class Blanked(msgspec.Struct, frozen=True):
 
 
 class Malformed(msgspec.Struct, frozen=True):
-    """The file is not what the CLI writes. It may be half of one."""
+    """The file is not in the CLI's format. It may be truncated."""
 
     reason: str
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """The file is there but this user cannot read it."""
+    """The file exists, but this user cannot read it."""
 
     reason: str
 
@@ -82,7 +82,7 @@ _decoder = msgspec.json.Decoder(_File)
 
 
 def parse(data: bytes) -> Found:
-    """Turn the bytes of the file into what they mean. Never raises."""
+    """Parse the file. Never raises."""
     if not data.strip():
         return Malformed("the file is empty")
     try:
@@ -105,7 +105,9 @@ def _login(oauth: _OAuth) -> Found:
     if not oauth.access_token or not oauth.refresh_token or oauth.expires_at == 0:
         return Blanked(_blank_reason(oauth))
     if oauth.expires_at is None:
-        return Malformed("`expiresAt` is missing, and without it nothing is renewed")
+        return Malformed(
+            "`expiresAt` is missing, and without it the CLI refreshes nothing"
+        )
     login_end = oauth.refresh_token_expires_at
     try:
         return Credential(

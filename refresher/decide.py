@@ -1,16 +1,16 @@
-"""What to do now, and when next: a pure function of clock, settings, state and file.
+"""What to do now, and when next: a pure function of clock, settings, history and file.
 
 Expiry drives. The window opens `settings.window` before the access token ends,
-because the CLI renews only in the last five minutes. Inside the window a try is due
-at once, and after a failure again:
+because the CLI refreshes only in the last five minutes. Inside the window an attempt
+is due at once, and after a failure again:
 
     while the token lives         every `settings.interval` (60 s)
-    when it is dead               60 s, growing with the failures and with the time
-                                  the token has been dead, to ten minutes
-    at a tick of the schedule     if the interval has passed since the last try
+    once it has expired           60 s, growing with the failures and with the time
+                                  since the expiry, to ten minutes
+    at a tick of the schedule     if the interval has passed since the last attempt
 
-A lost login has no next try. The file alone can end that. Who asks for a try by hand
-shortens a pause after a failure to the interval, and nothing else.
+A lost login has no next attempt; only a new file can end that. A request by hand
+shortens a pause after a failure to the interval, and does nothing else.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -20,9 +20,9 @@ import cronsim
 import msgspec
 
 from refresher import credentials
+from refresher.history import Attempt, History
 from refresher.outcome import LOG_IN, Kind, Outcome, moment
 from refresher.settings import Command, Settings
-from refresher.state import State, Try
 
 LONGEST_WAIT = timedelta(minutes=10)
 LOGIN_WARNING = timedelta(days=7)
@@ -35,11 +35,11 @@ class Run(msgspec.Struct, frozen=True):
     credential: credentials.Credential
     reason: str
     due: datetime
-    """When it came due."""
+    """When it became due."""
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """Start nothing before `until`. `outcome` is what a run now reports."""
+    """Start nothing before `until`. `outcome` is what `once` reports now."""
 
     until: datetime
     outcome: Outcome
@@ -59,21 +59,21 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     now: datetime
     found: credentials.Found
-    remembered: State
+    history: History
     decision: Decision
 
 
 def decide(
     now: datetime,
     settings: Settings,
-    state: State,
+    history: History,
     found: credentials.Found,
     *,
-    asked: bool = False,
+    requested: bool = False,
 ) -> Decision:
-    """Say what a run at `now` does. The only place that decides it.
+    """Decide what a run at `now` does. The only place that does.
 
-    `asked` is a person's wish for a try now.
+    `requested`: a person asked for an attempt now.
     """
     if settings.skipped_for:
         return Stop(_skipped(settings.skipped_for))
@@ -91,7 +91,7 @@ def decide(
         case credentials.Unreadable(reason):
             return Stop(Outcome(Kind.BLOCKED, reason))
         case credentials.Credential():
-            return _renewal(now, settings, state, found, asked=asked)
+            return _refresh(now, settings, history, found, requested=requested)
 
 
 def _skipped(variable: str) -> Outcome:
@@ -101,28 +101,28 @@ def _skipped(variable: str) -> Outcome:
     )
 
 
-def _renewal(
+def _refresh(
     now: datetime,
     settings: Settings,
-    state: State,
+    history: History,
     credential: credentials.Credential,
     *,
-    asked: bool,
+    requested: bool,
 ) -> Decision:
     opens = due = credential.expires_at - settings.window
-    failed = _failed_try(now, state, credential)
+    failed = _failed_attempt(now, history, credential)
     if failed:
-        paused = _retry_at(settings, failed, state.failures, credential)
-        due = max(opens, failed.at + settings.interval if asked else paused)
+        paused = _retry_at(settings, failed, history.failures, credential)
+        due = max(opens, failed.at + settings.interval if requested else paused)
     if now < opens:
         return Wait(due, _not_due(credential, due))
     if failed and now < due:
         return Wait(due, _backing_off(failed.outcome, due))
-    ended = "ended" if credential.expires_at <= now else "ends"
+    expires = "expired" if credential.expires_at <= now else "expires"
     return Run(
-        _command(settings, state, failed, credential),
+        _command(settings, history, failed, credential),
         credential,
-        f"the access token {ended} at {moment(credential.expires_at)}",
+        f"the access token {expires} at {moment(credential.expires_at)}",
         due,
     )
 
@@ -130,81 +130,83 @@ def _renewal(
 def _not_due(credential: credentials.Credential, due: datetime) -> Outcome:
     return Outcome(
         Kind.NOT_DUE,
-        f"the access token is good until {moment(credential.expires_at)}; "
-        f"the next try is at {moment(due)}",
+        f"the access token is valid until {moment(credential.expires_at)}; "
+        f"the next attempt is at {moment(due)}",
     )
 
 
 def _backing_off(last: Outcome, due: datetime) -> Outcome:
-    return Outcome(last.kind, f"{last.reason}; the next try is at {moment(due)}")
+    return Outcome(last.kind, f"{last.reason}; the next attempt is at {moment(due)}")
 
 
-def _failed_try(
-    now: datetime, state: State, credential: credentials.Credential
-) -> Try | None:
-    """Give the last try if it failed and still counts.
+def _failed_attempt(
+    now: datetime, history: History, credential: credentials.Credential
+) -> Attempt | None:
+    """Return the last attempt if it failed and still counts.
 
-    A file that changed since owes it nothing, and neither does a clock that went
-    back: a time in the future must not hold up the next try.
+    It does not count for another token, nor after the clock was set back: a time in
+    the future must not delay the next attempt.
     """
-    last = state.last
-    if last is None or state.failures == 0 or last.at > now:
+    last = history.last
+    if last is None or history.failures == 0 or last.at > now:
         return None
     return last if last.revision == credential.revision else None
 
 
 def _retry_at(
     settings: Settings,
-    failed: Try,
+    failed: Attempt,
     failures: int,
     credential: credentials.Credential,
 ) -> datetime:
-    dead_for = failed.at - credential.expires_at
-    due = failed.at + _delay(settings.interval, failures, dead_for)
+    expired_for = failed.at - credential.expires_at
+    due = failed.at + _delay(settings.interval, failures, expired_for)
     tick = next_tick(settings, failed.at)
     return due if tick is None else min(due, max(failed.at + settings.interval, tick))
 
 
-def _delay(interval: timedelta, failures: int, dead_for: timedelta) -> timedelta:
-    # Doubling with the failures, but never faster than the token has been dead: the
-    # tries before the end must not make the first pause after it long.
+def _delay(interval: timedelta, failures: int, expired_for: timedelta) -> timedelta:
+    # It doubles with the failures, but is never longer than the time since the expiry:
+    # the attempts before that must not make the first pause after it long.
     doubled = interval * (1 << min(failures - 1, 10))
-    return max(interval, min(doubled, dead_for, LONGEST_WAIT))
+    return max(interval, min(doubled, expired_for, LONGEST_WAIT))
 
 
 def _command(
     settings: Settings,
-    state: State,
-    failed: Try | None,
+    history: History,
+    failed: Attempt | None,
     credential: credentials.Credential,
 ) -> Command:
     # The fallback costs usage and may repeat the token call, so it is for a file that
     # did not change after a whole run, and once for each expiry.
     if (
-        settings.fallback
+        settings.fallback == "on"
         and failed
         and failed.outcome.kind is Kind.NOT_REFRESHED
-        and state.fallback_for != credential.expires_at
+        and history.fallback_for != credential.expires_at
     ):
         return Command.FALLBACK
     return Command.REFRESH
 
 
 def next_tick(settings: Settings, after: datetime) -> datetime | None:
-    """Give the first tick of the schedule after an instant; None without a schedule.
+    """Return the first tick of the schedule after an instant; None without a schedule.
 
-    Times are as Debian's cron has them: a tick in the hour that a clock change skips
-    comes right after it, a tick in the hour that comes twice comes once.
+    As in Debian's cron, a tick in the hour that a clock change skips comes right after
+    it, and a tick in an hour that comes twice comes once.
     """
-    if settings.schedule is None:
+    if not settings.refresh_schedule:
         return None
-    ticks = cronsim.CronSim(settings.schedule, after.astimezone(settings.time_zone))
+    ticks = cronsim.CronSim(
+        settings.refresh_schedule, after.astimezone(settings.time_zone)
+    )
     instants = (tick.astimezone(UTC) for tick in ticks)
     return next((instant for instant in instants if instant > after), None)
 
 
 def login_warning(now: datetime, found: credentials.Found) -> str | None:
-    """Warn from seven days before the login itself ends; renewing cannot move that."""
+    """Warn from seven days before the login itself ends; no refresh can move that."""
     if not isinstance(found, credentials.Credential) or not found.login_ends_at:
         return None
     if now < found.login_ends_at - LOGIN_WARNING:

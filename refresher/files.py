@@ -1,4 +1,4 @@
-"""Reads and writes of the two files: the login, and what is remembered of it."""
+"""Reads and writes the two files: the login, and what is remembered of it."""
 
 import contextlib
 import logging
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from refresher import credentials, state
+from refresher import credentials, history
 
 logger = logging.getLogger(__name__)
 
@@ -19,36 +19,36 @@ def read_credentials(config_dir: Path) -> credentials.Found:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return credentials.Missing(f"there is no {path}")
+        return credentials.Missing(f"{path} does not exist")
     except OSError as ex:
         return credentials.Unreadable(
             f"{path} cannot be read ({ex.strerror}); run as the user who owns it, "
-            "or give it to this one"
+            "or change its owner to this user"
         )
     return credentials.parse(data)
 
 
-def read_state(config_dir: Path) -> state.State:
-    """Read the memory of the last try; what cannot be read counts as none."""
-    path = config_dir / state.FILE_NAME
+def read_history(config_dir: Path) -> history.History:
+    """Read what is remembered; what cannot be read counts as nothing."""
+    path = config_dir / history.FILE_NAME
     try:
-        return state.decode(path.read_bytes())
+        return history.decode(path.read_bytes())
     except FileNotFoundError:
-        return state.State()
+        return history.History()
     except (OSError, msgspec.DecodeError) as ex:
-        logger.warning("%s is passed over: %s", path, ex)
-        return state.State()
+        logger.warning("%s is ignored: %s", path, ex)
+        return history.History()
 
 
-def write_state(config_dir: Path, remembered: state.State) -> None:
-    """Replace the memory of the last try. Raises OSError."""
-    replace(config_dir / state.FILE_NAME, state.encode(remembered))
+def write_history(config_dir: Path, remembered: history.History) -> None:
+    """Replace what is remembered. Raises OSError."""
+    replace(config_dir / history.FILE_NAME, history.encode(remembered))
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Put a whole file, mode 0600, in the place of another; a crash leaves one of them.
+    """Replace a file as a whole, mode 0600; a crash leaves the old one or the new one.
 
-    Raises OSError, and then leaves nothing behind.
+    Raises OSError, and leaves nothing behind then.
     """
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -67,12 +67,14 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def sync_credentials(config_dir: Path) -> None:
-    """Make a renewal outlive a power cut: the CLI itself does not wait for the disk."""
+    """Make a refresh survive a power cut: the CLI itself does not fsync."""
     try:
         _sync(config_dir / credentials.FILE_NAME)
         _sync(config_dir)
     except OSError as ex:
-        logger.warning("the renewed login is not yet safe on disk: %s", ex.strerror)
+        logger.warning(
+            "the new token may not survive a power cut: fsync failed (%s)", ex.strerror
+        )
 
 
 def _sync(path: Path) -> None:

@@ -1,23 +1,23 @@
-"""`import`: the only place that writes tokens, and only those a person hands over."""
+"""`import`: the only place that writes tokens, and only those a person provides."""
 
 import threading
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from refresher import credentials, files, lock, preflight
+from refresher.limits import CLI_LOCK_WAIT, lock_wait
 from refresher.outcome import Kind, Outcome, moment
 from refresher.settings import Settings
 
 MOST_BYTES = 1024 * 1024
-"""No credentials file is near that size."""
+"""No credentials file comes near this size."""
 
-_LOG_IN_ANEW = "log in anew and import that"
-_CLI_LOCK_WAIT = timedelta(seconds=45)  # the CLI holds its lock for some 30 s at most
+_LOG_IN_AGAIN = "log in again and import that login"
 
 
 def install(
     data: bytes, settings: Settings, *, stop: threading.Event, now: datetime
 ) -> credentials.Credential | Outcome:
-    """Put `data` in the volume as the login, whole or not at all, mode 0600.
+    """Install `data` as the volume's login, as a whole or not at all, mode 0600.
 
     Returns the login, or an Outcome that says why nothing was changed.
     """
@@ -26,7 +26,7 @@ def install(
         return _refusal(found)
     if found.login_ends_at and found.login_ends_at <= now:
         ended = f"this login ended at {moment(found.login_ends_at)}"
-        return Outcome(Kind.LOGIN_REQUIRED, f"{ended}; {_LOG_IN_ANEW}")
+        return Outcome(Kind.LOGIN_REQUIRED, f"{ended}; {_LOG_IN_AGAIN}")
     directory = settings.config_dir
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -36,7 +36,8 @@ def install(
         _replace(data, settings, stop)
     except lock.BusyError:
         return Outcome(
-            Kind.BUSY, "a run is renewing the old login; try again when it is over"
+            Kind.BUSY,
+            "another run is refreshing the old login; import again when it has finished",
         )
     except OSError as ex:
         path = ex.filename or directory
@@ -46,14 +47,14 @@ def install(
 
 def _replace(data: bytes, settings: Settings, stop: threading.Event) -> None:
     directory = settings.config_dir
-    ours = lock.hold(directory, settings.cli_timeout, stop)
-    with ours, lock.hold_cli(directory, _CLI_LOCK_WAIT, stop):
+    ours = lock.hold(directory, lock_wait(settings.longest_cli_run), stop)
+    with ours, lock.hold_cli(directory, CLI_LOCK_WAIT, stop):
         files.replace(directory / credentials.FILE_NAME, data)
 
 
 def _refusal(found: credentials.NoLogin) -> Outcome:
     if isinstance(found, credentials.Blanked):
-        return Outcome(Kind.LOGIN_REQUIRED, f"{found.reason}; {_LOG_IN_ANEW}")
+        return Outcome(Kind.LOGIN_REQUIRED, f"{found.reason}; {_LOG_IN_AGAIN}")
     return Outcome(
-        Kind.INVALID, f"{found.reason}; give the CLI's own .credentials.json on stdin"
+        Kind.INVALID, f"{found.reason}; pass the CLI's .credentials.json on stdin"
     )

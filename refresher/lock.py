@@ -1,8 +1,8 @@
-"""One writer in a volume.
+"""One writer per volume.
 
-Our own lock is an flock, so the kernel drops it with the last process that holds it.
-The CLI inherits it: when a refresher is killed and its CLI lives on, the next
-refresher waits for that CLI. The CLI's locks are directories, as it makes them.
+Our own lock is an flock, so the kernel releases it with the last process that holds
+it. The CLI inherits it: when a refresher is killed and its CLI lives on, the next
+refresher waits for that CLI. The CLI's own locks are directories.
 """
 
 import contextlib
@@ -15,22 +15,23 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from refresher.limits import CLI_LOCK_STALE
+
 FILE_NAME = ".refresher.lock"
 CLI_LOCKS = (".oauth_refresh.lock", ".storage-write.lock")
-_CLI_LOCK_STALE = 120.0  # seconds; the CLI itself takes such a lock over after ~100
 _PAUSE = 0.1
 
 
 class BusyError(Exception):
-    """The lock was not had in time, or the wait was called off."""
+    """The lock did not become free in time, or the wait was cancelled."""
 
 
 @contextlib.contextmanager
 def hold(config_dir: Path, wait: timedelta, stop: threading.Event) -> Iterator[int]:
-    """Hold the refresher's lock; the value is its descriptor, for the CLI to inherit.
+    """Hold the refresher's lock; yields its descriptor, for the CLI to inherit.
 
-    Raises BusyError after `wait` or when `stop` is set, and OSError if the lock file
-    cannot be made.
+    Raises BusyError after `wait` or once `stop` is set, and OSError if the lock file
+    cannot be created.
     """
     descriptor = os.open(config_dir / FILE_NAME, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -44,7 +45,7 @@ def hold(config_dir: Path, wait: timedelta, stop: threading.Event) -> Iterator[i
 def hold_cli(
     config_dir: Path, wait: timedelta, stop: threading.Event
 ) -> Iterator[None]:
-    """Hold the locks that the CLI takes to renew and to save; for `import` alone.
+    """Hold the locks that the CLI takes to refresh and to save; for `import` alone.
 
     Raises BusyError and OSError as `hold` does.
     """
@@ -86,8 +87,8 @@ def _rmdir(path: Path) -> None:
 
 
 def _stale(path: Path) -> bool:
-    # Left by a CLI that was killed. It stays where it is: the next CLI removes it.
+    # A killed CLI left it. It stays where it is: the next CLI removes it.
     try:
-        return time.time() - path.stat().st_mtime > _CLI_LOCK_STALE
+        return time.time() - path.stat().st_mtime > CLI_LOCK_STALE.total_seconds()
     except FileNotFoundError:
         return False

@@ -1,19 +1,19 @@
-"""The use case: renew the login if it is due, and know whether that worked.
+"""The use case: refresh the token if that is due, and know whether it worked.
 
     look      read the two files, decide (a pure function)
-    lock      one writer in a volume; whoever waited decides again
-    check     would a run lose the login? then it does not start
+    lock      one writer per volume; whoever waited decides again
+    check     could the attempt lose the login? then it does not start
     run       the CLI once, one command
     verify    the file before against the file after, nothing else
-    remember  the try, noted before it starts and again when it ended
+    remember  the attempt, noted before it starts and again when it has ended
 
-Every step may be repeated, so "run it again" is always a safe answer.
+Every step may be repeated, so "run it again" is always safe advice.
 """
 
 import logging
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -21,58 +21,56 @@ from refresher import (
     claude_cli,
     decide,
     files,
+    history,
     lock,
     preflight,
-    state,
     verify,
 )
+from refresher.limits import lock_wait
 from refresher.outcome import Kind, Outcome
 from refresher.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-LOCK_MARGIN = timedelta(seconds=10)
-"""Over the CLI's own time limit: so long can a run that holds the lock take."""
-
 Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """Read the wall clock: expiry is a matter of the calendar, also after a sleep."""
+    """Read the wall clock: an expiry is a date, also after the machine slept."""
     return datetime.now(tz=UTC)
 
 
-def look(settings: Settings, now: datetime, *, asked: bool = False) -> decide.View:
+def look(settings: Settings, now: datetime, *, requested: bool = False) -> decide.View:
     """Read and decide. Changes nothing and starts nothing."""
     found = files.read_credentials(settings.config_dir)
-    remembered = files.read_state(settings.config_dir)
-    decision = decide.decide(now, settings, remembered, found, asked=asked)
-    return decide.View(now=now, found=found, remembered=remembered, decision=decision)
+    past = files.read_history(settings.config_dir)
+    decision = decide.decide(now, settings, past, found, requested=requested)
+    return decide.View(now=now, found=found, history=past, decision=decision)
 
 
 def once(
     settings: Settings,
     *,
     stop: threading.Event,
-    asked: bool = False,
+    requested: bool = False,
     clock: Clock = utc_now,
 ) -> Outcome:
-    """Do one try if one is due; at most one command of the CLI is run.
+    """Make one attempt if one is due; it runs at most one command of the CLI.
 
-    `stop` calls off the wait for the lock. A CLI that runs is not stopped by it.
-    `asked` does not wait out a pause after a failure (see `decide`).
+    `stop` cancels the wait for the lock. It does not stop a CLI that runs.
+    `requested` shortens a pause after a failure (see `decide`).
     """
-    view = look(settings, clock(), asked=asked)
+    view = look(settings, clock(), requested=requested)
     decision = view.decision
     if not isinstance(decision, decide.Run) and not _may_be_running(view):
-        return _not_saved(settings, decision.outcome) or decision.outcome
+        return _unsavable(settings, decision.outcome) or decision.outcome
     blocked = preflight.inspect(settings)
     if blocked:
         return _blocked(blocked)
-    return _alone(settings, stop, clock, asked=asked)
+    return _locked(settings, stop, clock, requested=requested)
 
 
-def _not_saved(settings: Settings, outcome: Outcome) -> Outcome | None:
+def _unsavable(settings: Settings, outcome: Outcome) -> Outcome | None:
     """Say before anyone logs in that the login could not be saved."""
     if outcome.kind is not Kind.NO_CREDENTIALS or not settings.config_dir.is_dir():
         return None
@@ -81,8 +79,8 @@ def _not_saved(settings: Settings, outcome: Outcome) -> Outcome | None:
 
 
 def _may_be_running(view: decide.View) -> bool:
-    """Say whether the last try has no end: then only the lock tells if it was killed."""
-    last, decision = view.remembered.last, view.decision
+    """Whether the last attempt has no end: only the lock shows if it was killed."""
+    last, decision = view.history.last, view.decision
     return (
         isinstance(decision, decide.Wait)
         and decision.outcome.kind is not Kind.NOT_DUE
@@ -95,43 +93,47 @@ def _blocked(reason: str) -> Outcome:
     return Outcome(Kind.BLOCKED, reason)
 
 
-def _alone(
-    settings: Settings, stop: threading.Event, clock: Clock, *, asked: bool
+def _locked(
+    settings: Settings, stop: threading.Event, clock: Clock, *, requested: bool
 ) -> Outcome:
-    wait = settings.cli_timeout + LOCK_MARGIN
+    wait = lock_wait(settings.longest_cli_run)
     try:
         with lock.hold(settings.config_dir, wait, stop) as descriptor:
-            return _try(settings, descriptor, clock, asked=asked)
+            return _attempt(settings, descriptor, clock, requested=requested)
     except lock.BusyError:
         return Outcome(
             Kind.BUSY,
-            "another run holds the lock of this directory; let it finish, then look "
-            "at `claude-refresher status`",
+            "another run holds this directory's lock; let it finish, then check "
+            "`claude-refresher status`",
         )
     except OSError as ex:
         path = ex.filename or settings.config_dir
-        return _blocked(f"{path} cannot be used ({ex.strerror}); give it to this user")
+        return _blocked(
+            f"{path} cannot be used ({ex.strerror}); let this user write to it"
+        )
 
 
-def _try(settings: Settings, descriptor: int, clock: Clock, *, asked: bool) -> Outcome:
-    # Another run may have renewed while we waited.
-    view = look(settings, clock(), asked=asked)
+def _attempt(
+    settings: Settings, descriptor: int, clock: Clock, *, requested: bool
+) -> Outcome:
+    # Another run may have refreshed the token while we waited.
+    view = look(settings, clock(), requested=requested)
     due, directory = view.decision, settings.config_dir
     if not isinstance(due, decide.Run):
         return due.outcome
     blocked = preflight.inspect(settings) or preflight.probe(directory)
     if blocked:
         return _blocked(blocked)
-    begun = state.begin(view.remembered, view.now, due.command, due.credential)
-    files.write_state(directory, begun)
+    begun = history.begin(view.history, view.now, due.command, due.credential)
+    files.write_history(directory, begun)
     outcome = _run(settings, due, descriptor, clock)
     if outcome.kind is Kind.REFRESHED:
         files.sync_credentials(directory)
-    ended = state.end(begun, clock(), outcome, files.read_credentials(directory))
+    ended = history.end(begun, clock(), outcome, files.read_credentials(directory))
     try:
-        files.write_state(directory, ended)
+        files.write_history(directory, ended)
     except OSError as ex:
-        logger.warning("the end of this run is not remembered: %s", ex.strerror)
+        logger.warning("the end of this attempt could not be recorded: %s", ex.strerror)
     return outcome
 
 
@@ -141,7 +143,7 @@ def _run(settings: Settings, due: decide.Run, descriptor: int, clock: Clock) -> 
     try:
         ended = claude_cli.run(settings, arguments, descriptor)
     except OSError as ex:
-        return _blocked(f"the CLI cannot be started ({ex.strerror}); see CLAUDE_BIN")
+        return _blocked(f"the CLI cannot be started ({ex.strerror}); check CLAUDE_BIN")
     found = files.read_credentials(settings.config_dir)
     if found == due.credential:
         disk = preflight.probe(settings.config_dir)

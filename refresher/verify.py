@@ -1,7 +1,7 @@
-"""What a run did, judged by the credentials file before and after it.
+"""What an attempt did, judged by the credentials file before and after it.
 
 Measured on the real CLI: its exit code is 0 after a refused, a failed and an unsaved
-renewal alike. So the exit code and the output say nothing here. How the run ended
+refresh alike. So the exit code and the output say nothing here. How the CLI ended
 only adds whether the refresh token may have been used up without a trace.
 """
 
@@ -10,11 +10,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from refresher import credentials
+from refresher.limits import CLI_WINDOW, TOKEN_WAIT
 from refresher.outcome import LOG_IN, Kind, Outcome, moment
-from refresher.settings import CLI_WINDOW
-
-TOKEN_WAIT = timedelta(seconds=30)
-"""The CLI waits this long for the token endpoint, then ends as if all were well."""
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +24,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     disk: str | None = None
     """What is wrong with the volume after the run, if something is."""
     hint: str | None = None
-    """What the CLI's own debug log says, reduced to known words."""
+    """What the CLI's own debug log reports, reduced to known words."""
 
 
 def verify(
@@ -36,18 +33,19 @@ def verify(
     ended: Ended,
     now: datetime,
 ) -> Outcome:
-    """Compare the file before and after a run that was due."""
+    """Compare the file before and after an attempt."""
     match after:
         case credentials.Blanked(reason):
             return _lost(f"Anthropic refused the refresh token, and {reason}")
         case credentials.Missing():
-            return _lost("the credentials are gone after the run")
+            return _lost("the credentials file disappeared during the attempt")
         case credentials.Malformed(reason):
             return Outcome(
-                Kind.INVALID, f"after the run {reason}; restore the file or {LOG_IN}"
+                Kind.INVALID,
+                f"after the attempt, {reason}; restore the file or {LOG_IN}",
             )
         case credentials.Unreadable(reason):
-            return Outcome(Kind.BLOCKED, f"after the run: {reason}")
+            return Outcome(Kind.BLOCKED, f"after the attempt: {reason}")
         case credentials.Credential():
             if after.access_token == before.access_token:
                 return _unchanged(ended)
@@ -64,43 +62,44 @@ def _changed(
     ended: Ended,
     now: datetime,
 ) -> Outcome:
-    good_until = moment(after.expires_at)
+    valid_until = moment(after.expires_at)
     if after.expires_at <= before.expires_at or after.expires_at <= now + CLI_WINDOW:
         return Outcome(
             Kind.NOT_REFRESHED,
-            f"there is a new access token, but only until {good_until}; "
+            f"there is a new access token, but it is valid only until {valid_until}; "
             "check this machine's clock",
         )
     took = ended.took.total_seconds()
     return Outcome(
         Kind.REFRESHED,
-        f"a new access token is good until {good_until}; the CLI took {took:.1f} s",
+        f"the new access token is valid until {valid_until}; the CLI took {took:.1f} s",
     )
 
 
 def _unchanged(ended: Ended) -> Outcome:
-    said = f" (the CLI said: {ended.hint})" if ended.hint else ""
+    reported = f" (the CLI reported: {ended.hint})" if ended.hint else ""
     cut_short = _cut_short(ended)
     if cut_short:
         return Outcome(
             Kind.POSSIBLY_SPENT,
-            f"{cut_short}{said}, so the refresh token may be used up and its "
-            "successor unsaved; a later try tells",
+            f"{cut_short}{reported}, so the refresh token may be used up and its "
+            "successor unsaved; the next attempt settles it",
         )
     return Outcome(
         Kind.NOT_REFRESHED,
-        f"the CLI ended without renewing{said}; the file is as it was, and a later try "
-        "may renew it. If this goes on, see that platform.claude.com can be reached",
+        f"the CLI exited without refreshing{reported}; the file is unchanged, and a later "
+        "attempt may succeed. If this persists, check that platform.claude.com can be "
+        "reached",
     )
 
 
 def _cut_short(ended: Ended) -> str | None:
     if ended.timed_out:
-        return f"the CLI did not end within {ended.took.total_seconds():.0f} s"
+        return f"the CLI did not exit within {ended.took.total_seconds():.0f} s"
     if ended.signal is not None:
         return f"the CLI was killed by signal {ended.signal}"
     if ended.disk:
-        return f"the volume cannot be written after the run ({ended.disk})"
+        return f"the volume could not be written afterwards ({ended.disk})"
     if ended.took >= TOKEN_WAIT:
-        return "the CLI waited for an answer that did not come"
+        return "the CLI waited for a response that did not arrive"
     return None

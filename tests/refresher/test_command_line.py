@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import refresher_process
-from logins import age_last_try, login
+from logins import age_last_attempt, login
 from refresher import credentials, files, lock, outcome, refresh, settings
 
 
@@ -37,7 +37,7 @@ def test_help_tells_every_outcome_and_exit_code(volume, word):
     assert done.returncode == 0
     for kind in outcome.Kind:
         assert kind in output(done)
-    for code in set(outcome.EXIT_CODES.values()):
+    for code in {meaning.exit_code for meaning in outcome.MEANINGS.values()}:
         assert f" {code} " in output(done)
 
 
@@ -50,7 +50,7 @@ def test_once_tells_its_outcome_by_a_word_and_a_code(volume, fake, put, mode, co
 
     done = refresher_process.refresher(volume, fake(mode).path, "once")
 
-    remembered = files.read_state(volume).last.outcome
+    remembered = files.read_history(volume).last.outcome
     assert done.returncode == code == remembered.exit_code
     assert done.stdout.decode() == f"{remembered}\n"
 
@@ -95,7 +95,7 @@ def test_plan_says_what_it_would_run_and_changes_nothing(volume, fake, put):
 
     assert done.returncode == 0
     assert "Would run `claude mcp list` now" in output(done)
-    assert "now, because the access token ended at" in output(done)
+    assert "now, because the access token expired at" in output(done)
     assert claude.calls == []
     assert [path.name for path in volume.iterdir()] == [credentials.FILE_NAME]
     assert (volume / credentials.FILE_NAME).read_bytes() == data
@@ -113,14 +113,14 @@ def test_plan_tells_the_next_try_and_the_next_tick(volume, fake, put):
     )
 
     assert "Would start nothing now. NotDue: " in output(done)
-    assert "Next try: " in output(done)
+    assert "Next attempt: " in output(done)
     assert "Next tick of REFRESH_SCHEDULE: " in output(done)
 
 
 def test_plan_shows_the_fallback_and_a_blocked_run(volume, fake, put):
     put(-60)
     refresher_process.refresher(volume, fake("unchanged").path, "once")
-    age_last_try(volume, 3600)
+    age_last_attempt(volume, 3600)
 
     fallback = refresher_process.refresher(volume, fake("ok").path, "plan")
     blocked = refresher_process.refresher(volume, "/nowhere/claude", "plan")
@@ -158,7 +158,12 @@ def test_status_in_words_holds_no_token_either(volume, fake, put):
     done = refresher_process.refresher(volume, fake("ok").path, "status")
 
     assert done.returncode == 75
-    for words in ("ended at", "last try:", "NotRefreshed", "failed tries:  1 in a row"):
+    for words in (
+        "expired at",
+        "last attempt:",
+        "NotRefreshed",
+        "failures:      1 in a row",
+    ):
         assert words in output(done)
     assert "access-1" not in output(done)
     assert "refresh-1" not in output(done)
@@ -205,7 +210,7 @@ def test_a_bad_setting_is_named(volume, fake):
     )
 
     assert done.returncode == 78
-    assert "REFRESH_WINDOW: expected whole seconds from 60 to 290" in output(done)
+    assert "REFRESH_WINDOW: must be a whole number from 60 to 290" in output(done)
 
 
 def test_the_operator_says_what_to_install(volume, fake, tmp_path):
@@ -257,7 +262,7 @@ def test_a_signal_lets_the_cli_finish(volume, fake, put, eventually, number):
 
     assert process.returncode == 0
     assert out.startswith(b"Refreshed: ")
-    assert b"is let to finish" in err
+    assert b"waiting for a running CLI to finish" in err
 
 
 def test_a_signal_ends_the_wait_for_the_lock(volume, fake, put, eventually):

@@ -1,7 +1,6 @@
 """The decision as a table, and the properties that hold for any clock and state."""
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from logins import NOW, credential, make_settings
-from refresher import credentials, decide, state
+from refresher import credentials, decide, history
 from refresher.outcome import Kind, Outcome
 from refresher.settings import Command
 
@@ -19,8 +18,8 @@ SECOND = timedelta(seconds=1)
 
 def tried(found, *, ago, failures=1, kind=Kind.NOT_REFRESHED, fallback_for=None):
     """The state after `failures` tries, the last one `ago` seconds before NOW."""
-    return state.State(
-        last=state.Try(
+    return history.History(
+        last=history.Attempt(
             at=NOW - timedelta(seconds=ago),
             ended_at=NOW - timedelta(seconds=ago - 1),
             command=Command.REFRESH,
@@ -47,7 +46,7 @@ def tried(found, *, ago, failures=1, kind=Kind.NOT_REFRESHED, fallback_for=None)
 def test_the_window_opens_four_minutes_before_expiry(left, expected):
     found = credential(left=left)
 
-    decision = decide.decide(NOW, SETTINGS, state.State(), found)
+    decision = decide.decide(NOW, SETTINGS, history.History(), found)
 
     if expected is None:
         assert decision.command is Command.REFRESH
@@ -66,7 +65,7 @@ def test_the_window_opens_four_minutes_before_expiry(left, expected):
     ],
 )
 def test_what_only_a_person_can_mend_has_no_next_try(found, kind):
-    decision = decide.decide(NOW, SETTINGS, state.State(), found)
+    decision = decide.decide(NOW, SETTINGS, history.History(), found)
 
     assert isinstance(decision, decide.Stop)
     assert decision.outcome.kind is kind
@@ -86,7 +85,7 @@ def test_a_wish_shortens_a_pause_and_nothing_else(left, ago, runs):
     found = credential(left=left)
     after = tried(found, ago=ago, failures=9)
 
-    decision = decide.decide(NOW, SETTINGS, after, found, asked=True)
+    decision = decide.decide(NOW, SETTINGS, after, found, requested=True)
 
     assert isinstance(decision, decide.Run) is runs
 
@@ -94,7 +93,7 @@ def test_a_wish_shortens_a_pause_and_nothing_else(left, ago, runs):
 def test_another_credential_skips_even_a_dead_token():
     settings = make_settings(skipped_for="ANTHROPIC_API_KEY")
 
-    decision = decide.decide(NOW, settings, state.State(), credential(left=-1))
+    decision = decide.decide(NOW, settings, history.History(), credential(left=-1))
 
     assert decision.outcome.kind is Kind.SKIPPED
     assert "ANTHROPIC_API_KEY" in decision.outcome.reason
@@ -134,7 +133,7 @@ def test_a_pause_reports_the_failure_and_not_that_all_is_well():
     decision = decide.decide(NOW, SETTINGS, after, found)
 
     assert decision.outcome.kind is Kind.POSSIBLY_SPENT
-    assert "the next try is at" in decision.outcome.reason
+    assert "the next attempt is at" in decision.outcome.reason
 
 
 @pytest.mark.parametrize(
@@ -175,12 +174,12 @@ def test_a_clock_that_went_back_holds_nothing_up():
 
 
 def test_a_tick_adds_a_try_to_the_pause_and_none_outside_the_window():
-    settings = make_settings(schedule="*/2 * * * *")
+    settings = make_settings(refresh_schedule="*/2 * * * *")
     dead = credential(left=-86400)
     after = tried(dead, ago=0, failures=9)
 
     in_pause = decide.decide(NOW + SECOND, settings, after, dead)
-    outside = decide.decide(NOW, settings, state.State(), credential(left=3600))
+    outside = decide.decide(NOW, settings, history.History(), credential(left=3600))
 
     assert in_pause.until == NOW + timedelta(minutes=2)
     assert outside.outcome.kind is Kind.NOT_DUE
@@ -188,7 +187,7 @@ def test_a_tick_adds_a_try_to_the_pause_and_none_outside_the_window():
 
 
 def test_a_tick_waits_out_the_interval():
-    settings = make_settings(schedule="* * * * *", interval=timedelta(seconds=90))
+    settings = make_settings(refresh_schedule="* * * * *", refresh_interval=90)
     dead = credential(left=-86400)
 
     decision = decide.decide(NOW, settings, tried(dead, ago=0, failures=9), dead)
@@ -212,7 +211,7 @@ def test_a_tick_waits_out_the_interval():
     ],
 )
 def test_ticks_follow_the_time_zone(schedule, zone, after, tick):
-    settings = make_settings(schedule=schedule, time_zone=ZoneInfo(zone))
+    settings = make_settings(refresh_schedule=schedule, refresh_time_zone=zone)
 
     found = decide.next_tick(settings, datetime.fromisoformat(after))
 
@@ -235,22 +234,22 @@ def test_the_end_of_the_login_is_told_from_seven_days_before(days, warning):
 def test_a_login_near_its_end_is_still_renewed():
     found = credential(left=-1, login_ends_at=NOW - timedelta(days=1))
 
-    assert isinstance(decide.decide(NOW, SETTINGS, state.State(), found), decide.Run)
+    assert isinstance(
+        decide.decide(NOW, SETTINGS, history.History(), found), decide.Run
+    )
 
 
 seconds = st.integers(min_value=-90_000, max_value=90_000)
 kinds = st.sampled_from([Kind.NOT_REFRESHED, Kind.POSSIBLY_SPENT, Kind.REFRESHED])
 settings_of_any_kind = st.builds(
     make_settings,
-    window=st.integers(60, 290).map(lambda s: timedelta(seconds=s)),
-    interval=st.integers(60, 600).map(lambda s: timedelta(seconds=s)),
-    fallback=st.booleans(),
-    schedule=st.sampled_from(
-        [None, "* * * * *", "*/7 * * * *", "30 2 * * *", "0 0 31 12 *"]
+    refresh_window=st.integers(60, 290),
+    refresh_interval=st.integers(60, 600),
+    fallback=st.sampled_from(["on", "off"]),
+    refresh_schedule=st.sampled_from(
+        ["", "* * * * *", "*/7 * * * *", "30 2 * * *", "0 0 31 12 *"]
     ),
-    time_zone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe"]).map(
-        ZoneInfo
-    ),
+    refresh_time_zone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe"]),
 )
 
 
@@ -312,7 +311,7 @@ def test_what_is_due_stays_due_until_it_is_done(situation, later):
 @given(situations())
 def test_a_restart_changes_nothing(situation):
     settings, after, found = situation
-    read_again = state.decode(state.encode(after))
+    read_again = history.decode(history.encode(after))
 
     assert read_again == after
     assert decide.decide(NOW, settings, read_again, found) == decide.decide(
@@ -330,14 +329,14 @@ def test_no_two_tries_are_closer_than_the_interval(situation, tries):
             now = decision.until
             decision = decide.decide(now, settings, after, found)
         assert last is None or now - last >= settings.interval
-        after = state.begin(after, now, decision.command, found)
+        after = history.begin(after, now, decision.command, found)
         last = now
 
 
 @given(situations())
 def test_a_schedule_only_ever_brings_a_try_forward(situation):
     settings, after, found = situation
-    without = msgspec.structs.replace(settings, schedule=None)
+    without = msgspec.structs.replace(settings, refresh_schedule="")
 
     scheduled = decide.decide(NOW, settings, after, found)
     plain = decide.decide(NOW, without, after, found)
@@ -355,7 +354,7 @@ def test_a_schedule_only_ever_brings_a_try_forward(situation):
     st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)),  # noqa: DTZ001
 )
 def test_ticks_always_move_forward_through_any_clock_change(schedule, zone, start):
-    settings = make_settings(schedule=schedule, time_zone=ZoneInfo(zone))
+    settings = make_settings(refresh_schedule=schedule, refresh_time_zone=zone)
     instant = start.replace(tzinfo=UTC)
     for _ in range(5):
         tick = decide.next_tick(settings, instant)

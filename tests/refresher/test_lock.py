@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from logins import try_once
+from logins import attempt_once
 from refresher import lock
 from refresher.outcome import Kind
 
@@ -18,7 +18,7 @@ def test_whoever_waits_for_the_lock_finds_the_login_fresh(
     claude = fake("wait_then_ok")
     outcomes = []
     threads = [
-        threading.Thread(target=lambda: outcomes.append(try_once(volume, claude)))
+        threading.Thread(target=lambda: outcomes.append(attempt_once(volume, claude)))
         for _ in range(5)
     ]
     with contextlib.ExitStack() as ends:
@@ -37,11 +37,13 @@ def test_whoever_comes_during_a_run_waits_for_its_end(
     volume, fake, dead_login, eventually
 ):
     claude = fake("wait_then_ok")
-    first = threading.Thread(target=try_once, args=(volume, claude))
+    first = threading.Thread(target=attempt_once, args=(volume, claude))
     first.start()
     eventually(lambda: claude.started)
     outcomes = []
-    second = threading.Thread(target=lambda: outcomes.append(try_once(volume, claude)))
+    second = threading.Thread(
+        target=lambda: outcomes.append(attempt_once(volume, claude))
+    )
     second.start()
 
     claude.go()
@@ -58,7 +60,7 @@ def test_a_wait_that_is_called_off_is_busy(volume, fake, dead_login):
     with (volume / lock.FILE_NAME).open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
 
-        outcome = try_once(volume, fake("ok"), stop=stop)
+        outcome = attempt_once(volume, fake("ok"), stop=stop)
 
     assert outcome.kind is Kind.BUSY
 

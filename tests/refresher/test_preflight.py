@@ -85,7 +85,7 @@ def test_a_directory_that_cannot_be_written_is_refused(place):
     volume, path, fake = place
     give(path)
 
-    assert_blocked(as_other_user(volume, fake), fake, "cannot be written")
+    assert_blocked(as_other_user(volume, fake), fake, "is not writable")
 
 
 @other_user
@@ -93,7 +93,7 @@ def test_one_that_has_no_login_yet_is_told_before_anyone_logs_in(place):
     volume, path, fake = place
     path.unlink()
 
-    assert_blocked(as_other_user(volume, fake), fake, "cannot be written")
+    assert_blocked(as_other_user(volume, fake), fake, "is not writable")
 
 
 @other_user
@@ -152,7 +152,7 @@ def test_status_warns_of_what_would_block_before_it_is_due(place):
 
     done = as_other_user(volume, fake, "status")
 
-    assert "cannot be written" in done.stdout.decode()
+    assert "is not writable" in done.stdout.decode()
     assert done.returncode == 78
 
 
@@ -160,14 +160,14 @@ def test_status_warns_of_what_would_block_before_it_is_due(place):
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        ("mount --bind {path} {path}", "a mount of its own"),
+        ("mount --bind {path} {path}", "is a mount point"),
         (
             "mount --bind {path} {path}; mount -o remount,ro,bind {path}",
-            "a mount of its own",
+            "is a mount point",
         ),
         (
             "mount --bind {volume} {volume}; mount -o remount,ro,bind {volume}",
-            "cannot be written",
+            "is not writable",
         ),
     ],
 )
@@ -205,7 +205,7 @@ def test_a_full_volume_is_refused(place, options):
 
     done = refresher_process.refresher(volume, fake.path, "once", before=before)
 
-    assert_blocked(done, fake, "cannot take a new token")
+    assert_blocked(done, fake, "cannot hold a new token")
 
 
 @mounts

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -26,13 +27,17 @@ def rows(heading):
 def test_every_setting_is_told_with_its_default():
     told = [(name, default) for name, default, *_ in rows("Settings")]
 
-    assert told == [(each.name, each.default or "none") for each in settings.VARIABLES]
+    fields = msgspec.structs.fields(settings.Settings)
+    defaults = {field.name.upper(): str(field.default) for field in fields}
+    assert told == [(name, defaults[name] or "none") for name in settings.VARIABLES]
 
 
 def test_every_outcome_is_told_with_its_exit_code():
     told = {name: int(code) for name, code, *_ in rows("Outcomes")}
 
-    assert told == {kind.value: code for kind, code in outcome.EXIT_CODES.items()}
+    assert told == {
+        kind.value: meaning.exit_code for kind, meaning in outcome.MEANINGS.items()
+    }
 
 
 @pytest.mark.parametrize("name", [*settings.PASSED_TO_CLI, *settings.OTHER_CREDENTIALS])

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from logins import age_last_try, login, make_settings, try_once
-from refresher import credentials, decide, files, lock, refresh, state
+from logins import age_last_attempt, attempt_once, login, make_settings
+from refresher import credentials, decide, files, history, lock, refresh
 from refresher.outcome import Kind
 from refresher.settings import Command
 
@@ -15,56 +15,56 @@ from refresher.settings import Command
 @pytest.mark.parametrize(
     ("mode", "kind", "words"),
     [
-        ("ok", Kind.REFRESHED, "good until"),
-        ("ok_exit_1", Kind.REFRESHED, "good until"),
-        ("ok_kept_refresh_token", Kind.REFRESHED, "good until"),
-        ("in_place", Kind.REFRESHED, "good until"),
-        ("flood", Kind.REFRESHED, "good until"),
-        ("saved_then_killed", Kind.REFRESHED, "good until"),
-        ("unchanged", Kind.NOT_REFRESHED, "without renewing"),
-        ("unchanged_exit_1", Kind.NOT_REFRESHED, "without renewing"),
-        ("rewritten", Kind.NOT_REFRESHED, "without renewing"),
+        ("ok", Kind.REFRESHED, "valid until"),
+        ("ok_exit_1", Kind.REFRESHED, "valid until"),
+        ("ok_kept_refresh_token", Kind.REFRESHED, "valid until"),
+        ("in_place", Kind.REFRESHED, "valid until"),
+        ("flood", Kind.REFRESHED, "valid until"),
+        ("saved_then_killed", Kind.REFRESHED, "valid until"),
+        ("unchanged", Kind.NOT_REFRESHED, "without refreshing"),
+        ("unchanged_exit_1", Kind.NOT_REFRESHED, "without refreshing"),
+        ("rewritten", Kind.NOT_REFRESHED, "without refreshing"),
         ("says Request failed with status code 429", Kind.NOT_REFRESHED, "status 429"),
         ("says timeout of 30000ms exceeded", Kind.NOT_REFRESHED, "timeout of 30000ms"),
         ("says proxy refused the connection", Kind.NOT_REFRESHED, "the proxy refused"),
         ("says connect ECONNREFUSED 1.2.3.4", Kind.NOT_REFRESHED, "ECONNREFUSED"),
-        ("says something new", Kind.NOT_REFRESHED, "without renewing;"),
+        ("says something new", Kind.NOT_REFRESHED, "without refreshing;"),
         ("short", Kind.NOT_REFRESHED, "clock"),
         ("same_expiry", Kind.NOT_REFRESHED, "clock"),
         ("killed", Kind.POSSIBLY_SPENT, "killed by signal 9"),
         ("blank", Kind.LOGIN_REQUIRED, "refused"),
         ("no_refresh_token", Kind.LOGIN_REQUIRED, "no refresh token"),
-        ("gone", Kind.LOGIN_REQUIRED, "gone"),
+        ("gone", Kind.LOGIN_REQUIRED, "disappeared"),
         ("corrupt", Kind.INVALID, "not JSON"),
         ("empty", Kind.INVALID, "empty"),
     ],
 )
 @pytest.mark.usefixtures("dead_login")
 def test_every_way_a_run_can_end_has_its_outcome(mode, kind, words, volume, fake):
-    outcome = try_once(volume, fake(mode))
+    outcome = attempt_once(volume, fake(mode))
 
     assert outcome.kind is kind
     assert words in outcome.reason
     assert "sk-ant" not in outcome.reason
-    assert files.read_state(volume).last.outcome == outcome
+    assert files.read_history(volume).last.outcome == outcome
 
 
 def test_a_renewal_is_remembered(volume, fake, dead_login):
-    try_once(volume, fake("ok"))
+    attempt_once(volume, fake("ok"))
 
-    remembered = files.read_state(volume)
+    remembered = files.read_history(volume)
     assert (remembered.failures, remembered.refreshes) == (0, 1)
     assert remembered.last.ended_at >= remembered.last.at
-    assert (volume / state.FILE_NAME).stat().st_mode & 0o777 == 0o600
+    assert (volume / history.FILE_NAME).stat().st_mode & 0o777 == 0o600
 
 
 def test_the_second_run_after_a_renewal_is_not_due_and_starts_nothing(
     volume, fake, dead_login
 ):
     claude = fake("ok")
-    try_once(volume, claude)
+    attempt_once(volume, claude)
 
-    assert try_once(volume, claude).kind is Kind.NOT_DUE
+    assert attempt_once(volume, claude).kind is Kind.NOT_DUE
     assert len(claude.calls) == 1
 
 
@@ -72,30 +72,30 @@ def test_a_pause_starts_nothing_and_the_fallback_comes_after_it(
     volume, fake, dead_login
 ):
     claude = fake("unchanged")
-    try_once(volume, claude)
+    attempt_once(volume, claude)
 
-    paused = try_once(volume, claude)
-    age_last_try(volume, 61)
-    try_once(volume, claude)
-    age_last_try(volume, 3600)
-    try_once(volume, claude)
+    paused = attempt_once(volume, claude)
+    age_last_attempt(volume, 61)
+    attempt_once(volume, claude)
+    age_last_attempt(volume, 3600)
+    attempt_once(volume, claude)
 
     assert paused.kind is Kind.NOT_REFRESHED
-    assert "the next try is at" in paused.reason
+    assert "the next attempt is at" in paused.reason
     commands = [call["words"][2:4] for call in claude.calls]
     assert commands == [["mcp", "list"], ["-p", "ping"], ["mcp", "list"]]
-    assert files.read_state(volume).failures == 3
+    assert files.read_history(volume).failures == 3
 
 
 def test_a_lost_login_starts_nothing_until_the_file_changes(volume, fake, dead_login):
     claude = fake("blank", "ok")
-    try_once(volume, claude)
-    age_last_try(volume, 86400)
+    attempt_once(volume, claude)
+    age_last_attempt(volume, 86400)
 
-    still_lost = try_once(volume, claude)
+    still_lost = attempt_once(volume, claude)
     calls_while_lost = len(claude.calls)
     (volume / credentials.FILE_NAME).write_bytes(dead_login)
-    after_a_login = try_once(volume, claude)
+    after_a_login = attempt_once(volume, claude)
 
     assert still_lost.kind is Kind.LOGIN_REQUIRED
     assert calls_while_lost == 1
@@ -108,7 +108,7 @@ def test_the_cli_sees_an_empty_directory_and_only_what_it_may(
     monkeypatch.setenv("CLAUDE_CODE_OAUTH_TOKEN", "secret")
     claude = fake("ok")
 
-    try_once(volume, claude)
+    attempt_once(volume, claude)
 
     (call,) = claude.calls
     environ = {n: v for n, v in call["environ"].items() if not n.startswith("LC_")}
@@ -127,13 +127,13 @@ def test_the_cli_sees_an_empty_directory_and_only_what_it_may(
 
 
 def test_a_cli_at_its_limit_is_asked_first(volume, fake, dead_login):
-    outcome = try_once(volume, fake("save_on_term"), seconds=1)
+    outcome = attempt_once(volume, fake("save_on_term"), seconds=1)
 
     assert outcome.kind is Kind.REFRESHED
 
 
 def test_a_cli_that_hangs_is_possibly_spent(volume, fake, dead_login):
-    outcome = try_once(volume, fake("hang"), seconds=0.5)
+    outcome = attempt_once(volume, fake("hang"), seconds=0.5)
 
     assert outcome.kind is Kind.POSSIBLY_SPENT
     assert (volume / credentials.FILE_NAME).read_bytes() == dead_login
@@ -142,10 +142,10 @@ def test_a_cli_that_hangs_is_possibly_spent(volume, fake, dead_login):
 def test_a_cli_that_ignores_being_asked_is_killed(
     volume, fake, dead_login, monkeypatch
 ):
-    monkeypatch.setattr("refresher.claude_cli._TERM_GRACE", 0.2)
+    monkeypatch.setattr("refresher.claude_cli.TERM_GRACE", timedelta(seconds=0.2))
     claude = fake("hang_stubborn")
 
-    outcome = try_once(volume, claude, seconds=0.5)
+    outcome = attempt_once(volume, claude, seconds=0.5)
 
     assert outcome.kind is Kind.POSSIBLY_SPENT
     assert not os.path.exists(f"/proc/{claude.calls[0]['pid']}")  # noqa: PTH110
@@ -154,7 +154,7 @@ def test_a_cli_that_ignores_being_asked_is_killed(
 def test_no_child_of_the_cli_outlives_it(volume, fake, dead_login, eventually):
     claude = fake("leaves_child")
 
-    outcome = try_once(volume, claude)
+    outcome = attempt_once(volume, claude)
 
     child = (claude.directory / "child").read_text()
     assert outcome.kind is Kind.REFRESHED
@@ -175,12 +175,12 @@ def test_a_try_that_was_killed_is_told_and_tried_again_after_the_pause(
 ):
     claude = fake("ok")
     found = files.read_credentials(volume)
-    begun = state.begin(state.State(), refresh.utc_now(), Command.REFRESH, found)
-    files.write_state(volume, begun)
+    begun = history.begin(history.History(), refresh.utc_now(), Command.REFRESH, found)
+    files.write_history(volume, begun)
 
-    paused = try_once(volume, claude)
-    age_last_try(volume, 61)
-    later = try_once(volume, claude)
+    paused = attempt_once(volume, claude)
+    age_last_attempt(volume, 61)
+    later = attempt_once(volume, claude)
 
     assert paused.kind is Kind.POSSIBLY_SPENT
     assert later.kind is Kind.REFRESHED
@@ -192,7 +192,7 @@ def test_a_cli_that_cannot_start_is_blocked(volume, fake, dead_login, content):
     claude = fake("ok")
     claude.path.write_bytes(content)
 
-    outcome = try_once(volume, claude)
+    outcome = attempt_once(volume, claude)
 
     assert outcome.kind is Kind.BLOCKED
     assert "cannot be started" in outcome.reason
@@ -202,7 +202,7 @@ def test_a_missing_cli_is_blocked_before_anything_is_written(volume, dead_login,
     claude = fake("ok")
     claude.path.unlink()
 
-    outcome = try_once(volume, claude)
+    outcome = attempt_once(volume, claude)
 
     assert outcome.kind is Kind.BLOCKED
     assert os.listdir(volume) == [credentials.FILE_NAME]  # noqa: PTH208
@@ -213,7 +213,7 @@ def test_a_run_that_is_not_due_writes_nothing(volume, fake, left):
     data = login(expires_at=refresh.utc_now() + timedelta(seconds=left))
     (volume / credentials.FILE_NAME).write_bytes(data)
 
-    outcome = try_once(volume, fake("ok"))
+    outcome = attempt_once(volume, fake("ok"))
 
     assert outcome.kind is Kind.NOT_DUE
     assert os.listdir(volume) == [credentials.FILE_NAME]  # noqa: PTH208
@@ -222,7 +222,7 @@ def test_a_run_that_is_not_due_writes_nothing(volume, fake, left):
 def test_another_credential_skips_the_run(volume, fake, dead_login):
     claude = fake("ok")
 
-    outcome = try_once(volume, claude, skipped_for="CLAUDE_ACCESS_TOKEN")
+    outcome = attempt_once(volume, claude, skipped_for="CLAUDE_ACCESS_TOKEN")
 
     assert outcome.kind is Kind.SKIPPED
     assert claude.calls == []
@@ -230,9 +230,9 @@ def test_another_credential_skips_the_run(volume, fake, dead_login):
 
 @pytest.mark.parametrize("data", [b"", b"{", b'{"failures": "many"}'])
 def test_a_broken_memory_does_not_stop_a_renewal(volume, fake, dead_login, data):
-    (volume / state.FILE_NAME).write_bytes(data)
+    (volume / history.FILE_NAME).write_bytes(data)
 
-    assert try_once(volume, fake("ok")).kind is Kind.REFRESHED
+    assert attempt_once(volume, fake("ok")).kind is Kind.REFRESHED
 
 
 def test_other_keys_of_the_file_and_the_memory_hold_no_token_afterwards(
@@ -241,11 +241,11 @@ def test_other_keys_of_the_file_and_the_memory_hold_no_token_afterwards(
     whole = json.loads(dead_login) | {"mcpOAuth": {"kept": 1}}
     (volume / credentials.FILE_NAME).write_text(json.dumps(whole))
 
-    try_once(volume, fake("ok"))
+    attempt_once(volume, fake("ok"))
 
     saved = json.loads((volume / credentials.FILE_NAME).read_text())
     assert saved["mcpOAuth"] == {"kept": 1}
-    remembered = (volume / state.FILE_NAME).read_text()
+    remembered = (volume / history.FILE_NAME).read_text()
     assert saved["claudeAiOauth"]["accessToken"] not in remembered
     assert saved["claudeAiOauth"]["refreshToken"] not in remembered
 
@@ -253,11 +253,11 @@ def test_other_keys_of_the_file_and_the_memory_hold_no_token_afterwards(
 def test_nothing_is_left_behind_but_the_two_files_and_the_lock(
     volume, fake, dead_login
 ):
-    try_once(volume, fake("ok"))
+    attempt_once(volume, fake("ok"))
 
     assert set(os.listdir(volume)) == {  # noqa: PTH208
         credentials.FILE_NAME,
-        state.FILE_NAME,
+        history.FILE_NAME,
         lock.FILE_NAME,
     }
 
@@ -276,6 +276,6 @@ def test_a_clock_that_jumped_ahead_makes_it_due(volume, fake):
     data = login(expires_at=now + timedelta(hours=1))
     (volume / credentials.FILE_NAME).write_bytes(data)
 
-    outcome = try_once(volume, fake("ok"), clock=lambda: now + timedelta(hours=2))
+    outcome = attempt_once(volume, fake("ok"), clock=lambda: now + timedelta(hours=2))
 
     assert outcome.kind is Kind.REFRESHED

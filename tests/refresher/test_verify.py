@@ -73,9 +73,9 @@ def test_a_file_that_got_worse_has_its_own_outcome(after, kind):
 @pytest.mark.parametrize(
     ("end", "kind", "words"),
     [
-        (ended(), Kind.NOT_REFRESHED, "without renewing"),
-        (ended(29.9), Kind.NOT_REFRESHED, "without renewing"),
-        (ended(30), Kind.POSSIBLY_SPENT, "waited for an answer"),
+        (ended(), Kind.NOT_REFRESHED, "without refreshing"),
+        (ended(29.9), Kind.NOT_REFRESHED, "without refreshing"),
+        (ended(30), Kind.POSSIBLY_SPENT, "waited for a response"),
         (ended(120, timed_out=True), Kind.POSSIBLY_SPENT, "within 120 s"),
         (ended(signal=9), Kind.POSSIBLY_SPENT, "killed by signal 9"),
         (ended(disk="no space left"), Kind.POSSIBLY_SPENT, "no space left"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import refresher_process
-from logins import age_last_try
+from logins import age_last_attempt
 from oauth_ledger import Behaviour
 from oauth_standin import Standin
 from refresher import credentials, files
@@ -86,7 +86,7 @@ class House:
 
     def later(self, seconds=61):
         """Let time pass for the pause between two tries."""
-        age_last_try(self.volume, seconds)
+        age_last_attempt(self.volume, seconds)
 
     def by_hand(self, *words):
         """Begin `claude` itself on the same volume, as a person would."""
@@ -106,7 +106,7 @@ class House:
 
     @property
     def remembered(self):
-        return files.read_state(self.volume)
+        return files.read_history(self.volume)
 
 
 @pytest.fixture
