@@ -31,11 +31,11 @@ LOGIN = pasted("kubectl run claude-login ")
 IMPORT = LOGIN.replace(" -it ", " -i ").replace(
     "claude auth login", "claude-refresher import < .credentials.json"
 )
-"""The same with other last words, as the README says."""
+"""The same with other last words, as docs/kubernetes.md says."""
 
 
 def log_in(stage, shell, access_left=28800):
-    """Import a login with the README's command; gives its token's revision."""
+    """Import a login with the document's command; gives its token's revision."""
     login = stage.standin.login(access_left)
     (shell.directory / ".credentials.json").write_text(json.dumps(login))
     assert "installed in /var/lib/claude: " in shell.run(IMPORT)
@@ -44,7 +44,7 @@ def log_in(stage, shell, access_left=28800):
 
 @pytest.fixture(scope="module")
 def day(empty_stage):
-    """The overlay, then a login, then RockBot: in the README's order."""
+    """The overlay, then a login, then RockBot: in the document's order."""
     stage = empty_stage
     stage.apply(OVERLAY, patches=[{"patch": SUSPENDED}])
     log_in(stage, Shell(stage.kubectl, stage.directory))
@@ -180,7 +180,7 @@ def test_a_lost_login_fails_the_job_in_words_until_a_person_logs_in(stage, shell
         stage.uses(app, token)
 
 
-def test_a_person_logs_in_by_the_readmes_command(stage, shell):
+def test_a_person_logs_in_by_the_documents_command(stage, shell):
     command = LOGIN
     for here, more in (  # the way to the stand-in, as a company's proxy would need it
         ("--restart=Never", f"--env=HTTPS_PROXY={stage.standin.url}"),

@@ -19,7 +19,7 @@ EVERYBODY = ("agent", "neighbour")
 
 @pytest.fixture(scope="module")
 def day(empty_stage):
-    """The overlay, then a login, then RockBot: in the README's order."""
+    """The overlay, then a login, then RockBot: in the document's order."""
     stage = empty_stage
     stage.apply("kustomize/overlays/max-pvc")
     stage.started()
@@ -62,7 +62,7 @@ def test_the_columns_tell_of_a_renewal(stage):
     assert ("Normal", "Refreshed") in stage.events(since)
 
 
-def test_a_person_logs_in_by_the_readmes_command(stage):
+def test_a_person_logs_in_by_the_documents_command(stage):
     shell = Shell(stage.kubectl, stage.directory)
     since = time.time()
 

@@ -1,6 +1,6 @@
-"""The README's tables say what the code does.
+"""The documents' tables say what the code does.
 
-``pytest tests/proxy/test_readme.py --update-golden`` rewrites the two tables from the
+``pytest tests/proxy/test_docs.py --update-golden`` rewrites the two tables from the
 code; the words of the field table stand here.
 """
 
@@ -21,7 +21,8 @@ from proxy.schema import openai
 from proxy.translate import request
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+TRANSLATION = ROOT / "docs/translation.md"
+OPERATIONS = ROOT / "docs/operations.md"
 
 TOOL = {"type": "function", "function": {"name": "f"}}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -169,19 +170,20 @@ def setting_table() -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "table"), [("fields", field_table), ("settings", setting_table)]
+    ("document", "name", "table"),
+    [(TRANSLATION, "fields", field_table), (OPERATIONS, "settings", setting_table)],
 )
-def test_a_table_of_the_readme_is_what_the_code_says(
-    name: str, table: Any, request: pytest.FixtureRequest
+def test_a_table_of_the_documents_is_what_the_code_says(
+    document: Path, name: str, table: Any, request: pytest.FixtureRequest
 ) -> None:
-    text = README.read_text(encoding="utf-8")
+    text = document.read_text(encoding="utf-8")
     head, tail = re.search(
         rf"(<!-- {name}:[^\n]*-->\n).*?(<!-- /{name} -->)", text, re.DOTALL
     ).groups()
     begin, end = text.index(head) + len(head), text.index(tail)
     if request.config.getoption("--update-golden"):
-        README.write_text(text[:begin] + table() + text[end:], encoding="utf-8")
-        text = README.read_text(encoding="utf-8")
+        document.write_text(text[:begin] + table() + text[end:], encoding="utf-8")
+        text = document.read_text(encoding="utf-8")
         end = text.index(tail)
 
     assert text[begin:end] == table()
@@ -196,7 +198,7 @@ def test_every_warning_that_the_code_can_give_is_explained() -> None:
         path.read_text(encoding="utf-8") for path in ROOT.glob("proxy/translate/*.py")
     )
     given = set(re.findall(r'warnings\.add(?:_or_refuse)?\(\s*"([a-z_]+)"', code))
-    explained = set(re.findall(r"`([a-z_]+)`", README.read_text(encoding="utf-8")))
+    explained = set(re.findall(r"`([a-z_]+)`", TRANSLATION.read_text(encoding="utf-8")))
 
     assert "strict_dropped" in given
     assert {c for c in given if not c.endswith("_ignored")} <= explained
