@@ -10,7 +10,8 @@ is due at once, and after a failure again:
     at a tick of the schedule     if the interval has passed since the last attempt
 
 A lost login has no next attempt; only a new file can end that. A request by hand
-shortens a pause after a failure to the interval, and does nothing else.
+shortens a pause after a failure to the interval; if Anthropic rejects the access token,
+it also refreshes a token long before its window.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -70,10 +71,12 @@ def decide(
     found: credentials.Found,
     *,
     requested: bool = False,
+    rejected: str | None = None,
 ) -> Decision:
     """Decide what a run at `now` does. The only place that does.
 
-    `requested`: a person asked for an attempt now.
+    `requested`: a person asked for an attempt now. `rejected`: the revision of the
+    access token that Anthropic rejects, if it does.
     """
     if settings.skipped_for:
         return Stop(_skipped(settings.skipped_for))
@@ -91,6 +94,8 @@ def decide(
         case credentials.Unreadable(reason):
             return Stop(Outcome(Kind.BLOCKED, reason))
         case credentials.Credential():
+            if requested and rejected == found.revision:
+                return _early(now, settings, history, found)
             return _refresh(now, settings, history, found, requested=requested)
 
 
@@ -123,6 +128,26 @@ def _refresh(
         _command(settings, history, failed, credential),
         credential,
         f"the access token {expires} at {moment(credential.expires_at)}",
+        due,
+    )
+
+
+def _early(
+    now: datetime, settings: Settings, history: History, found: credentials.Credential
+) -> Decision:
+    # The CLI refreshes before its window when the API answers 401, so the command has
+    # to call the API: the fallback does.
+    if found.expires_at - settings.window <= now:
+        return _refresh(now, settings, history, found, requested=True)
+    failed = _failed_attempt(now, history, found)
+    due = failed.at + settings.interval if failed else now
+    if failed and now < due:
+        return Wait(due, _backing_off(failed.outcome, due))
+    return Run(
+        Command.FALLBACK if settings.fallback == "on" else Command.REFRESH,
+        found,
+        "Anthropic rejects the access token, which would be valid until "
+        f"{moment(found.expires_at)}",
         due,
     )
 

@@ -10,6 +10,7 @@
 Every step may be repeated, so "run it again" is always safe advice.
 """
 
+import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from refresher.settings import Settings
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+_Look = Callable[[datetime], decide.View]
 
 
 def utc_now() -> datetime:
@@ -40,11 +42,19 @@ def utc_now() -> datetime:
     return datetime.now(tz=UTC)
 
 
-def look(settings: Settings, now: datetime, *, requested: bool = False) -> decide.View:
+def look(
+    settings: Settings,
+    now: datetime,
+    *,
+    requested: bool = False,
+    rejected: str | None = None,
+) -> decide.View:
     """Read and decide. Changes nothing and starts nothing."""
     found = files.read_credentials(settings.config_dir)
     past = files.read_history(settings.config_dir)
-    decision = decide.decide(now, settings, past, found, requested=requested)
+    decision = decide.decide(
+        now, settings, past, found, requested=requested, rejected=rejected
+    )
     return decide.View(now=now, found=found, history=past, decision=decision)
 
 
@@ -53,21 +63,25 @@ def once(
     *,
     stop: threading.Event,
     requested: bool = False,
+    rejected: str | None = None,
     clock: Clock = utc_now,
 ) -> Outcome:
     """Make one attempt if one is due; it runs at most one command of the CLI.
 
     `stop` cancels the wait for the lock. It does not stop a CLI that runs.
-    `requested` shortens a pause after a failure (see `decide`).
+    `requested` and `rejected` are explained at `decide`.
     """
-    view = look(settings, clock(), requested=requested)
+    look_again = functools.partial(
+        look, settings, requested=requested, rejected=rejected
+    )
+    view = look_again(clock())
     decision = view.decision
     if not isinstance(decision, decide.Run) and not _may_be_running(view):
         return _unsavable(settings, decision.outcome) or decision.outcome
     blocked = preflight.inspect(settings)
     if blocked:
         return _blocked(blocked)
-    return _locked(settings, stop, clock, requested=requested)
+    return _locked(settings, stop, clock, look_again)
 
 
 def _unsavable(settings: Settings, outcome: Outcome) -> Outcome | None:
@@ -94,12 +108,12 @@ def _blocked(reason: str) -> Outcome:
 
 
 def _locked(
-    settings: Settings, stop: threading.Event, clock: Clock, *, requested: bool
+    settings: Settings, stop: threading.Event, clock: Clock, look_again: _Look
 ) -> Outcome:
     wait = lock_wait(settings.longest_cli_run)
     try:
         with lock.hold(settings.config_dir, wait, stop) as descriptor:
-            return _attempt(settings, descriptor, clock, requested=requested)
+            return _attempt(settings, descriptor, clock, look_again)
     except lock.BusyError:
         return Outcome(
             Kind.BUSY,
@@ -114,10 +128,10 @@ def _locked(
 
 
 def _attempt(
-    settings: Settings, descriptor: int, clock: Clock, *, requested: bool
+    settings: Settings, descriptor: int, clock: Clock, look_again: _Look
 ) -> Outcome:
     # Another run may have refreshed the token while we waited.
-    view = look(settings, clock(), requested=requested)
+    view = look_again(clock())
     due, directory = view.decision, settings.config_dir
     if not isinstance(due, decide.Run):
         return due.outcome

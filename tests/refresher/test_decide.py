@@ -360,3 +360,40 @@ def test_ticks_always_move_forward_through_any_clock_change(schedule, zone, star
         tick = decide.next_tick(settings, instant)
         assert instant < tick <= instant + timedelta(days=8)
         instant = tick
+
+
+@pytest.mark.parametrize(
+    ("requested", "rejected", "fallback", "command"),
+    [
+        (True, True, "on", Command.FALLBACK),
+        (True, True, "off", Command.REFRESH),
+        (True, False, "on", None),
+        (False, True, "on", None),
+    ],
+)
+def test_a_rejected_token_is_refreshed_early_when_a_person_requests_it(
+    requested, rejected, fallback, command
+):
+    found = credential(left=6 * 3600)
+
+    decision = decide.decide(
+        NOW,
+        make_settings(fallback=fallback),
+        history.History(),
+        found,
+        requested=requested,
+        rejected=found.revision if rejected else "another",
+    )
+
+    assert getattr(decision, "command", None) is command
+
+
+def test_an_early_refresh_that_failed_is_repeated_after_the_interval():
+    found = credential(left=6 * 3600)
+    early = {"requested": True, "rejected": found.revision}
+
+    soon = decide.decide(NOW, SETTINGS, tried(found, ago=50), found, **early)
+    later = decide.decide(NOW, SETTINGS, tried(found, ago=60), found, **early)
+
+    assert soon.until == NOW + timedelta(seconds=10)
+    assert isinstance(later, decide.Run)
