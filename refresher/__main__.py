@@ -51,7 +51,30 @@ The settings are environment variables; docs/refresher.md lists them.
 
 def main() -> None:
     """Be the console script."""
+    _open_standard_streams()
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_standard_streams() -> None:
+    """Occupy descriptors 0 to 2 where the caller closed them.
+
+    Else the lock, or a file, would get one of those numbers, and the CLI would not
+    inherit it.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
+_STDERR = 2
+
+
+def _say(text: str) -> None:
+    """Print a result. Nobody may be listening, which changes no exit code."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(words: Sequence[str]) -> int:
@@ -100,7 +123,12 @@ def _parser() -> argparse.ArgumentParser:
     add("plan", _plan, "show what `once` would do now and why; change nothing")
     status = add("status", _status, "show the state of the login, never a token")
     status.add_argument("--json", action="store_true", help="print JSON")
-    add("import", _import, "install a credentials file from stdin as the login")
+    install_ = add(
+        "import", _import, "install a credentials file from stdin as the login"
+    )
+    install_.add_argument(
+        "--force", action="store_true", help="even if the login there is newer"
+    )
     add("operator", _operator, "run as a Kubernetes operator for one ClaudeCredential")
     return parser
 
@@ -121,7 +149,7 @@ def _stop_on_signals() -> threading.Event:
 
 def _once(settings: Settings, _: argparse.Namespace) -> int:
     outcome = refresh.once(settings, stop=_stop_on_signals())
-    print(outcome)
+    _say(str(outcome))
     _warn(settings, already_shown=outcome.reason)
     return outcome.exit_code
 
@@ -138,30 +166,34 @@ def _report(settings: Settings) -> report.Overview:
 
 
 def _plan(settings: Settings, _: argparse.Namespace) -> int:
-    print(report.plan_text(_report(settings)))
+    _say(report.plan_text(_report(settings)))
     return IN_ORDER
 
 
 def _status(settings: Settings, arguments: argparse.Namespace) -> int:
     status = _report(settings)
     if arguments.json:
-        print(msgspec.json.format(msgspec.json.encode(status), indent=2).decode())
+        _say(msgspec.json.format(msgspec.json.encode(status), indent=2).decode())
     else:
-        print(report.status_text(status))
+        _say(report.status_text(status))
     return status.exit_code
 
 
-def _import(settings: Settings, _: argparse.Namespace) -> int:
+def _import(settings: Settings, arguments: argparse.Namespace) -> int:
     data = sys.stdin.buffer.read(install.MOST_BYTES)
     installed = install.install(
-        data, settings, stop=_stop_on_signals(), now=refresh.utc_now()
+        data,
+        settings,
+        stop=_stop_on_signals(),
+        now=refresh.utc_now(),
+        force=arguments.force,
     )
     match installed:
         case Outcome():
             print(f"nothing was changed: {installed}", file=sys.stderr)
             return installed.exit_code
         case credentials.Credential():
-            print(
+            _say(
                 f"installed in {settings.config_dir}; the access token is valid until "
                 f"{moment(installed.expires_at)}. Do not use this login anywhere "
                 "else: its refresh token works only once."

@@ -1,17 +1,22 @@
 """What to do now, and when next: a pure function of clock, settings, history and file.
 
-Expiry drives. The window opens `settings.window` before the access token ends,
-because the CLI refreshes only in the last five minutes. Inside the window an attempt
-is due at once, and after a failure again:
+Expiry drives. An attempt is due
 
-    while the token lives         every `settings.interval` (60 s)
-    once it has expired           60 s, growing with the failures and with the time
-                                  since the expiry, to ten minutes
-    at a tick of the schedule     if the interval has passed since the last attempt
+    settings.before before the expiry   four minutes by default
+    at a tick of the schedule           and until that refresh has succeeded
+    on request                          if Anthropic rejects the access token
+
+The last two, and the first where it is more than five minutes, come earlier than the
+CLI would refresh by itself: `Run.early` (see the module `early`). After a failure the
+next attempt comes
+
+    in the last minutes of the token    every `settings.interval` (60 s)
+    once the token has expired          after 60 s, growing with the failures and with
+                                        the time since the expiry, to ten minutes
+    earlier than the CLI would          after 60 s, growing with the failures
 
 A lost login has no next attempt; only a new file can end that. A request by hand
-shortens a pause after a failure to the interval; if Anthropic rejects the access token,
-it also refreshes a token long before its window.
+shortens a pause after a failure to the interval.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -22,11 +27,17 @@ import msgspec
 
 from refresher import credentials
 from refresher.history import Attempt, History
+from refresher.limits import LATEST_START
 from refresher.outcome import LOG_IN, Kind, Outcome, moment
 from refresher.settings import Command, Settings
 
 LONGEST_WAIT = timedelta(minutes=10)
 LOGIN_WARNING = timedelta(days=7)
+EARLY_PAUSE = timedelta(hours=1)
+"""From a refresh to one that `settings.before` asks for: a token may live shorter."""
+TICK_PAUSE = timedelta(minutes=10)
+"""From a refresh to one at a tick: no schedule may storm the token endpoint. Before the
+first refresh, a tick counts for so long."""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -37,6 +48,8 @@ class Run(msgspec.Struct, frozen=True):
     reason: str
     due: datetime
     """When it became due."""
+    early: bool = False
+    """The CLI would not refresh yet: its expiry has to be brought forward."""
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -60,6 +73,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     now: datetime
     found: credentials.Found
+    """With the token's own expiry, also while the file holds another (see `early`)."""
     history: History
     decision: Decision
 
@@ -94,9 +108,9 @@ def decide(
         case credentials.Unreadable(reason):
             return Stop(Outcome(Kind.BLOCKED, reason))
         case credentials.Credential():
-            if requested and rejected == found.revision:
-                return _early(now, settings, history, found)
-            return _refresh(now, settings, history, found, requested=requested)
+            return _for_login(
+                now, settings, history, found, requested=requested, rejected=rejected
+            )
 
 
 def _skipped(variable: str) -> Outcome:
@@ -106,50 +120,59 @@ def _skipped(variable: str) -> Outcome:
     )
 
 
-def _refresh(
+def _for_login(
     now: datetime,
     settings: Settings,
     history: History,
     credential: credentials.Credential,
     *,
     requested: bool,
+    rejected: str | None,
 ) -> Decision:
-    opens = due = credential.expires_at - settings.window
-    failed = _failed_attempt(now, history, credential)
+    def opens(at: datetime) -> datetime:
+        if requested and rejected == credential.revision:
+            return now
+        return _opens(at, settings, history, credential)
+
+    due, failed = opens(now), _failed_attempt(now, history, credential)
+    waiting_to_retry = failed is not None and due <= now
     if failed:
-        paused = _retry_at(settings, failed, history.failures, credential)
-        due = max(opens, failed.at + settings.interval if requested else paused)
-    if now < opens:
+        retry = failed.at + settings.interval
+        if not requested:
+            retry = _retry_at(settings, failed, history.failures, credential)
+        due = max(retry, opens(max(now, retry)))
+    if now < due:
+        if failed and waiting_to_retry:
+            return Wait(due, _backing_off(failed.outcome, due))
         return Wait(due, _not_due(credential, due))
-    if failed and now < due:
-        return Wait(due, _backing_off(failed.outcome, due))
-    expires = "expired" if credential.expires_at <= now else "expires"
-    return Run(
-        _command(settings, history, failed, credential),
-        credential,
-        f"the access token {expires} at {moment(credential.expires_at)}",
-        due,
-    )
+    early = _is_early(now, credential)
+    command = Command.REFRESH
+    if failed and not early and _needs_fallback(settings, history, failed, credential):
+        command = Command.FALLBACK
+    reason = _reason(now, credential, rejected if early else None, early=early)
+    return Run(command, credential, reason, due, early)
 
 
-def _early(
-    now: datetime, settings: Settings, history: History, found: credentials.Credential
-) -> Decision:
-    # The CLI refreshes before its window when the API answers 401, so the command has
-    # to call the API: the fallback does.
-    if found.expires_at - settings.window <= now:
-        return _refresh(now, settings, history, found, requested=True)
-    failed = _failed_attempt(now, history, found)
-    due = failed.at + settings.interval if failed else now
-    if failed and now < due:
-        return Wait(due, _backing_off(failed.outcome, due))
-    return Run(
-        Command.FALLBACK if settings.fallback == "on" else Command.REFRESH,
-        found,
-        "Anthropic rejects the access token, which would be valid until "
-        f"{moment(found.expires_at)}",
-        due,
-    )
+def _opens(
+    at: datetime,
+    settings: Settings,
+    history: History,
+    credential: credentials.Credential,
+) -> datetime:
+    """Return when the first attempt at this token is due, as seen at an instant."""
+    expires = credential.expires_at
+    refreshed = history.refreshed_at
+    soonest, ticks_after = expires - settings.before, at - TICK_PAUSE
+    if refreshed and refreshed <= at:  # a clock may have been set back
+        soonest = max(soonest, refreshed + EARLY_PAUSE)
+        ticks_after = refreshed + TICK_PAUSE
+    opens = min(soonest, _latest_opening(settings, credential))
+    tick = next_tick(settings, ticks_after)
+    return opens if tick is None else min(opens, tick)
+
+
+def _latest_opening(settings: Settings, credential: credentials.Credential) -> datetime:
+    return credential.expires_at - min(settings.before, LATEST_START)
 
 
 def _not_due(credential: credentials.Credential, due: datetime) -> Outcome:
@@ -184,35 +207,62 @@ def _retry_at(
     failures: int,
     credential: credentials.Credential,
 ) -> datetime:
+    soonest = failed.at + settings.interval
+    opening = _latest_opening(settings, credential)
+    if _is_early(failed.at, credential):
+        due = failed.at + _delay(settings.interval, failures, LONGEST_WAIT)
+        return min(due, max(soonest, opening))
     expired_for = failed.at - credential.expires_at
     due = failed.at + _delay(settings.interval, failures, expired_for)
     tick = next_tick(settings, failed.at)
-    return due if tick is None else min(due, max(failed.at + settings.interval, tick))
+    return due if tick is None else min(due, max(soonest, tick))
 
 
-def _delay(interval: timedelta, failures: int, expired_for: timedelta) -> timedelta:
-    # It doubles with the failures, but is never longer than the time since the expiry:
-    # the attempts before that must not make the first pause after it long.
+def _delay(interval: timedelta, failures: int, most: timedelta) -> timedelta:
+    # For an expired token `most` is the time since the expiry: the attempts before that
+    # must not make the first pause after it long.
     doubled = interval * (1 << min(failures - 1, 10))
-    return max(interval, min(doubled, expired_for, LONGEST_WAIT))
+    return max(interval, min(doubled, most, LONGEST_WAIT))
 
 
-def _command(
+def _is_early(at: datetime, credential: credentials.Credential) -> bool:
+    """Whether the CLI would leave this token alone at an instant."""
+    return not credential.cli_refreshes or at < credential.expires_at - LATEST_START
+
+
+def _needs_fallback(
     settings: Settings,
     history: History,
-    failed: Attempt | None,
+    failed: Attempt,
     credential: credentials.Credential,
-) -> Command:
-    # The fallback costs usage and may repeat the token call, so it is for a file that
-    # did not change after a whole run, and once for each expiry.
-    if (
+) -> bool:
+    # The fallback costs usage, and repeats the token call where that fails. So it is
+    # for a CLI that made no such call at all, and once for each expiry.
+    return (
         settings.fallback == "on"
-        and failed
         and failed.outcome.kind is Kind.NOT_REFRESHED
+        and not failed.called
         and history.fallback_for != credential.expires_at
-    ):
-        return Command.FALLBACK
-    return Command.REFRESH
+    )
+
+
+def _reason(
+    now: datetime,
+    credential: credentials.Credential,
+    rejected: str | None,
+    *,
+    early: bool,
+) -> str:
+    expires = moment(credential.expires_at)
+    if not credential.expiry_known:
+        return "the file does not say when the access token expires"
+    if credential.expires_at <= now:
+        return f"the access token expired at {expires}"
+    if rejected == credential.revision:
+        return f"Anthropic rejects the access token, which is dated until {expires}"
+    if early:
+        return f"an early refresh is due; the access token is valid until {expires}"
+    return f"the access token expires at {expires}"
 
 
 def next_tick(settings: Settings, after: datetime) -> datetime | None:

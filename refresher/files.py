@@ -1,6 +1,7 @@
 """Reads and writes the two files: the login, and what is remembered of it."""
 
 import contextlib
+import errno
 import logging
 import os
 import secrets
@@ -28,16 +29,46 @@ def read_credentials(config_dir: Path) -> credentials.Found:
     return credentials.parse(data)
 
 
+def read_credentials_bytes(config_dir: Path) -> bytes:
+    """Read the login's file as it is. Raises OSError."""
+    return (config_dir / credentials.FILE_NAME).read_bytes()
+
+
 def read_history(config_dir: Path) -> history.History:
     """Read what is remembered; what cannot be read counts as nothing."""
+    found = _history(config_dir)
+    return history.History() if isinstance(found, str) else found
+
+
+def history_problem(config_dir: Path) -> str | None:
+    """Say why what is remembered cannot be read, if it cannot."""
+    found = _history(config_dir)
+    return found if isinstance(found, str) else None
+
+
+def _history(config_dir: Path) -> history.History | str:
     path = config_dir / history.FILE_NAME
     try:
         return history.decode(path.read_bytes())
     except FileNotFoundError:
         return history.History()
-    except (OSError, msgspec.DecodeError) as ex:
-        logger.warning("%s is ignored: %s", path, ex)
-        return history.History()
+    except (OSError, msgspec.DecodeError, RecursionError) as ex:
+        return f"{path} cannot be read ({ex})"
+
+
+def set_history_aside(config_dir: Path) -> None:
+    """Move what cannot be read out of the way, and say so: so it is said once."""
+    problem = history_problem(config_dir)
+    if problem is None:
+        return
+    path = config_dir / history.FILE_NAME
+    aside = path.with_name(f"{path.name}.unreadable")
+    try:
+        path.replace(aside)
+    except OSError as ex:
+        logger.warning("%s; it stays there (%s)", problem, ex.strerror)
+    else:
+        logger.warning("%s; it was moved to %s", problem, aside)
 
 
 def write_history(config_dir: Path, remembered: history.History) -> None:
@@ -64,6 +95,22 @@ def replace(path: Path, data: bytes) -> None:
         raise
     with contextlib.suppress(OSError):  # not every file system can
         _sync(path.parent)
+
+
+def overwrite(path: Path, old: bytes, new: bytes) -> None:
+    """Change a file in place, where there is no room for another one.
+
+    For a change of a few bytes that leaves the length as it is. Raises OSError.
+    """
+    if len(old) != len(new):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    if old == new:
+        return
+    first = next(i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b)
+    with path.open("r+b", buffering=0) as file:
+        if file.read() == old:
+            os.pwrite(file.fileno(), new[first:], first)
+            os.fsync(file.fileno())
 
 
 def sync_credentials(config_dir: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from refresher import credentials
-from refresher.outcome import Kind, Outcome
+from refresher.outcome import IN_ORDER, Kind, Outcome
 from refresher.settings import Command
 
 FILE_NAME = ".refresher-state.json"
@@ -32,8 +32,21 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """None while it runs, and forever if it was killed."""
     command: Command
     outcome: Outcome
+    called: bool = True
+    """The CLI may have called the token endpoint."""
     revision: str
     """The access token that it left in the file (`Credential.revision`)."""
+
+
+class BroughtForward(msgspec.Struct, frozen=True, kw_only=True):
+    """The file's expiry while an early attempt runs (see `early`)."""
+
+    revision: str
+    """The access token that has it (`Credential.revision`)."""
+    was: str
+    """The JSON text of `expiresAt` before; `""` where there was none."""
+    now: str
+    """The JSON text of `expiresAt` meanwhile."""
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +61,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """The last verified refresh."""
     fallback_for: Instant | None = None
     """The expiry for which the fallback was used: once per expiry is enough."""
+    brought_forward: BroughtForward | None = None
+    """Set while the file may hold an expiry that is not the token's own."""
 
 
 _decoder = msgspec.json.Decoder(History)
@@ -67,6 +82,7 @@ def begin(
     now: datetime,
     command: Command,
     credential: credentials.Credential,
+    brought_forward: BroughtForward | None = None,
 ) -> History:
     """Note an attempt before it starts, as if it were killed: a kill needs no code."""
     again = history.last is not None and history.last.revision == credential.revision
@@ -82,23 +98,34 @@ def begin(
         ),
         failures=history.failures + 1 if again else 1,
         fallback_for=credential.expires_at if fallback else history.fallback_for,
+        brought_forward=brought_forward,
     )
 
 
 def end(
-    history: History, now: datetime, outcome: Outcome, found: credentials.Found
+    history: History,
+    now: datetime,
+    outcome: Outcome,
+    found: credentials.Found,
+    *,
+    called: bool = True,
 ) -> History:
-    """Note how the attempt that `begin` noted ended, and what it left in the file."""
+    """Note how the attempt that `begin` noted ended, and what it left in the file.
+
+    `called`: the CLI may have called the token endpoint.
+    """
     if history.last is None:
         raise ValueError("no attempt has begun")
     revision = history.last.revision
     if isinstance(found, credentials.Credential):
         revision = found.revision
     last = msgspec.structs.replace(
-        history.last, ended_at=now, outcome=outcome, revision=revision
+        history.last, ended_at=now, outcome=outcome, called=called, revision=revision
     )
-    if outcome.kind is not Kind.REFRESHED:
+    if outcome.exit_code != IN_ORDER:
         return msgspec.structs.replace(history, last=last)
+    if outcome.kind is not Kind.REFRESHED:  # a person logged in meanwhile
+        return msgspec.structs.replace(history, last=last, failures=0)
     return msgspec.structs.replace(
         history,
         last=last,

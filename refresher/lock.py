@@ -6,20 +6,31 @@ refresher waits for that CLI. The CLI's own locks are directories.
 """
 
 import contextlib
+import errno
 import fcntl
 import functools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from refresher.limits import CLI_LOCK_STALE
+import msgspec
+
+from refresher.limits import CLI_LOCK_STALE, CLI_LOCK_WAIT
 
 FILE_NAME = ".refresher.lock"
 CLI_LOCKS = (".oauth_refresh.lock", ".storage-write.lock")
+_OWNER = f"{CLI_LOCKS[0]}.owner"
 _PAUSE = 0.1
+
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+class UnsupportedError(Exception):
+    """The volume's file system has no locks, such as NFS without its lock service."""
 
 
 class BusyError(Exception):
@@ -30,30 +41,62 @@ class BusyError(Exception):
 def hold(config_dir: Path, wait: timedelta, stop: threading.Event) -> Iterator[int]:
     """Hold the refresher's lock; yields its descriptor, for the CLI to inherit.
 
-    Raises BusyError after `wait` or once `stop` is set, and OSError if the lock file
-    cannot be created.
+    Raises BusyError after `wait` or once `stop` is set, UnsupportedError where the file
+    system has no locks, and OSError if the lock file cannot be created.
     """
     descriptor = os.open(config_dir / FILE_NAME, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _until(functools.partial(_flock, descriptor), wait, stop)
-        yield descriptor
+        try:
+            yield descriptor
+        finally:
+            # Closing is not enough: a child that the CLI left behind has it open, too.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
 
 
 @contextlib.contextmanager
 def hold_cli(
-    config_dir: Path, wait: timedelta, stop: threading.Event
+    config_dir: Path,
+    wait: timedelta,
+    stop: threading.Event,
+    names: Sequence[str] = CLI_LOCKS,
 ) -> Iterator[None]:
-    """Hold the locks that the CLI takes to refresh and to save; for `import` alone.
+    """Hold the locks that the CLI takes to refresh and to save, for a write of ours.
 
     Raises BusyError and OSError as `hold` does.
     """
     with contextlib.ExitStack() as held:
-        for name in CLI_LOCKS:
+        for name in names:
             path = config_dir / name
             _until(functools.partial(_mkdir, path, held), wait, stop)
         yield
+
+
+def cli_refreshes(config_dir: Path, group: int) -> bool:
+    """Whether a CLI of this process group is in the middle of a refresh.
+
+    Measured: it takes this lock before each call of the token endpoint, and releases it
+    when the response is saved or has failed. A file beside it names the owner.
+    """
+    held = config_dir / CLI_LOCKS[0]
+    try:
+        age = time.time() - held.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    try:
+        owner = msgspec.json.decode((config_dir / _OWNER).read_bytes(), type=_Owner)
+        return os.getpgid(owner.pid) == group
+    except ProcessLookupError:
+        return False
+    except (FileNotFoundError, msgspec.DecodeError):
+        # Its owner is about to be written, or to be removed.
+        return held.exists() and age < CLI_LOCK_WAIT.total_seconds()
+
+
+class _Owner(msgspec.Struct):
+    pid: int
 
 
 def _until(taken: Callable[[], bool], wait: timedelta, stop: threading.Event) -> None:
@@ -69,6 +112,10 @@ def _flock(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as ex:
+        if ex.errno in _NO_LOCKS:
+            raise UnsupportedError from ex
+        raise
     return True
 
 

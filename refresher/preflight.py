@@ -10,6 +10,8 @@ import shutil
 import stat
 from pathlib import Path
 
+import msgspec
+
 from refresher import claude_cli, credentials
 from refresher.settings import Settings
 
@@ -25,7 +27,8 @@ def inspect(settings: Settings) -> str | None:
             f"`{settings.claude_bin}` is not an executable here; install the CLI or "
             "set CLAUDE_BIN"
         )
-    return inspect_volume(settings.config_dir)
+    directory = settings.config_dir
+    return inspect_volume(directory) or _configuration(directory / ".claude.json")
 
 
 def inspect_volume(config_dir: Path) -> str | None:
@@ -44,6 +47,21 @@ def _directory(path: Path) -> str | None:
             f"{path} is not writable, so a new token could not be saved; mount it "
             "read-write and let this user write to it"
         )
+    return None
+
+
+def _configuration(path: Path) -> str | None:
+    """Measured: the CLI refreshes nothing where it cannot read its own configuration."""
+    try:
+        data = path.read_bytes()
+        if data.strip():
+            msgspec.json.decode(data)
+    except FileNotFoundError:
+        return None
+    except OSError as ex:
+        return f"{path} cannot be read ({ex.strerror}), and the CLI needs it"
+    except (msgspec.DecodeError, RecursionError):
+        return f"{path} is not JSON, so the CLI does not work; delete or restore it"
     return None
 
 

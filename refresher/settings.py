@@ -5,6 +5,7 @@ variables, so unknown ones are ignored; a known one with a bad value stops the s
 """
 
 import enum
+import re
 import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -56,12 +57,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The directory of `.credentials.json`; in a cluster, the volume's root. It must be writable."""
     claude_bin: str = "claude"
     """The CLI: a name on `PATH`, or a path."""
-    refresh_window: Annotated[int, Meta(ge=60, le=290)] = 240
-    """Seconds before the expiry when attempts begin, 60 to 290."""
+    refresh_before: Annotated[
+        int, Meta(ge=limits.SHORTEST_BEFORE, le=limits.LONGEST_BEFORE)
+    ] = 240
+    """Seconds before the expiry when attempts begin, 60 to 25200 (7 hours). Above 290, see [Refreshing early](#refreshing-early)."""
     refresh_interval: Annotated[int, Meta(ge=60, le=600)] = 60
     """Least seconds between two attempts, 60 to 600."""
     refresh_schedule: str = ""
-    """Five cron fields, such as `17 */4 * * *`. A tick adds an attempt to the pauses after a failure; outside the window it does nothing."""
+    """Five cron fields, such as `0 3 * * *`: at each tick the token is refreshed, however long it is still valid."""
     refresh_time_zone: str = "UTC"
     """The time zone of the schedule, such as `Europe/Berlin`."""
     cli_timeout: Annotated[int, Meta(ge=limits.CLI_TIMEOUT, le=600)] = (
@@ -129,6 +132,20 @@ class Settings(Struct, frozen=True, kw_only=True):
         if problem := _time_zone_problem(self.refresh_time_zone):
             raise SettingsError(f"REFRESH_TIME_ZONE: {problem}")
 
+    def renewing(self, before: str) -> Self:
+        """Return these settings with another `refresh_before`, such as `1h30m`.
+
+        Raises SettingsError, which says what is wrong with it.
+        """
+        seconds = _duration(before)
+        low, high = limits.SHORTEST_BEFORE, limits.LONGEST_BEFORE
+        if seconds is None or not low <= seconds <= high:
+            raise SettingsError(
+                f"`{before}`: must be a duration from {low // 60}m to {high // 3600}h, "
+                "such as 4m or 1h30m"
+            )
+        return msgspec.structs.replace(self, refresh_before=seconds)
+
     def scheduled(self, schedule: str, time_zone: str) -> Self:
         """Return these settings with another schedule.
 
@@ -146,8 +163,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         return Path(self.claude_config_dir)
 
     @property
-    def window(self) -> timedelta:
-        return timedelta(seconds=self.refresh_window)
+    def before(self) -> timedelta:
+        return timedelta(seconds=self.refresh_before)
 
     @property
     def interval(self) -> timedelta:
@@ -184,7 +201,7 @@ _BURNS = "can use up the refresh token without saving the new one"
 _BY_CHANCE = "refreshes only by chance"
 _NEVER = "refreshes nothing"
 _HARMFUL_COMMANDS = {
-    "agents": _BY_CHANCE,
+    "agents": _BURNS,
     "auth": _BY_CHANCE,
     "doctor": _BURNS,
     "plugin": _BURNS,
@@ -204,9 +221,11 @@ def _command_problem(text: str) -> str | None:
         words = shlex.split(text)
     except ValueError as ex:
         return f"must be shell words ({str(ex).lower()})"
-    harm = _HARMFUL_COMMANDS.get(words[0]) if words else _NEVER
+    harm = None if words else _NEVER
+    # Options may stand before the command, and only the CLI knows which take a value.
+    commands = {} if {"-p", "--print"} & {*words} else _HARMFUL_COMMANDS
     for word in words:
-        harm = harm or _HARMFUL_WORDS.get(word)
+        harm = harm or _HARMFUL_WORDS.get(word) or commands.get(word)
     return f"`claude {text}` {harm}" if harm else None
 
 
@@ -228,6 +247,15 @@ def _time_zone_problem(text: str) -> str | None:
     except (KeyError, OSError, ValueError):
         return "must be a name such as Europe/Berlin"
     return None
+
+
+def _duration(text: str) -> int | None:
+    """Read a duration as Kubernetes writes it, `1h30m` or `45s`, in whole seconds."""
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
+    if not text or not found:
+        return None
+    hours, minutes, seconds = (int(number or 0) for number in found.groups())
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def _directory(text: str, home: str | None) -> str:

@@ -14,17 +14,31 @@ from refresher.limits import CLI_WINDOW, TOKEN_WAIT
 from refresher.outcome import LOG_IN, Kind, Outcome, moment
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """A call of the token endpoint that failed, as the CLI's debug log reports it."""
+
+    reason: str
+    """In known words: no text of the log is in it."""
+    unanswered: bool = False
+    """The request may have arrived, and no response came back."""
+
+
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """How the CLI's process ended."""
 
     took: timedelta
     timed_out: bool = False
+    """It ran until its time limit, and was ended then."""
     signal: int | None = None
     """The signal that ended it, ours or another's."""
+    called: bool = True
+    """It took its lock for a refresh, so it may have called the token endpoint."""
+    in_call: bool = False
+    """It died with that lock, so in the middle of a call."""
     disk: str | None = None
     """What is wrong with the volume after the run, if something is."""
-    hint: str | None = None
-    """What the CLI's own debug log reports, reduced to known words."""
+    failures: tuple[Failure, ...] = ()
+    """The calls that its debug log reports as failed."""
 
 
 def verify(
@@ -49,11 +63,25 @@ def verify(
         case credentials.Credential():
             if after.access_token == before.access_token:
                 return _unchanged(ended)
+            if _is_anothers(before, after, ended) and after.expires_at > now:
+                return Outcome(
+                    Kind.NOT_DUE,
+                    "someone logged in during the attempt; the new access token is "
+                    f"valid until {moment(after.expires_at)}",
+                )
             return _changed(before, after, ended, now)
 
 
 def _lost(reason: str) -> Outcome:
     return Outcome(Kind.LOGIN_REQUIRED, f"the login is lost: {reason}; {LOG_IN}")
+
+
+def _is_anothers(
+    before: credentials.Credential, after: credentials.Credential, ended: Ended
+) -> bool:
+    """Whether the new token is not of this run: another login, while a call failed."""
+    logins = before.login_ends_at, after.login_ends_at
+    return None not in logins and logins[0] != logins[1] and bool(ended.failures)
 
 
 def _changed(
@@ -77,29 +105,35 @@ def _changed(
 
 
 def _unchanged(ended: Ended) -> Outcome:
-    reported = f" (the CLI reported: {ended.hint})" if ended.hint else ""
-    cut_short = _cut_short(ended)
-    if cut_short:
+    reported = f" (it reported: {ended.failures[-1].reason})" if ended.failures else ""
+    spent = _possibly_spent(ended) if ended.called else None
+    if spent:
         return Outcome(
             Kind.POSSIBLY_SPENT,
-            f"{cut_short}{reported}, so the refresh token may be used up and its "
+            f"{spent}{reported}, so the refresh token may be used up and its "
             "successor unsaved; the next attempt settles it",
         )
+    if ended.timed_out:
+        what = f"the CLI was ended after {ended.took.total_seconds():.0f} s"
+    elif ended.signal is not None:
+        what = f"the CLI was killed by signal {ended.signal}"
+    elif ended.called:
+        what = "the CLI exited without refreshing"
+    else:
+        what = "the CLI exited without asking for a new token"
     return Outcome(
         Kind.NOT_REFRESHED,
-        f"the CLI exited without refreshing{reported}; the file is unchanged, and a later "
-        "attempt may succeed. If this persists, check that platform.claude.com can be "
-        "reached",
+        f"{what}{reported}; the file is unchanged, and a later attempt may succeed. If "
+        "this persists, check that platform.claude.com can be reached",
     )
 
 
-def _cut_short(ended: Ended) -> str | None:
-    if ended.timed_out:
-        return f"the CLI did not exit within {ended.took.total_seconds():.0f} s"
-    if ended.signal is not None:
-        return f"the CLI was killed by signal {ended.signal}"
+def _possibly_spent(ended: Ended) -> str | None:
+    if ended.in_call or (ended.signal is not None and not ended.timed_out):
+        return f"the CLI was killed by signal {ended.signal} while it was refreshing"
     if ended.disk:
         return f"the volume could not be written afterwards ({ended.disk})"
-    if ended.took >= TOKEN_WAIT:
+    unanswered = any(failure.unanswered for failure in ended.failures)
+    if unanswered or (ended.took >= TOKEN_WAIT and not ended.failures):
         return "the CLI waited for a response that did not arrive"
     return None

@@ -23,6 +23,8 @@ with calls.open("a") as file:
     file.write(json.dumps(note) + "\n")
 modes = %(modes)r
 mode = modes[min(number, len(modes) - 1)]
+if mode == "no_call":
+    sys.exit(0)
 
 
 def replace(text):
@@ -41,6 +43,20 @@ def save(left=28800, **changes):
     replace(json.dumps(whole))
 
 
+lock = config / ".oauth_refresh.lock"
+owner = config / ".oauth_refresh.lock.owner"
+
+
+def begin_call():
+    lock.mkdir()
+    owner.write_text(json.dumps({"pid": os.getpid(), "procStart": "1"}))
+
+
+def end_call():
+    owner.unlink()
+    lock.rmdir()
+
+
 def until(name):
     (here / "started").touch()
     deadline = time.time() + 60
@@ -48,6 +64,9 @@ def until(name):
         time.sleep(0.02)
 
 
+begin_call()
+if mode not in ("killed", "saves_after_limit"):
+    end_call()
 match mode:
     case "ok": save()
     case "ok_exit_1": save(); sys.exit(1)
@@ -57,6 +76,7 @@ match mode:
         old = path.read_text(); save(); new = path.read_text()
         replace(old); path.write_text(new)
     case "unchanged": pass
+    case "saves_after_limit": until("go"); save(); end_call(); until("never")
     case "unchanged_exit_1": sys.exit(1)
     case "rewritten": replace(path.read_text())
     case "blank": save(accessToken="", refreshToken="", expiresAt=0)
@@ -70,8 +90,9 @@ match mode:
     case "saved_then_killed": save(); os.kill(os.getpid(), signal.SIGKILL)
     case "hang": until("never")
     case "hang_stubborn": signal.signal(signal.SIGTERM, signal.SIG_IGN); until("never")
-    case "save_on_term":
-        signal.signal(signal.SIGTERM, lambda *_: (save(), os._exit(0))); until("never")
+    case "leaves_daemon":
+        child = subprocess.Popen(["sleep", "600"], start_new_session=True, close_fds=False)
+        (here / "child").write_text(str(child.pid)); save()
     case "leaves_child":
         child = subprocess.Popen(["sleep", "600"]); (here / "child").write_text(str(child.pid)); save()
     case "flood":
@@ -112,6 +133,14 @@ class FakeClaude:
     @property
     def started(self) -> bool:
         return (self.directory / "started").exists()
+
+    @property
+    def stopped(self) -> bool:
+        """Its process is stopped, as for a look at what it is doing."""
+        if not self.started:
+            return False
+        stat = Path(f"/proc/{self.calls[-1]['pid']}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
 
     def go(self) -> None:
         """Let a run in a mode that waits go on."""

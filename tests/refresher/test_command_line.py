@@ -119,7 +119,7 @@ def test_plan_tells_the_next_try_and_the_next_tick(volume, fake, put):
 
 def test_plan_shows_the_fallback_and_a_blocked_run(volume, fake, put):
     put(-60)
-    refresher_process.refresher(volume, fake("unchanged").path, "once")
+    refresher_process.refresher(volume, fake("no_call").path, "once")
     age_last_attempt(volume, 3600)
 
     fallback = refresher_process.refresher(volume, fake("ok").path, "plan")
@@ -206,11 +206,11 @@ def test_import_refuses_what_is_no_login(volume, fake):
 
 def test_a_bad_setting_is_named(volume, fake):
     done = refresher_process.refresher(
-        volume, fake("ok").path, "once", REFRESH_WINDOW="300"
+        volume, fake("ok").path, "once", REFRESH_BEFORE="30"
     )
 
     assert done.returncode == 78
-    assert "REFRESH_WINDOW: must be a whole number from 60 to 290" in output(done)
+    assert "REFRESH_BEFORE: must be a whole number from 60 to 25200" in output(done)
 
 
 def test_the_operator_says_what_to_install(volume, fake, tmp_path):

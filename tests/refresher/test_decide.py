@@ -16,7 +16,16 @@ SETTINGS = make_settings()
 SECOND = timedelta(seconds=1)
 
 
-def tried(found, *, ago, failures=1, kind=Kind.NOT_REFRESHED, fallback_for=None):
+def tried(
+    found,
+    *,
+    ago,
+    failures=1,
+    kind=Kind.NOT_REFRESHED,
+    fallback_for=None,
+    called=True,
+    refreshed_at=None,
+):
     """The state after `failures` tries, the last one `ago` seconds before NOW."""
     return history.History(
         last=history.Attempt(
@@ -25,9 +34,11 @@ def tried(found, *, ago, failures=1, kind=Kind.NOT_REFRESHED, fallback_for=None)
             command=Command.REFRESH,
             outcome=Outcome(kind, "for a reason"),
             revision=found.revision,
+            called=called,
         ),
         failures=failures,
         fallback_for=fallback_for,
+        refreshed_at=refreshed_at,
     )
 
 
@@ -141,17 +152,18 @@ def test_a_pause_reports_the_failure_and_not_that_all_is_well():
     [
         ({}, {}, Command.FALLBACK),
         ({"failures": 3}, {}, Command.FALLBACK),
-        ({}, {"fallback": False}, Command.REFRESH),
+        ({"called": True}, {}, Command.REFRESH),  # the network, or Anthropic, failed
+        ({}, {"fallback": "off"}, Command.REFRESH),
         ({"kind": Kind.POSSIBLY_SPENT}, {}, Command.REFRESH),
         ({"fallback_for": NOW - 10 * SECOND}, {}, Command.REFRESH),
         ({"fallback_for": NOW - 28800 * SECOND}, {}, Command.FALLBACK),
     ],
 )
-def test_the_fallback_runs_once_per_expiry_after_a_plain_failure(
+def test_the_fallback_runs_once_per_expiry_after_a_run_that_asked_for_nothing(
     words, changes, command
 ):
     found = credential(left=-10)
-    after = tried(found, ago=900, **words)
+    after = tried(found, ago=900, **{"called": False} | words)
 
     decision = decide.decide(NOW, make_settings(**changes), after, found)
 
@@ -173,17 +185,106 @@ def test_a_clock_that_went_back_holds_nothing_up():
     assert isinstance(decide.decide(NOW, SETTINGS, after, found), decide.Run)
 
 
-def test_a_tick_adds_a_try_to_the_pause_and_none_outside_the_window():
+def test_a_tick_adds_an_attempt_to_the_pause_after_the_expiry():
     settings = make_settings(refresh_schedule="*/2 * * * *")
     dead = credential(left=-86400)
     after = tried(dead, ago=0, failures=9)
 
-    in_pause = decide.decide(NOW + SECOND, settings, after, dead)
-    outside = decide.decide(NOW, settings, history.History(), credential(left=3600))
+    decision = decide.decide(NOW + SECOND, settings, after, dead)
 
-    assert in_pause.until == NOW + timedelta(minutes=2)
-    assert outside.outcome.kind is Kind.NOT_DUE
-    assert outside.until == NOW + timedelta(seconds=3600 - 240)
+    assert decision.until == NOW + timedelta(minutes=2)
+
+
+AT_THREE = make_settings(refresh_schedule="0 3 * * *")
+THREE = NOW.replace(hour=3)
+
+
+def refreshed(at):
+    """The history after a refresh, and the token that it gave."""
+    return history.History(refreshes=1, refreshed_at=at), credential(left=28800, now=at)
+
+
+@pytest.mark.parametrize(
+    ("refreshed_at", "now", "early"),
+    [
+        (THREE - timedelta(hours=5), THREE - SECOND, None),
+        (THREE - timedelta(hours=5), THREE, True),
+        (THREE - timedelta(hours=5), THREE + timedelta(hours=2), True),  # was off
+        (THREE - timedelta(minutes=12), THREE, True),
+        (THREE - timedelta(minutes=9), THREE, None),  # that is as good
+        (THREE + SECOND, THREE + timedelta(hours=1), None),
+        (THREE - timedelta(hours=8), THREE, False),  # the CLI would do it by itself
+    ],
+)
+def test_a_tick_refreshes_however_long_the_token_is_valid(refreshed_at, now, early):
+    past, found = refreshed(refreshed_at)
+
+    decision = decide.decide(now, AT_THREE, past, found)
+
+    assert getattr(decision, "early", None) is early
+    assert early is not None or decision.outcome.kind is Kind.NOT_DUE
+
+
+def test_a_login_that_was_never_refreshed_waits_for_a_tick_and_takes_it():
+    found = credential(left=28800, now=THREE - timedelta(hours=1))
+    decisions = [
+        decide.decide(now, AT_THREE, history.History(), found)
+        for now in (THREE - SECOND, THREE, THREE + timedelta(minutes=9))
+    ]
+
+    assert decisions[0].until == THREE
+    assert [getattr(each, "early", None) for each in decisions] == [None, True, True]
+
+
+@pytest.mark.parametrize(
+    ("before", "age", "left", "early"),
+    [
+        (3600, 2, 3601, None),
+        (3600, 2, 3600, True),
+        (3600, 2, 291, True),
+        (3600, 2, 290, False),
+        (290, 2, 290, False),
+        (25200, 0.9, 20000, None),  # not again within the hour
+        (25200, 1, 20000, True),
+        (25200, 0.1, 290, False),  # but a token that lives for minutes is kept fresh
+    ],
+)
+def test_before_moves_the_first_attempt(before, age, left, early):
+    past = history.History(refreshes=1, refreshed_at=NOW - timedelta(hours=age))
+
+    decision = decide.decide(
+        NOW, make_settings(refresh_before=before), past, credential(left=left)
+    )
+
+    assert getattr(decision, "early", None) is early
+
+
+def test_early_failures_back_off_but_never_past_the_last_minutes():
+    settings = make_settings(refresh_before=3600)
+    pauses = []
+    for failures in (1, 2, 3, 4, 5, 50):
+        found = credential(left=3000)
+        after = tried(found, ago=0, failures=failures)
+        pauses.append(
+            decide.decide(NOW, settings, after, found).until.timestamp()
+            - NOW.timestamp()
+        )
+    found = credential(left=300)
+    near = decide.decide(NOW, settings, tried(found, ago=0, failures=50), found)
+
+    assert pauses == [60, 120, 240, 480, 600, 600]
+    assert near.until == NOW + timedelta(seconds=60)
+
+
+def test_an_expiry_that_the_cli_cannot_read_is_due_and_needs_another_one():
+    found = msgspec.structs.replace(
+        credential(left=0), expires_at=credentials.LONG_AGO, cli_refreshes=False
+    )
+
+    decision = decide.decide(NOW, SETTINGS, history.History(), found)
+
+    assert decision.early
+    assert decision.reason == "the file does not say when the access token expires"
 
 
 def test_a_tick_waits_out_the_interval():
@@ -243,7 +344,7 @@ seconds = st.integers(min_value=-90_000, max_value=90_000)
 kinds = st.sampled_from([Kind.NOT_REFRESHED, Kind.POSSIBLY_SPENT, Kind.REFRESHED])
 settings_of_any_kind = st.builds(
     make_settings,
-    refresh_window=st.integers(60, 290),
+    refresh_before=st.integers(60, 25200),
     refresh_interval=st.integers(60, 600),
     fallback=st.sampled_from(["on", "off"]),
     refresh_schedule=st.sampled_from(
@@ -262,14 +363,17 @@ def situations(draw):
         failures=draw(st.integers(0, 40)),
         kind=draw(kinds),
         fallback_for=draw(st.sampled_from([None, found.expires_at])),
+        called=draw(st.booleans()),
+        refreshed_at=NOW - draw(st.integers(0, 90_000)) * SECOND,
     )
     return draw(settings_of_any_kind), after, found
 
 
 @given(situations())
-def test_nothing_runs_before_the_window(situation):
+def test_nothing_runs_before_its_time_without_a_schedule(situation):
     settings, after, found = situation
-    assume(found.expires_at - settings.window > NOW)
+    settings = msgspec.structs.replace(settings, refresh_schedule="")
+    assume(found.expires_at - settings.before > NOW)
 
     assert isinstance(decide.decide(NOW, settings, after, found), decide.Wait)
 
@@ -363,29 +467,24 @@ def test_ticks_always_move_forward_through_any_clock_change(schedule, zone, star
 
 
 @pytest.mark.parametrize(
-    ("requested", "rejected", "fallback", "command"),
-    [
-        (True, True, "on", Command.FALLBACK),
-        (True, True, "off", Command.REFRESH),
-        (True, False, "on", None),
-        (False, True, "on", None),
-    ],
+    ("requested", "rejected", "early"),
+    [(True, True, True), (True, False, None), (False, True, None)],
 )
 def test_a_rejected_token_is_refreshed_early_when_a_person_requests_it(
-    requested, rejected, fallback, command
+    requested, rejected, early
 ):
     found = credential(left=6 * 3600)
 
     decision = decide.decide(
         NOW,
-        make_settings(fallback=fallback),
+        SETTINGS,
         history.History(),
         found,
         requested=requested,
         rejected=found.revision if rejected else "another",
     )
 
-    assert getattr(decision, "command", None) is command
+    assert getattr(decision, "early", None) is early
 
 
 def test_an_early_refresh_that_failed_is_repeated_after_the_interval():
@@ -397,3 +496,51 @@ def test_an_early_refresh_that_failed_is_repeated_after_the_interval():
 
     assert soon.until == NOW + timedelta(seconds=10)
     assert isinstance(later, decide.Run)
+
+
+PERIOD, LIFE = 180, 28800
+
+
+def cron(phase, late, fails):
+    """A little more than a day of `once` every three minutes; the seconds that each token was dead.
+
+    The run of each period begins `late` seconds late and takes four; `fails` says which
+    of the attempts do.
+    """
+    settings = make_settings(refresh_before=290)
+    found, past = credential(left=LIFE, now=NOW), history.History()
+    attempts, dead = 0, []
+    for start in range(phase, 3 * LIFE + 2 * PERIOD, PERIOD):
+        now = NOW + (start + late) * SECOND
+        decision = decide.decide(now, settings, past, found)
+        if not isinstance(decision, decide.Run):
+            continue
+        past = history.begin(past, now, decision.command, found)
+        now += 4 * SECOND
+        if fails(attempts):
+            outcome = Outcome(Kind.NOT_REFRESHED, "for a reason")
+        else:
+            outcome = Outcome(Kind.REFRESHED, "at last")
+            dead.append(max(0, (now - found.expires_at).total_seconds()))
+            found = credential(left=LIFE, now=now, access=f"access-{attempts}")
+        past = history.end(past, now, outcome, found)
+        attempts += 1
+    return dead
+
+
+@pytest.mark.parametrize("late", [0, 30, 100])
+def test_every_phase_of_the_cron_forms_refreshes_before_the_token_is_dead(late):
+    for phase in range(0, PERIOD, 3):
+        dead = cron(phase, late, fails=lambda _: False)
+
+        assert len(dead) >= 3
+        assert set(dead) == {0}, f"phase {phase}"
+
+
+@pytest.mark.parametrize("late", [0, 30, 100])
+def test_one_failure_of_the_cron_forms_costs_at_most_one_period(late):
+    for phase in range(0, PERIOD, 3):
+        dead = cron(phase, late, fails=lambda attempt: attempt % 2 == 0)
+
+        assert len(dead) >= 3
+        assert max(dead) <= PERIOD, f"phase {phase}"

@@ -1,5 +1,6 @@
 """One try through its real parts: files, lock, preflight, a subprocess; a fake CLI."""
 
+import concurrent.futures
 import json
 import os
 from datetime import timedelta
@@ -25,12 +26,22 @@ from refresher.settings import Command
         ("unchanged_exit_1", Kind.NOT_REFRESHED, "without refreshing"),
         ("rewritten", Kind.NOT_REFRESHED, "without refreshing"),
         ("says Request failed with status code 429", Kind.NOT_REFRESHED, "status 429"),
-        ("says timeout of 30000ms exceeded", Kind.NOT_REFRESHED, "timeout of 30000ms"),
+        (
+            "says timeout of 30000ms exceeded",
+            Kind.POSSIBLY_SPENT,
+            "no response within 30 s",
+        ),
         ("says proxy refused the connection", Kind.NOT_REFRESHED, "the proxy refused"),
         ("says connect ECONNREFUSED 1.2.3.4", Kind.NOT_REFRESHED, "ECONNREFUSED"),
-        ("says something new", Kind.NOT_REFRESHED, "without refreshing;"),
+        ("says something new", Kind.NOT_REFRESHED, "without a known name"),
         ("short", Kind.NOT_REFRESHED, "clock"),
         ("same_expiry", Kind.NOT_REFRESHED, "clock"),
+        ("no_call", Kind.NOT_REFRESHED, "without asking"),
+        ("says read ECONNRESET", Kind.POSSIBLY_SPENT, "ECONNRESET"),
+        ("says socket hang up", Kind.POSSIBLY_SPENT, "was closed"),
+        ("says stream has been aborted", Kind.POSSIBLY_SPENT, "was closed"),
+        ("says self-signed certificate", Kind.NOT_REFRESHED, "not trusted"),
+        ("says getaddrinfo EAI_AGAIN x", Kind.NOT_REFRESHED, "EAI_AGAIN"),
         ("killed", Kind.POSSIBLY_SPENT, "killed by signal 9"),
         ("blank", Kind.LOGIN_REQUIRED, "refused"),
         ("no_refresh_token", Kind.LOGIN_REQUIRED, "no refresh token"),
@@ -71,7 +82,7 @@ def test_the_second_run_after_a_renewal_is_not_due_and_starts_nothing(
 def test_a_pause_starts_nothing_and_the_fallback_comes_after_it(
     volume, fake, dead_login
 ):
-    claude = fake("unchanged")
+    claude = fake("no_call")
     attempt_once(volume, claude)
 
     paused = attempt_once(volume, claude)
@@ -82,7 +93,7 @@ def test_a_pause_starts_nothing_and_the_fallback_comes_after_it(
 
     assert paused.kind is Kind.NOT_REFRESHED
     assert "the next attempt is at" in paused.reason
-    commands = [call["words"][2:4] for call in claude.calls]
+    commands = [call["words"][4:6] for call in claude.calls]
     assert commands == [["mcp", "list"], ["-p", "ping"], ["mcp", "list"]]
     assert files.read_history(volume).failures == 3
 
@@ -126,28 +137,31 @@ def test_the_cli_sees_an_empty_directory_and_only_what_it_may(
     assert not os.path.exists(scratch)  # noqa: PTH110 - a string from elsewhere
 
 
-def test_a_cli_at_its_limit_is_asked_first(volume, fake, dead_login):
-    outcome = attempt_once(volume, fake("save_on_term"), seconds=1)
+def test_a_cli_at_its_limit_is_not_ended_in_the_middle_of_a_call(
+    volume, fake, dead_login, eventually
+):
+    claude = fake("saves_after_limit")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        attempt = pool.submit(attempt_once, volume, claude, seconds=0.1)
+        eventually(lambda: claude.stopped)
+        claude.go()
 
-    assert outcome.kind is Kind.REFRESHED
+        assert attempt.result(timeout=60).kind is Kind.REFRESHED
 
 
-def test_a_cli_that_hangs_is_possibly_spent(volume, fake, dead_login):
+def test_a_cli_that_hangs_after_its_call_has_spent_nothing(volume, fake, dead_login):
     outcome = attempt_once(volume, fake("hang"), seconds=0.5)
 
-    assert outcome.kind is Kind.POSSIBLY_SPENT
+    assert outcome.kind is Kind.NOT_REFRESHED
+    assert "was ended after" in outcome.reason
     assert (volume / credentials.FILE_NAME).read_bytes() == dead_login
 
 
-def test_a_cli_that_ignores_being_asked_is_killed(
-    volume, fake, dead_login, monkeypatch
-):
-    monkeypatch.setattr("refresher.claude_cli.TERM_GRACE", timedelta(seconds=0.2))
+def test_a_cli_that_ignores_signals_is_killed(volume, fake, dead_login):
     claude = fake("hang_stubborn")
 
-    outcome = attempt_once(volume, claude, seconds=0.5)
+    attempt_once(volume, claude, seconds=0.5)
 
-    assert outcome.kind is Kind.POSSIBLY_SPENT
     assert not os.path.exists(f"/proc/{claude.calls[0]['pid']}")  # noqa: PTH110
 
 
@@ -184,7 +198,7 @@ def test_a_try_that_was_killed_is_told_and_tried_again_after_the_pause(
 
     assert paused.kind is Kind.POSSIBLY_SPENT
     assert later.kind is Kind.REFRESHED
-    assert [call["words"][2:] for call in claude.calls] == [["mcp", "list"]]
+    assert [call["words"][4:] for call in claude.calls] == [["mcp", "list"]]
 
 
 @pytest.mark.parametrize("content", [b"#!/nowhere/python\n", b"\x7fELF broken"])

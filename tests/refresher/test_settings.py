@@ -14,7 +14,7 @@ def test_defaults_need_only_a_home():
     found = Settings.from_environ({"HOME": "/home/me"})
 
     assert str(found.config_dir) == "/home/me/.claude"
-    assert found.window == timedelta(seconds=240)
+    assert found.before == timedelta(seconds=240)
     assert found.arguments(Command.REFRESH) == ("mcp", "list")
     assert found.arguments(Command.FALLBACK)[:4] == ("-p", "ping", "--model", "haiku")
     assert "" in found.arguments(Command.FALLBACK)
@@ -33,7 +33,7 @@ def test_every_setting_can_be_chosen():
         {
             "CLAUDE_CONFIG_DIR": "/var/lib/claude",
             "CLAUDE_BIN": "/opt/claude",
-            "REFRESH_WINDOW": "290",
+            "REFRESH_BEFORE": "290",
             "REFRESH_INTERVAL": "90",
             "REFRESH_SCHEDULE": "17 */4 * * *",
             "REFRESH_TIME_ZONE": "Europe/Berlin",
@@ -51,7 +51,7 @@ def test_every_setting_can_be_chosen():
     assert found == Settings(
         claude_config_dir="/var/lib/claude",
         claude_bin="/opt/claude",
-        refresh_window=290,
+        refresh_before=290,
         refresh_interval=90,
         cli_timeout=180,
         refresh_command="mcp list --some 'two words'",
@@ -71,8 +71,8 @@ def test_every_setting_can_be_chosen():
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("REFRESH_WINDOW", "300", "a whole number from 60 to 290"),
-        ("REFRESH_WINDOW", "4m", "a whole number from 60 to 290"),
+        ("REFRESH_BEFORE", "25201", "a whole number from 60 to 25200"),
+        ("REFRESH_BEFORE", "4m", "a whole number from 60 to 25200"),
         ("REFRESH_INTERVAL", "59", "a whole number from 60 to 600"),
         ("REFRESH_INTERVAL", "-60", "a whole number from 60 to 600"),
         ("CLI_TIMEOUT", "119", "a whole number from 120 to 600"),
@@ -101,6 +101,8 @@ def test_a_bad_value_names_its_variable_and_what_it_must_be(name, value, expecte
         ("REFRESH_COMMAND", "--version"),
         ("REFRESH_COMMAND", "agents --json"),
         ("REFRESH_COMMAND", "auth status"),
+        ("REFRESH_COMMAND", "--debug auth status"),
+        ("REFRESH_COMMAND", "--settings x agents"),
         ("FALLBACK_COMMAND", "-p ping --bare"),
         ("FALLBACK_COMMAND", "-p /cost"),
     ],

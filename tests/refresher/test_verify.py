@@ -76,7 +76,7 @@ def test_a_file_that_got_worse_has_its_own_outcome(after, kind):
         (ended(), Kind.NOT_REFRESHED, "without refreshing"),
         (ended(29.9), Kind.NOT_REFRESHED, "without refreshing"),
         (ended(30), Kind.POSSIBLY_SPENT, "waited for a response"),
-        (ended(120, timed_out=True), Kind.POSSIBLY_SPENT, "within 120 s"),
+        (ended(120, timed_out=True), Kind.POSSIBLY_SPENT, "waited for a response"),
         (ended(signal=9), Kind.POSSIBLY_SPENT, "killed by signal 9"),
         (ended(disk="no space left"), Kind.POSSIBLY_SPENT, "no space left"),
     ],
@@ -89,6 +89,8 @@ def test_an_unchanged_file_says_whether_the_token_may_be_spent(end, kind, words)
 
 
 def test_the_hint_of_the_cli_is_passed_on():
-    outcome = verify.verify(BEFORE, BEFORE, ended(hint="HTTP status 429"), NOW)
+    outcome = verify.verify(
+        BEFORE, BEFORE, ended(failures=(verify.Failure("HTTP status 429"),)), NOW
+    )
 
     assert "HTTP status 429" in outcome.reason

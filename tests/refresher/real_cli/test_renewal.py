@@ -53,7 +53,7 @@ def test_a_login_inside_the_window_is_renewed_and_its_old_token_lives_on(house):
 def test_the_whole_window_lies_inside_the_five_minutes_of_the_cli(house):
     house.login(access_left=285)
 
-    done = house.run("once", REFRESH_WINDOW="290")
+    done = house.run("once", REFRESH_BEFORE="290")
 
     assert done.stdout.startswith("Refreshed: "), done
 
