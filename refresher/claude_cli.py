@@ -58,7 +58,7 @@ def run(
         tempfile.TemporaryDirectory(
             prefix="claude-refresher-", ignore_cleanup_errors=True
         ) as scratch,
-        watch.watch(directory, lock.CLI_LOCKS[0]) as calls,
+        watch.watch(directory, lock.REFRESHING) as calls,
     ):
         empty = Path(scratch, "empty")
         empty.mkdir()

@@ -5,7 +5,7 @@ An early attempt therefore brings that expiry forward, runs the CLI, and puts it
 where nothing was refreshed. What keeps that from doing harm:
 
     never past     it is now + 240 s, so whoever reads the file meanwhile goes on
-    one writer     our own lock, and the CLI's locks around each of the two writes
+    one writer     our own lock, and the CLI's lock for saving around each write
     noted first    the history holds both expiries before the file changes, so after a
                    kill the next run puts the old one back
     nothing else   every other byte of the file stays as it was, and each write checks
@@ -22,7 +22,7 @@ import msgspec
 
 from refresher import credentials, files, lock
 from refresher.history import BroughtForward
-from refresher.limits import BROUGHT_FORWARD, CLI_LOCK_WAIT, SETTLING
+from refresher.limits import BROUGHT_FORWARD, SETTLING
 
 logger = logging.getLogger(__name__)
 
@@ -53,9 +53,9 @@ def bring_forward(
 ) -> bool:
     """Write the noted expiry; returns False if the file is not the noted one any more.
 
-    Raises OSError, and BusyError where a CLI holds its locks for too long.
+    Raises OSError, and BusyError where a CLI holds its lock for too long.
     """
-    with lock.hold_cli(config_dir, CLI_LOCK_WAIT, stop):
+    with lock.hold_cli(config_dir, SETTLING, stop, lock.SAVING):
         data = files.read_credentials_bytes(config_dir)
         edited = _edited(data, noted.revision, noted.was, noted.now)
         if edited is None:
@@ -76,9 +76,8 @@ def put_back(config_dir: Path, noted: BroughtForward) -> bool:
         if restored is None:
             return True
         try:
-            # Whoever saves a new token holds this lock.
-            saving = lock.CLI_LOCKS[1:]
-            with lock.hold_cli(config_dir, SETTLING, threading.Event(), saving):
+            never = threading.Event()
+            with lock.hold_cli(config_dir, SETTLING, never, lock.SAVING):
                 data = files.read_credentials_bytes(config_dir)
                 restored = _edited(data, noted.revision, noted.now, noted.was)
                 if restored:

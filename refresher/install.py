@@ -66,7 +66,10 @@ def _replace(
 ) -> Outcome | None:
     directory = settings.config_dir
     ours = lock.hold(directory, lock_wait(settings.longest_cli_run), stop)
-    with ours, lock.hold_cli(directory, CLI_LOCK_WAIT, stop):
+    with (
+        ours,
+        lock.hold_cli(directory, CLI_LOCK_WAIT, stop, lock.REFRESHING, lock.SAVING),
+    ):
         older = _older(found, _current(directory))
         if older and not force:
             return Outcome(Kind.INVALID, f"{older}; use --force to install it anyway")

@@ -12,7 +12,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,8 +21,11 @@ import msgspec
 from refresher.limits import CLI_LOCK_STALE, CLI_LOCK_WAIT
 
 FILE_NAME = ".refresher.lock"
-CLI_LOCKS = (".oauth_refresh.lock", ".storage-write.lock")
-_OWNER = f"{CLI_LOCKS[0]}.owner"
+REFRESHING = ".oauth_refresh.lock"
+"""The CLI holds it from before its call of the token endpoint until that is saved."""
+SAVING = ".storage-write.lock"
+"""The CLI holds it while it changes the credentials file."""
+_OWNER = f"{REFRESHING}.owner"
 _PAUSE = 0.1
 
 
@@ -61,9 +64,9 @@ def hold_cli(
     config_dir: Path,
     wait: timedelta,
     stop: threading.Event,
-    names: Sequence[str] = CLI_LOCKS,
+    *names: str,
 ) -> Iterator[None]:
-    """Hold the locks that the CLI takes to refresh and to save, for a write of ours.
+    """Hold some of the CLI's own locks, for a write of ours.
 
     Raises BusyError and OSError as `hold` does.
     """
@@ -77,10 +80,9 @@ def hold_cli(
 def cli_refreshes(config_dir: Path, group: int) -> bool:
     """Whether a CLI of this process group is in the middle of a refresh.
 
-    Measured: it takes this lock before each call of the token endpoint, and releases it
-    when the response is saved or has failed. A file beside it names the owner.
+    A file beside the lock names its owner.
     """
-    held = config_dir / CLI_LOCKS[0]
+    held = config_dir / REFRESHING
     try:
         age = time.time() - held.stat().st_mtime
     except FileNotFoundError:

@@ -236,7 +236,12 @@ def test_a_cronjobs_run_ends_before_its_deadline(render: Render) -> None:
     job = spec["jobTemplate"]["spec"]
 
     assert job["activeDeadlineSeconds"] == limits.JOB_DEADLINE.total_seconds()
-    assert (spec["schedule"], spec["concurrencyPolicy"]) == ("*/4 * * * *", "Forbid")
+    assert (spec["schedule"], spec["concurrencyPolicy"]) == ("*/3 * * * *", "Forbid")
+    [container] = job["template"]["spec"]["containers"]
+    environ = {each["name"]: each.get("value") for each in container["env"]}
+    before, period = int(environ["REFRESH_BEFORE"]), 180
+    assert before == limits.LATEST_START.total_seconds() > period + 60
+    assert spec["startingDeadlineSeconds"] <= period
     assert job["backoffLimit"] == 0
 
 

@@ -78,6 +78,7 @@ match mode:
     case "unchanged": pass
     case "saves_after_limit": until("go"); save(); end_call(); until("never")
     case "unchanged_exit_1": sys.exit(1)
+    case "leaves_saving_lock": (config / ".storage-write.lock").mkdir()
     case "rewritten": replace(path.read_text())
     case "blank": save(accessToken="", refreshToken="", expiresAt=0)
     case "no_refresh_token": save(refreshToken=None)

@@ -2,7 +2,10 @@
 
 import contextlib
 import json
+import os
+import shlex
 import signal
+import subprocess
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -322,3 +325,47 @@ def test_five_at_once_start_one_cli_and_agree(volume, fake, put, mode, code):
 
     assert len(claude.calls) == 1
     assert {process.returncode for process in processes} == {code}
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_closed_stdout_leaves_the_lock_to_the_cli(
+    volume, fake, put, eventually, closed
+):
+    put(-60)
+    claude = fake("wait_then_ok")
+    words = shlex.join([*refresher_process.PYTHON, "once"])
+    process = subprocess.Popen(
+        ["sh", "-c", f"exec {words} {closed}"],
+        cwd="/",
+        env=refresher_process.environ(volume, claude.path),
+    )
+    eventually(lambda: claude.started)
+    cli = claude.calls[0]["pid"]
+    process.kill()
+    process.wait()
+
+    assert _waits_for(volume / lock.FILE_NAME, cli)  # it holds the lock's descriptor
+    claude.go()
+    done = refresher_process.refresher(volume, claude.path, "once")
+    assert done.stdout.startswith(b"NotDue: ")
+
+
+def test_nobody_who_listens_changes_no_exit_code(volume, fake, put):
+    put(-60)
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    done = subprocess.run(
+        [*refresher_process.PYTHON, "once"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        env=refresher_process.environ(volume, fake("ok").path, PYTHONUNBUFFERED="1"),
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+    assert files.read_history(volume).last.outcome.kind == "Refreshed"

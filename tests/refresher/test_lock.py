@@ -1,14 +1,19 @@
 """One writer in a volume: whoever waits finds the work done."""
 
 import contextlib
+import errno
 import fcntl
+import json
+import os
+import signal
+import subprocess
 import threading
 from datetime import timedelta
 
 import pytest
 
 from logins import attempt_once
-from refresher import lock
+from refresher import credentials, lock
 from refresher.outcome import Kind
 
 
@@ -72,3 +77,76 @@ def test_a_lock_is_not_waited_for_for_ever(volume):
             lock.hold(volume, timedelta(seconds=0.3), threading.Event()),
         ):
             pass
+
+
+def test_a_child_that_leaves_the_clis_session_does_not_keep_the_lock(
+    volume, fake, dead_login
+):
+    claude = fake("leaves_daemon", "ok")
+    attempt_once(volume, claude)
+    (volume / credentials.FILE_NAME).write_bytes(dead_login)
+
+    outcome = attempt_once(volume, claude)
+    child = int((claude.directory / "child").read_text())
+    os.kill(child, signal.SIGKILL)
+
+    assert outcome.kind is Kind.REFRESHED
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named(
+    volume, fake, dead_login, monkeypatch, number
+):
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    claude = fake("ok")
+
+    outcome = attempt_once(volume, claude)
+
+    assert outcome.kind is Kind.BLOCKED
+    assert "has no locks" in outcome.reason
+    assert claude.calls == []
+
+
+@pytest.fixture
+def holder(volume):
+    """A process in a group of its own, which holds the CLI's lock for a refresh."""
+    process = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    held = volume / lock.REFRESHING
+    held.mkdir()
+    owner = held.with_name(f"{held.name}.owner")
+    owner.write_text(json.dumps({"pid": process.pid, "procStart": "1"}))
+    yield process, held, owner
+    process.kill()
+    process.wait()
+
+
+def test_the_cli_is_refreshing_while_it_holds_its_lock(volume, holder):
+    process, held, _ = holder
+
+    assert lock.cli_refreshes(volume, process.pid)
+    assert not lock.cli_refreshes(volume, os.getpgid(0))
+    held.rmdir()
+    assert not lock.cli_refreshes(volume, process.pid)
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]"])
+def test_a_lock_without_a_readable_owner_counts_for_a_while(volume, holder, content):
+    process, held, owner = holder
+    owner.unlink()
+    if content is not None:
+        owner.write_text(content)
+
+    assert lock.cli_refreshes(volume, process.pid)
+    os.utime(held, (0, 0))
+    assert not lock.cli_refreshes(volume, process.pid)
+
+
+def test_a_lock_whose_owner_is_gone_does_not_count(volume, holder):
+    process, _, _ = holder
+    process.kill()
+    process.wait()
+
+    assert not lock.cli_refreshes(volume, process.pid)

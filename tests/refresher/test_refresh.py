@@ -3,8 +3,10 @@
 import concurrent.futures
 import json
 import os
+import threading
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from logins import age_last_attempt, attempt_once, login, make_settings
@@ -242,11 +244,143 @@ def test_another_credential_skips_the_run(volume, fake, dead_login):
     assert claude.calls == []
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b'{"failures": "many"}'])
-def test_a_broken_memory_does_not_stop_a_renewal(volume, fake, dead_login, data):
+UNREADABLE = [
+    b"",
+    b"{",
+    b'{"failures": "many"}',
+    b'{"last": {"command": "novelty"}}',  # of a later version
+    b'{"last": ' + b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("data", UNREADABLE)
+def test_a_broken_memory_does_not_stop_a_refresh_and_is_set_aside(
+    volume, fake, dead_login, data
+):
     (volume / history.FILE_NAME).write_bytes(data)
 
     assert attempt_once(volume, fake("ok")).kind is Kind.REFRESHED
+    assert files.read_history(volume).refreshes == 1
+    assert (volume / f"{history.FILE_NAME}.unreadable").read_bytes() == data
+
+
+@pytest.mark.parametrize("data", UNREADABLE)
+def test_a_broken_memory_is_warned_of_once(volume, fake, data, caplog):
+    (volume / credentials.FILE_NAME).write_bytes(
+        login(expires_at=refresh.utc_now() + timedelta(hours=8))
+    )
+    (volume / history.FILE_NAME).write_bytes(data)
+
+    for _ in range(3):
+        attempt_once(volume, fake("ok"))
+        refresh.look(make_settings(volume), refresh.utc_now())
+
+    [warning] = caplog.messages
+    assert "it was moved to" in warning
+
+
+def test_a_memory_of_the_future_holds_nothing_up(volume, fake, dead_login):
+    found = files.read_credentials(volume)
+    later = refresh.utc_now() + timedelta(days=1)
+    begun = history.begin(history.History(), later, Command.REFRESH, found)
+    files.write_history(
+        volume, msgspec.structs.replace(begun, failures=9, refreshed_at=later)
+    )
+
+    assert attempt_once(volume, fake("ok")).kind is Kind.REFRESHED
+
+
+EARLY = {"refresh_before": 25200}
+
+
+@pytest.fixture
+def living_login(volume):
+    """Put a login whose access token has hours left in the volume; the file's bytes."""
+    data = login(expires_at=refresh.utc_now() + timedelta(hours=5))
+    (volume / credentials.FILE_NAME).write_bytes(data)
+    return data
+
+
+@pytest.mark.parametrize("mode", ["unchanged", "no_call", "killed", "rewritten"])
+def test_an_early_attempt_that_refreshes_nothing_restores_the_file(
+    volume, fake, living_login, mode
+):
+    outcome = attempt_once(volume, fake(mode), **EARLY)
+
+    assert outcome.exit_code == 75
+    assert (volume / credentials.FILE_NAME).read_bytes() == living_login
+    assert files.read_history(volume).brought_forward is None
+
+
+def test_the_expiry_that_the_cli_sees_is_near_and_never_past(
+    volume, fake, living_login, eventually
+):
+    claude = fake("wait_then_ok")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        attempt = pool.submit(attempt_once, volume, claude, **EARLY)
+        eventually(lambda: claude.started)
+        meanwhile = files.read_credentials(volume)
+        view = refresh.look(make_settings(volume), refresh.utc_now())
+        claude.go()
+        outcome = attempt.result(timeout=60)
+
+    left = (meanwhile.expires_at - refresh.utc_now()).total_seconds()
+    assert 120 < left <= 240
+    assert view.found == credentials.parse(living_login)
+    assert outcome.kind is Kind.REFRESHED
+
+
+def test_an_early_attempt_is_off_where_the_expiry_cannot_be_edited(volume, fake):
+    expires = int((refresh.utc_now() + timedelta(hours=5)).timestamp() * 1000)
+    data = (
+        '{"claudeAiOauth": {"accessToken": "a", "refreshToken": "b", '
+        f'"expiresAt": {expires}, "x": {{"expiresAt": {expires}}}}}}}'
+    ).encode()
+    (volume / credentials.FILE_NAME).write_bytes(data)
+    claude = fake("ok")
+
+    outcome = attempt_once(volume, claude, **EARLY)
+
+    assert outcome.kind is Kind.BLOCKED
+    assert (volume / credentials.FILE_NAME).read_bytes() == data
+    assert claude.calls == []
+    assert files.read_history(volume) == history.History()
+
+
+def test_an_early_attempt_waits_for_a_cli_that_saves(
+    volume, fake, living_login, eventually
+):
+    claude, held = fake("ok"), volume / lock.SAVING
+    held.mkdir()
+    stop = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        attempt = pool.submit(attempt_once, volume, claude, stop=stop, **EARLY)
+        eventually(lambda: files.read_history(volume).brought_forward)
+        stop.set()
+        outcome = attempt.result(timeout=60)
+
+    assert outcome.kind is Kind.BUSY
+    assert claude.calls == []
+    assert (volume / credentials.FILE_NAME).read_bytes() == living_login
+    assert files.read_history(volume) == history.History()
+
+
+def test_an_expiry_that_could_not_be_restored_is_restored_by_the_next_run(
+    volume, fake, living_login, monkeypatch
+):
+    held = volume / lock.SAVING
+    monkeypatch.setattr("refresher.early.SETTLING", timedelta(0))
+    claude = fake("leaves_saving_lock", "ok")
+    attempt_once(volume, claude, **EARLY)
+    left_behind = (volume / credentials.FILE_NAME).read_bytes()
+    held.rmdir()
+
+    outcome = attempt_once(volume, claude)
+
+    assert left_behind != living_login
+    assert outcome.kind is Kind.NOT_DUE
+    assert (volume / credentials.FILE_NAME).read_bytes() == living_login
+    assert len(claude.calls) == 1
 
 
 def test_other_keys_of_the_file_and_the_memory_hold_no_token_afterwards(

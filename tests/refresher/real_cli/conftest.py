@@ -71,9 +71,9 @@ class House:
         )
         return self.finished(done.args, done.returncode, done.stdout, done.stderr)
 
-    def start(self):
+    def start(self, **more):
         """Begin `claude-refresher once`, and go on."""
-        environ = self.standin.environ
+        environ = self.standin.environ | more
         return refresher_process.start(self.volume, self.claude_bin, "once", **environ)
 
     def finish(self, process):
@@ -113,3 +113,21 @@ class House:
 def house(volume, claude_bin, tmp_path):
     with Standin(tmp_path) as standin:
         yield House(volume, claude_bin, standin)
+
+
+def children(process):
+    path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(number) for number in path.read_text().split()]
+
+
+@pytest.fixture
+def asking(house, eventually):
+    """Begin an attempt; returns it and its CLI once that has asked for a token."""
+
+    def begin(**environ):
+        process = house.start(**environ)
+        eventually(lambda: house.token_calls, seconds=60)
+        (cli,) = children(process)
+        return process, cli
+
+    return begin

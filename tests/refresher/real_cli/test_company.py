@@ -43,7 +43,7 @@ def test_an_import_waits_for_a_cli_that_renews_and_is_not_overwritten(
 ):
     house.login()
     house.behave(delay=4)
-    imported = json.dumps(house.standin.login(3600)).encode()
+    imported = json.dumps(house.standin.login(3600, 25 * 86400)).encode()
     by_hand = house.by_hand("mcp", "list")
     eventually(lambda: house.token_calls, seconds=60)
 
