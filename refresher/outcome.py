@@ -58,7 +58,8 @@ MEANINGS: dict[Kind, Meaning] = {
         IN_ORDER,
         "TokenValid",
         "The access token is still valid, so the CLI was not started. Also the result "
-        "of a run that waited for another one to finish.",
+        "of a run that waited for another one to finish, and of an attempt during "
+        "which someone logged in.",
         "Nothing.",
     ),
     Kind.SKIPPED: Meaning(
@@ -80,15 +81,16 @@ MEANINGS: dict[Kind, Meaning] = {
     Kind.POSSIBLY_SPENT: Meaning(
         TRY_AGAIN,
         "RefreshFailing",
-        "As NotRefreshed, but the attempt was cut short: a time limit, a kill, a full "
-        "disk, or no response. Anthropic may have issued a new token that never "
-        "reached the file.",
+        "As NotRefreshed, but Anthropic may have issued a new token that never reached "
+        "the file: the CLI asked for one, and no response arrived, it was killed at "
+        "that moment, or the disk was full.",
         "Nothing yet. The next attempt settles it: Refreshed or LoginRequired.",
     ),
     Kind.BUSY: Meaning(
         TRY_AGAIN,
         "Blocked",
-        "Another run held the lock for longer than an attempt can take.",
+        "Another run held the lock for longer than an attempt can take, or a CLI held "
+        "its own.",
         "Find out what that run is doing.",
     ),
     Kind.LOGIN_REQUIRED: Meaning(
@@ -101,7 +103,8 @@ MEANINGS: dict[Kind, Meaning] = {
     Kind.INVALID: Meaning(
         NEEDS_A_PERSON,
         "InvalidCredentials",
-        "The credentials file is not in the CLI's format.",
+        "The credentials file is not in the CLI's format. From `import`: the file on "
+        "stdin is not, or it is older than the login it would replace.",
         "Restore it, or log in again.",
     ),
     Kind.NO_CREDENTIALS: Meaning(

@@ -62,7 +62,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = 240
     """Seconds before the expiry when attempts begin, 60 to 25200 (7 hours). Above 290, see [Refreshing early](#refreshing-early)."""
     refresh_interval: Annotated[int, Meta(ge=60, le=600)] = 60
-    """Least seconds between two attempts, 60 to 600."""
+    """The shortest time between two attempts in seconds, 60 to 600."""
     refresh_schedule: str = ""
     """Five cron fields, such as `0 3 * * *`: at each tick the token is refreshed, however long it is still valid."""
     refresh_time_zone: str = "UTC"
@@ -70,7 +70,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     cli_timeout: Annotated[int, Meta(ge=limits.CLI_TIMEOUT, le=600)] = (
         limits.CLI_TIMEOUT
     )
-    """Seconds that the CLI may take, 120 to 600. A shorter limit could lose the login."""
+    """Seconds that the CLI may take, 120 to 600. It is never ended while it waits for a token."""
     refresh_command: str = "mcp list"
     """The arguments of `claude`. Commands known to refresh nothing, or to lose logins, are refused."""
     fallback: Literal["on", "off"] = "on"
@@ -79,7 +79,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         '-p ping --model haiku --max-turns 1 --tools "" --strict-mcp-config '
         "--safe-mode --no-session-persistence --output-format json"
     )
-    """The arguments of `claude` for the second attempt."""
+    """The arguments of `claude` after an attempt in which it asked for no token."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Level of the log on stderr."""
     credential_name: str = "claude"
