@@ -1,4 +1,4 @@
-"""What each Claude model takes: one data table, and how a name finds its row.
+"""What each Claude model accepts: one data table, and how a name finds its row.
 
 Sources (2026-11): the SDK's ``types/model.py`` and ``_data/deprecated_models.py``,
 platform.claude.com's pages on effort, thinking, structured outputs, mid-conversation
@@ -23,27 +23,29 @@ _ALL = frozenset(EFFORT_LEVELS)
 
 
 class Model(Struct, frozen=True, kw_only=True):
-    """One row. Defaults are the newest generation's, which unknown names get."""
+    """One row. The defaults are the newest generation's, which unknown names get."""
 
     id: str = ""
     known: bool = True
     sampling: bool = False
-    """Takes ``temperature`` or ``top_p`` (one of them), under version 2023-06-01."""
+    """Accepts ``temperature`` or ``top_p`` (one of them), under version 2023-06-01."""
     prefill: bool = False
     """Continues a history that ends with an assistant turn."""
     forced_tools: bool = True
-    """Takes ``tool_choice`` any and tool."""
+    """Accepts ``tool_choice`` any and tool."""
     mid_system: bool = True
-    """Takes ``role: system`` after a user turn."""
+    """Accepts mid-conversation system messages: ``role: system`` after a user turn."""
     thinking: frozenset[ThinkingType] = frozenset({"adaptive"})
     thinking_default: ThinkingDefault = "on"
     effort: frozenset[str] = _ALL
     structured_outputs: bool = True
     max_tokens: int | None = 128_000
-    """Largest answer; ``None`` where it is not known (nothing is clamped)."""
+    """Longest response; ``None`` where it is not known (nothing is clamped)."""
     max_input_tokens: int | None = 1_000_000
     created: int = 0
-    """Seconds since the epoch, for ``/v1/models`` when Anthropic cannot be asked."""
+    """The day of release in seconds since the epoch, for ``/v1/models`` when Anthropic
+    cannot be reached. Anthropic's own date for Haiku 5.5, Opus 5, Sonnet 5, Fable 5 and
+    Opus 4.5; the others are from public model catalogues, a Mythos dated as its Fable."""
 
     @property
     def adaptive(self) -> bool:
@@ -89,26 +91,26 @@ def _four_six(id: str, created: int) -> Model:  # noqa: A002 - wire word
 
 
 MODELS: tuple[Model, ...] = (
-    _always_on("claude-fable-5-2", forced_tools=False, created=1792800000),
-    _always_on("claude-mythos-5-2", forced_tools=False, created=1792800000),
+    _always_on("claude-fable-5-2", forced_tools=False, created=1794182400),
+    _always_on("claude-mythos-5-2", forced_tools=False, created=1794182400),
     _always_on("claude-fable-5-1", forced_tools=False, created=1788220800),
     _always_on("claude-mythos-5-1", forced_tools=False, created=1788220800),
-    _always_on("claude-fable-5", forced_tools=True, created=1781740800),
-    _always_on("claude-mythos-5", forced_tools=True, created=1781740800),
-    _always_on("claude-opus-5-5", forced_tools=False, created=1790294400),
+    _always_on("claude-fable-5", forced_tools=True, created=1780963200),
+    _always_on("claude-mythos-5", forced_tools=True, created=1780963200),
+    _always_on("claude-opus-5-5", forced_tools=False, created=1790035200),
     Model(
         id="claude-sonnet-5-5",
         thinking=frozenset({"adaptive", "between_tools"}),
         forced_tools=False,
-        created=1790294400,
+        created=1790553600,
     ),
-    Model(id="claude-haiku-5-5", thinking=_ADAPTIVE_OR_OFF, created=1791590400),
-    Model(id="claude-opus-5", thinking=_ADAPTIVE_OR_OFF, created=1783987200),
+    Model(id="claude-haiku-5-5", thinking=_ADAPTIVE_OR_OFF, created=1791331200),
+    Model(id="claude-opus-5", thinking=_ADAPTIVE_OR_OFF, created=1784851200),
     Model(
         id="claude-sonnet-5",
         thinking=_ADAPTIVE_OR_OFF,
         mid_system=False,
-        created=1783987200,
+        created=1782777600,
     ),
     Model(
         id="claude-opus-4-8",
@@ -148,7 +150,7 @@ _DATED = re.compile(r"-20\d{6}$")
 _DOTTED = re.compile(r"(?<=\d)\.(?=\d)")
 
 Live = Mapping[str, Model]
-"""What Anthropic's models list says, by id and by id without its date; may be empty."""
+"""Anthropic's models list, by id and by id without its date; may be empty."""
 
 
 def undated(name: str) -> str:
@@ -193,8 +195,8 @@ def with_live(
 ) -> Model:
     """The row of ``name`` with what Anthropic itself says of it (``ModelInfo``).
 
-    What the live list does not tell (sampling, prefill, forced tools, mid-conversation
-    system messages, the thinking default) stays the table's.
+    What the live list does not say (sampling, prefill, forced tools, mid-conversation
+    system messages, the thinking default) stays as in the table.
     """
     row = model_for(name)
     words: frozenset[ThinkingType] = frozenset(

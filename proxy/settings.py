@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, inspect
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=7 * 24 * 3600)]
@@ -16,64 +16,64 @@ Count = Annotated[int, Meta(ge=1)]
 
 
 class SettingsError(Exception):
-    """A known variable with a bad value. The message names it and never repeats it."""
+    """A known variable with a bad value. The message names the variable, never its value."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """One field a variable, in capitals; the docstring below each is its meaning."""
+    """One field per variable (in capitals); docs/operations.md has its docstring."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Anything but loopback needs an inbound key."""
+    """Address to listen on. Any address but loopback requires an inbound key."""
     port: Port = 8080
     """Port of the API."""
     health_port: Port | None = None
-    """Port for `/healthz`, `/readyz`, `/metrics` on all interfaces, without a key. Unset: no second listener."""
+    """Port for `/healthz`, `/readyz` and `/metrics`, on all interfaces, without a key. Unset: they are not served."""
 
     proxy_api_key: str = ""
-    """The key clients must send as `Authorization: Bearer`. Empty: no key, loopback only."""
+    """The key that clients must send as `Authorization: Bearer`. Empty: no key, and loopback only."""
     proxy_api_keys_file: str = ""
-    """A file with such keys, one a line, read again when it changes."""
+    """A file of such keys, one per line. It is reread when it changes."""
 
     anthropic_api_key: str = ""
-    """Anthropic API key. The first source of a credential."""
+    """Anthropic API key. The first credential that the proxy looks for."""
     claude_access_token: str = ""
-    """An access token, used as it is. The second source."""
+    """An access token, used as it is. The second credential."""
     claude_credentials_path: str = ""
-    """The file that `claude auth login` wrote, or one that holds a bare token. Empty: `$HOME/.claude/.credentials.json`."""
+    """The file that `claude auth login` writes, or one that holds a bare token. Empty: `$HOME/.claude/.credentials.json`."""
     anthropic_api_base: str = ""
-    """Base URL of the Messages API. Empty: `ANTHROPIC_BASE_URL`, else Anthropic's."""
+    """Base URL of the Messages API. Empty: `ANTHROPIC_BASE_URL`, or else Anthropic's own."""
     anthropic_base_url: str = ""
-    """The SDK's own name for the same; `ANTHROPIC_API_BASE` comes first."""
+    """The SDK's name for the same setting. `ANTHROPIC_API_BASE` takes precedence."""
 
     default_model: str = "claude-sonnet-4-6"
     """Model for requests that name none."""
     default_max_tokens: Count = 16384
-    """Token limit for requests that set none; never above the model's own."""
+    """Token limit for requests that set none. Never more than the model allows."""
     prompt_caching: Literal["auto", "always", "off"] = "auto"
-    """Place cache marks on requests that bring none: `auto` (with tools or earlier turns), `always`, `off`."""
+    """When to add `cache_control` to a request that has none: `auto` (if it has tools or earlier turns), `always` or `off`."""
     reasoning_display: Literal["", "summarized", "omitted"] = ""
-    """`summarized`: ask for readable reasoning from every model that thinks by default. Empty: only when the client asks for reasoning."""
+    """`summarized`: ask every model that thinks by default for readable reasoning. Empty: only when the client asks for reasoning."""
     strict_params: bool = False
-    """Refuse (400) what would else be dropped or changed with a warning."""
+    """`1`: refuse (400) what would otherwise be dropped or changed with a warning."""
 
     max_requests: Count = 512
-    """Completions in flight; more are answered 503 at once."""
+    """Completions in flight. Any more get an immediate 503."""
     max_body_bytes: Count = 32 * 1024 * 1024
-    """Largest request body; larger ones are answered 413 unread. Twice as many bytes may be on their way upstream at once; more are answered 503."""
+    """Largest request body in bytes; a larger one gets a 413, unread. Twice this many bytes may be on their way upstream at once; any more get a 503."""
 
     connect_timeout: Seconds = 10.0
     """Seconds to connect to Anthropic."""
     header_timeout: Seconds = 120.0
-    """Seconds until Anthropic's response headers."""
+    """Seconds to wait for Anthropic's response headers."""
     progress_timeout: Seconds = 600.0
-    """Seconds without an event that is not a ping."""
+    """Seconds without an event other than a ping."""
     total_timeout: Seconds = 3600.0
-    """Seconds for one completion in all."""
+    """Seconds for a whole completion."""
     drain_timeout: Seconds = 25.0
-    """Seconds after SIGTERM in which running completions may finish."""
+    """Seconds that running completions have to finish after SIGTERM."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Level of everything but the line that each completion writes."""
+    """Level of every log line but the one that each completion writes: `debug`, `info`, `warning` or `error`."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -93,7 +93,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         try:
             return msgspec.convert(_lowered(given), cls, strict=False)
         except msgspec.ValidationError as ex:
-            raise SettingsError(_say(str(ex))) from None
+            raise SettingsError(_message(ex, cls)) from None
 
     def __repr__(self) -> str:
         return "Settings(…)"  # holds keys
@@ -129,15 +129,33 @@ def _default_path(environ: Mapping[str, str]) -> str:
 
 
 def _lowered(given: dict[str, str]) -> dict[str, str]:
-    """Words are case-insensitive: ``INFO`` and ``Always`` are what they say."""
+    """Words are case-insensitive: ``INFO`` is ``info``."""
     words = {"prompt_caching", "reasoning_display", "log_level", "strict_params"}
     return {k: v.lower() if k in words else v for k, v in given.items()}
 
 
-def _say(error: str) -> str:
-    """``Expected `int` >= 1 - at `$.port` `` -> ``PORT: expected int >= 1``."""
-    what, _, path = error.partition(" - at `$.")
-    what = what.replace("`", "")
-    if what.startswith("Invalid enum value"):
-        what = "not one of the words that it may be"
-    return f"{path.rstrip('`').upper()}: {what[0].lower()}{what[1:]}"
+def _requirement(kind: inspect.Type) -> str:
+    """What a field accepts, in words: ``an integer from 1 to 65535``."""
+    match kind:
+        case inspect.UnionType(types=(wanted, inspect.NoneType())):
+            return _requirement(wanted)
+        case inspect.LiteralType(values=values):
+            *others, last = (str(one) for one in values if one)
+            return f"{', '.join(others)} or {last}"
+        case inspect.BoolType():
+            return "0, 1, true or false"
+        case inspect.IntType(ge=least, le=None):
+            return f"an integer of at least {least}"
+        case inspect.IntType(ge=least, le=most):
+            return f"an integer from {least} to {most}"
+        case inspect.FloatType(gt=limit, le=most):
+            return f"a number above {limit:g} and at most {most:g}"
+        case _:  # a field of another type needs words of its own
+            raise TypeError(kind)
+
+
+def _message(error: msgspec.ValidationError, cls: type[Settings]) -> str:
+    """What to say instead of msgspec's line, which repeats the value."""
+    name = str(error).rpartition(" - at `$.")[2].rstrip("`")
+    fields = {field.name: field.type for field in inspect.type_info(cls).fields}  # type: ignore[attr-defined]
+    return f"{name.upper()}: must be {_requirement(fields[name])}"

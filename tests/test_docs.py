@@ -1,6 +1,7 @@
 """The documents hold together: links lead somewhere, the README's commands are run."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,35 @@ def test_who_runs_a_command_of_the_readme_looks_for_it(pattern: str) -> None:
 
     assert pattern in runner
     assert any(re.search(pattern, command) for command in commands())
+
+
+def test_every_lane_is_described() -> None:
+    text = (ROOT / "docs/development.md").read_text(encoding="utf-8")
+
+    assert [
+        path.name for path in ROOT.glob(".ci/*") if f"`.ci/{path.name}`" not in text
+    ] == []
+
+
+def test_every_folder_is_on_the_map() -> None:
+    text = (ROOT / "docs/development.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([\w.]+)/` \|", text, re.MULTILINE))
+
+    assert all((ROOT / name).is_dir() for name in listed)
+    assert {"proxy", "refresher", "manifests", "kustomize", "tests", "docs"} <= listed
+
+
+def test_every_measurement_can_be_repeated() -> None:
+    text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    [command] = re.findall(
+        r"^\.venv/bin/python (tests/bench/\S+) (.*)$", text, re.MULTILINE
+    )
+    measured = re.findall(r"\(`([\w-]+)`\) \|", text)
+    script, words = command
+    contestants, _, scenarios = words.partition(" -s ")
+    known = tomllib.loads((ROOT / "tests/bench/contestants.toml").read_text("utf-8"))
+
+    assert set(scenarios.split(",")) == set(measured)
+    assert set(contestants.split()) <= known.keys()
+    for scenario in measured:
+        assert f'"{scenario}": Scenario(' in (ROOT / script).read_text("utf-8")

@@ -11,8 +11,8 @@ import pytest
 
 from node import AuditLog, Kubectl
 from oauth_standin import Standin
-from proxy.demo import server
 from stage import Stage
+from standin import server
 
 HOW = "`tests/cluster/cluster run -- pytest tests/cluster` has one"
 

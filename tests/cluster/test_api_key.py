@@ -21,7 +21,7 @@ from overlays import (
     stream,
     why_it_waits,
 )
-from proxy.demo import server
+from standin import server
 
 DEPLOYMENT = "deployment/claude-code-proxy"
 SELECTOR = "app=claude-code-proxy"

@@ -18,8 +18,8 @@ from overlays import (
     rolled_out,
     why_it_waits,
 )
-from proxy.demo import server
-from proxy.demo.handler import Handler
+from standin import server
+from standin.handler import Handler
 
 DEPLOYMENT = "deployment/claude-code-proxy"
 SELECTOR = "app=claude-code-proxy"

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from cases import HI
-from proxy import body, errors, settings
-from proxy.schema import openai
-from proxy.translate import request
+from proxy import body, errors, log, metrics, settings
+from proxy.schema import chat_request
+from proxy.translate import error, request
+from row_cases import HI
 
 ROOT = Path(__file__).parents[2]
 TRANSLATION = ROOT / "docs/translation.md"
@@ -115,8 +115,8 @@ def translated(given: dict[str, Any]) -> tuple[tuple[object, ...], tuple[str, ..
     return (
         one.request,
         one.betas,
-        one.reading.stream,
-        one.reading.include_usage,
+        one.context.stream,
+        one.context.include_usage,
     ), one.warnings
 
 
@@ -190,7 +190,7 @@ def test_a_table_of_the_documents_is_what_the_code_says(
 
 
 def test_every_field_that_is_read_has_a_row() -> None:
-    assert list(FIELDS.keys() ^ set(openai.ChatRequest.__struct_fields__)) == []
+    assert list(FIELDS.keys() ^ set(chat_request.ChatRequest.__struct_fields__)) == []
 
 
 def test_every_warning_that_the_code_can_give_is_explained() -> None:
@@ -202,3 +202,44 @@ def test_every_warning_that_the_code_can_give_is_explained() -> None:
 
     assert "strict_dropped" in given
     assert {c for c in given if not c.endswith("_ignored")} <= explained
+
+
+def section(heading: str) -> str:
+    """The text under a heading of docs/operations.md."""
+    text = OPERATIONS.read_text(encoding="utf-8")
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def in_code(text: str) -> set[str]:
+    return set(re.findall(r"`([a-z_]+)(?:\{\w+\})?`", text))
+
+
+def test_every_metric_is_explained() -> None:
+    measured = metrics.Metrics(in_flight=lambda: 0.0, expires_at=lambda: None)
+    given = set(re.findall(rb"^# TYPE (\S+)", measured.text(), re.MULTILINE))
+    explained = in_code(section("Health checks and metrics"))
+
+    assert {name.decode() for name in given} == {
+        name for name in explained if name.startswith("claude_")
+    }
+
+
+def test_every_field_of_a_completions_log_line_is_shown_and_explained() -> None:
+    [shown] = re.findall(r"^\{.*\}$", section("The log"), re.MULTILINE)
+    fields = set(log.Completion.__struct_fields__)
+
+    assert json.loads(shown).keys() == fields | {"time", "level", "message"}
+    assert fields <= in_code(section("The log"))
+
+
+def test_every_error_code_is_explained() -> None:
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in ROOT.glob("proxy/**/*.py")
+        if "demo" not in path.parts
+    )
+    given = set(re.findall(r'\bcode="([a-z_]+)"', code))
+    mapped = {one.code for one in error.BY_TYPE.values()} - {None}
+
+    assert "at_capacity" in given
+    assert given | mapped <= in_code(section("Errors"))

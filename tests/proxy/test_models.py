@@ -7,7 +7,7 @@ import pytest
 from falcon import testing
 
 from proxy import capabilities, models, transport
-from proxy.demo import server
+from standin import server
 
 
 def listed(**info: object) -> bytes:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from e2e import dotnet
-from e2e.asking import sent
-from proxy.demo import caching
+import dotnet_client
+from openai_client import sent
+from standin import caching
 from waiting import LONG
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "rockbot"
@@ -57,7 +57,9 @@ def test_a_tool_loop_ends_in_a_text(agent, standin, name, streamed):
     rounds = 0
     while (answer := ask(body)).calls:
         assert answer.finish_reason == "tool_calls"
-        body = dotnet.next_round(body, answer, lambda call: f"result of {call['id']}")
+        body = dotnet_client.next_round(
+            body, answer, lambda call: f"result of {call['id']}"
+        )
         rounds += 1
         assert rounds < 12
     assert rounds >= 1
@@ -117,7 +119,7 @@ def test_many_requests_of_one_agent_are_answered_side_by_side(proxy):
     bodies = [recorded(name) for name in ANSWERED if name.startswith("agent-")]
 
     def ask(body):
-        with dotnet.Client(proxy.url) as client:
+        with dotnet_client.Client(proxy.url) as client:
             return client.ask(body)
 
     with futures.ThreadPoolExecutor(len(bodies)) as pool:

@@ -1,0 +1,281 @@
+"""Cancel scopes: end an upstream call that nobody waits for, or that takes too long.
+
+Theory of operation
+-------------------
+One thread serves a completion, and it blocks: in ``recv`` on the upstream socket, in
+``send`` to the client, or in a pause between two attempts. A blocked thread notices
+nothing, so each completion has a `CancelScope`, and one `Watchdog` thread per process
+watches all scopes for three things:
+
+- the **client left**: its socket is in an epoll set for RDHUP, HUP and ERR only.
+  Bytes that it sends ahead (pipelining) do not count as hanging up. Half-closing does:
+  a client that can send no more is taken for gone, as Go's server does.
+- a **deadline passed**: every `SWEEP` seconds each scope's deadlines are compared with
+  the monotonic clock. Anthropic's pings keep the socket busy, so a read timeout would
+  never fire; only `progress()` moves the deadline.
+- the process must **stop**: `Watchdog.drain(deadline)` ends what is still running then.
+
+To cancel is to record the reason and to wake the thread: `shutdown(2)` on the upstream
+socket makes a blocked `recv` return at once, an event ends a pause. The thread itself
+then finds the reason and decides what the client gets.
+
+Ownership
+---------
+A scope may shut a socket down only between `attach(sock)` and `detach()`; attaching,
+detaching and cancelling all hold the scope's lock. So a late cancel cannot hit a
+connection that went back to a pool and now serves somebody else. `attach` raises if the
+scope was cancelled already: a cancel between two socket operations is not lost.
+`socket.socket.shutdown` is called rather than `ssl.SSLSocket`'s method, which drops the
+TLS object that the other thread is using.
+
+The epoll set and the thread are created by `Watchdog.start()`, after the fork: an epoll
+descriptor from before the fork would be shared by master and workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import select
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from typing import Self
+
+SWEEP = 0.1
+"""Seconds between two checks of the deadlines (0.1 ms of CPU for 500 scopes)."""
+
+_LEFT = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+
+
+class Reason(enum.Enum):
+    """Why a call was cancelled."""
+
+    CLIENT_GONE = "the client has left"
+    HEADER_TIMEOUT = "Anthropic sent no response headers in time"
+    PROGRESS_TIMEOUT = "Anthropic made no progress in time"
+    TOTAL_TIMEOUT = "the response took too long"
+    DRAINING = "the proxy is shutting down"
+
+
+class Cancelled(Exception):  # noqa: N818  # an order, not an error
+    """The call is over: clean up and leave."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long each phase may take, in seconds."""
+
+    header: float = 120.0
+    """From sending the request to the end of the response's header block."""
+    progress: float = 600.0
+    """Without an event that is not a ping."""
+    total: float = 3600.0
+    """From the opening of the scope, attempts and pauses included."""
+
+
+class CancelScope:
+    """What can cancel one completion; made by `Watchdog.scope`, used by one thread."""
+
+    def __init__(self, watchdog: Watchdog, deadlines: Deadlines) -> None:
+        self.reason: Reason | None = None
+        self._watchdog = watchdog
+        self._deadlines = deadlines
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._whole = True  # the attached socket was not shut down
+        self._pause: threading.Event | None = None
+        self._end = time.monotonic() + deadlines.total
+        self._due: tuple[float, Reason] = (self._end, Reason.TOTAL_TIMEOUT)
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the call was cancelled."""
+        if self.reason is not None:
+            raise Cancelled(self.reason)
+
+    def attach(self, sock: socket.socket) -> None:
+        """Register the socket that this thread is going to block on.
+
+        Raises `Cancelled` if the call was cancelled before.
+        """
+        with self._lock:
+            self.check()
+            self._socket, self._whole = sock, True
+
+    def detach(self) -> bool:
+        """Take the socket back; true if it was not shut down and may be used again."""
+        with self._lock:
+            self._socket = None
+            return self._whole
+
+    def waiting_for_headers(self) -> None:
+        """Start the header deadline: the request is about to be sent."""
+        self._due = (time.monotonic() + self._deadlines.header, Reason.HEADER_TIMEOUT)
+
+    def progress(self) -> None:
+        """Restart the progress deadline: something other than a ping arrived."""
+        self._due = (
+            time.monotonic() + self._deadlines.progress,
+            Reason.PROGRESS_TIMEOUT,
+        )
+
+    def wait(self, seconds: float) -> None:
+        """Pause between two attempts. Raises `Cancelled` as soon as that happens."""
+        with self._lock:
+            self.check()
+            self._due = (self._end, Reason.TOTAL_TIMEOUT)
+            self._pause = threading.Event()
+        self._pause.wait(seconds)
+        self.check()
+
+    def cancel(self, reason: Reason) -> None:
+        """End the call, from any thread. The first reason stays."""
+        with self._lock:
+            if self.reason is not None:
+                return
+            self.reason = reason
+            if self._pause is not None:
+                self._pause.set()
+            if self._socket is not None:
+                self._whole = False
+                with contextlib.suppress(OSError):  # closed by the peer already
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def overdue(self, now: float) -> Reason | None:
+        """The deadline that has passed, if one has."""
+        if now >= self._end:
+            return Reason.TOTAL_TIMEOUT
+        due, reason = self._due
+        return reason if now >= due else None
+
+    def close(self) -> None:
+        """Stop being watched. May be called twice; the reason stays readable."""
+        self._watchdog.forget(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Watchdog:
+    """All scopes of a process, and the thread that watches them.
+
+    Before `start()` scopes work, but nothing cancels them.
+    """
+
+    def __init__(self, deadlines: Deadlines) -> None:
+        self.deadlines = deadlines
+        self._lock = threading.Lock()
+        self._scopes: dict[CancelScope, int | None] = {}  # with the client's descriptor
+        self._by_descriptor: dict[int, CancelScope] = {}
+        self._drain_at: float | None = None
+        self._epoll: select.epoll | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+
+    def __len__(self) -> int:
+        return len(self._scopes)
+
+    def start(self) -> None:
+        """Start watching; once per process, after the fork."""
+        self._epoll = select.epoll()
+        self._thread = threading.Thread(
+            target=self._run, args=[self._epoll], name="watchdog", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching; returns when the thread has ended."""
+        self._stopping = True
+        if self._thread is not None:
+            self._thread.join()
+        with self._lock:
+            if self._epoll is not None:
+                self._epoll.close()
+            self._epoll = None
+
+    def scope(
+        self, client: socket.socket | None, deadlines: Deadlines | None = None
+    ) -> CancelScope:
+        """Open a scope for a completion that `client` waits for.
+
+        ``None`` for a call that no client waits for, such as the models list.
+        """
+        scope = CancelScope(self, deadlines or self.deadlines)
+        descriptor = None if client is None else client.fileno()
+        with self._lock:
+            self._scopes[scope] = descriptor
+            if descriptor is not None and self._epoll is not None:
+                self._follow(self._epoll, descriptor, scope)
+        return scope
+
+    def forget(self, scope: CancelScope) -> None:
+        """Stop watching one scope."""
+        with self._lock:
+            descriptor = self._scopes.pop(scope, None)
+            if descriptor is not None and self._epoll is not None:
+                self._unfollow(self._epoll, descriptor, scope)
+
+    def drain(self, deadline: float) -> None:
+        """Cancel what still runs at that time (of the monotonic clock)."""
+        self._drain_at = deadline
+
+    def _follow(self, epoll: select.epoll, descriptor: int, scope: CancelScope) -> None:
+        if descriptor < 0:
+            scope.cancel(Reason.CLIENT_GONE)
+            return
+        self._by_descriptor[descriptor] = scope
+        epoll.register(descriptor, _LEFT | select.EPOLLONESHOT)
+
+    def _unfollow(
+        self, epoll: select.epoll, descriptor: int, scope: CancelScope
+    ) -> None:
+        if self._by_descriptor.get(descriptor) is scope:
+            del self._by_descriptor[descriptor]
+            with contextlib.suppress(OSError):  # closed: the kernel has forgotten it
+                epoll.unregister(descriptor)
+
+    def _run(self, epoll: select.epoll) -> None:
+        sweep_at = time.monotonic() + SWEEP
+        while not self._stopping:
+            timeout = max(0.0, sweep_at - time.monotonic())
+            for descriptor, _ in epoll.poll(timeout):
+                self._hang_up(epoll, descriptor)
+            if time.monotonic() >= sweep_at:
+                self._sweep()
+                sweep_at = time.monotonic() + SWEEP
+
+    def _hang_up(self, epoll: select.epoll, descriptor: int) -> None:
+        """Cancel the scope of a client that has left.
+
+        The event may be older than the scope if the descriptor's number has been
+        reused since: only the socket's present state counts.
+        """
+        with self._lock:
+            scope = self._by_descriptor.get(descriptor)
+            if scope is None:
+                return
+            now = select.poll()
+            now.register(descriptor, select.POLLRDHUP)
+            if now.poll(0):
+                scope.cancel(Reason.CLIENT_GONE)
+            else:
+                epoll.modify(descriptor, _LEFT | select.EPOLLONESHOT)
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        draining = self._drain_at is not None and now >= self._drain_at
+        with self._lock:
+            scopes = list(self._scopes)
+        for scope in scopes:
+            if scope.reason is None:
+                reason = Reason.DRAINING if draining else scope.overdue(now)
+                if reason is not None:
+                    scope.cancel(reason)

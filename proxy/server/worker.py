@@ -1,0 +1,347 @@
+"""The gunicorn worker: one thread watches idle connections, each busy one has its own.
+
+Theory of operation
+-------------------
+The main thread owns every connection that is not being served: new ones that have sent
+nothing, kept ones between two requests, and closed ones whose last bytes may still be on
+their way. They are *parked* in one epoll set. When a parked connection has bytes to read,
+a thread takes it, serves a request and parks it again. So
+
+- threads wait for nothing but upstream and their own client, and there are as many as
+  connections need: hundreds of streams never delay a health check or a refusal;
+- a connection costs a thread only while it is being served. When there are too many
+  connections, the oldest idle one gives way; when none is idle, new ones wait in the
+  kernel's queue until one ends;
+- closing takes no thread: after the last response the sending side is closed, and the
+  connection stays parked until the client closes too, `CLOSE_WAIT` at most.
+
+gunicorn's own gthread differs in what matters here: at SIGTERM it leaves new connections
+in the queue until they are reset, and it closes gracefully on its main thread, where one
+client that stays open delays all others. Of gunicorn this uses the worker base class, the
+parser and the response (`proxy.server.connection`); hence its version is pinned.
+
+Stopping
+--------
+SIGTERM starts the drain: `on_drain(deadline)` informs the application, responses announce
+`Connection: close`, and new connections are still served (the application refuses new
+work with a proper error). The process exits when the last connection is done, or `GRACE` after the
+deadline. A second SIGTERM, SIGINT or SIGQUIT sets the deadline to now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import socket
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.workers import base
+
+from proxy.server.connection import Connection
+from proxy.server.threads import Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+GRACE = 2.0
+"""Seconds after the drain deadline for threads to send their last bytes."""
+
+CLOSE_WAIT = 2.0
+"""Seconds that a connection may stay half closed while its client reads or writes."""
+
+LINGER = 0.1
+"""Seconds that a thread waits for the next request of the connection that it has
+served: two hand-overs less, 6 to 13 % of a request's CPU on a quiet machine."""
+LINGERING = 64
+"""With more connections than this being served, no thread lingers."""
+
+IDLE_AT_STOP = 1.0
+"""Seconds at a stop for a request that may be under way on a kept connection."""
+
+_READY = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
+    """See the module's text. `application.Server` sets what follows."""
+
+    drain_timeout = 25.0
+    """Seconds from the first SIGTERM to the deadline."""
+    receive_timeout = 20.0
+    """Seconds that one read of a request may wait for its client."""
+    send_timeout = 30.0
+    """Seconds that a client may go without reading a byte of its response."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self.on_drain: Callable[[float], None] = lambda deadline: None  # noqa: ARG005
+        self.threads = Threads()
+        self._lock = threading.Lock()
+        self._parked: dict[int, Connection] = {}  # the longest parked comes first
+        self._busy = 0
+        self._accepting = False
+        self._signals = 0  # how many stop signals arrived
+        self._obeyed = 0  # ... and how many were acted on
+        self._deadline = 0.0
+
+    # Signals. The handlers run between two steps of the main thread, which may hold the
+    # lock: they only count. The byte that wakes it comes from signal.set_wakeup_fd.
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """SIGTERM: drain; the second one ends it at once."""
+        self._signals += 1
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """SIGINT and SIGQUIT: as a second SIGTERM."""
+        self._signals += 2
+
+    # The main thread.
+
+    def run(self) -> None:
+        """Serve until signalled to stop, then until all is done or the deadline has passed."""
+        self._epoll = select.epoll()
+        self._epoll.register(self.PIPE[0], select.EPOLLIN)
+        self._listeners = {listener.fileno(): listener for listener in self.sockets}
+        for listener in self.sockets:
+            listener.setblocking(False)
+        tick_at = 0.0
+        while not self._is_done():
+            if (now := time.monotonic()) >= tick_at:
+                self._tick(now)
+                tick_at = now + (1.0 if self.alive else 0.1)
+            self._stop_if_signalled()
+            self._accept_if_room()
+            self._dispatch(max(0.0, min(tick_at - time.monotonic(), 1.0)))
+        self._close_all()
+
+    def _limit(self, sock: socket.socket) -> None:
+        """Have the kernel bound each read and write of this socket.
+
+        Set on the listener, these limits would miss earlier connections.
+        """
+        sock.setblocking(True)
+        for option, seconds in (
+            (socket.SO_RCVTIMEO, self.receive_timeout),
+            (socket.SO_SNDTIMEO, self.send_timeout),
+        ):
+            sock.setsockopt(socket.SOL_SOCKET, option, _timeval(seconds))
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            milliseconds = int(self.send_timeout * 1000)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+    def _is_done(self) -> bool:
+        if self.alive:
+            return False
+        with self._lock:
+            idle = not self._busy and not self._parked
+        return idle or time.monotonic() > self._deadline + GRACE
+
+    def _tick(self, now: float) -> None:
+        """Once a second: the heartbeat, the parent, and what has expired."""
+        self.notify()
+        if self.alive and self.ppid != os.getppid():
+            self.log.info("Parent changed, shutting down: %s", self)
+            self._signals += 1
+        with self._lock:
+            expired = [one for one in self._parked.values() if one.expires <= now]
+            for connection in expired:
+                self._drop(connection)
+
+    def _stop_if_signalled(self) -> None:
+        if self._obeyed == self._signals:
+            return
+        now = time.monotonic()
+        wait = self.drain_timeout if self._signals == 1 else 0.0
+        idle_until = now + min(IDLE_AT_STOP, wait)
+        self._deadline = now + wait
+        self._obeyed = self._signals
+        self.alive = False
+        self.on_drain(self._deadline)
+        with self._lock:
+            for connection in list(self._parked.values()):
+                connection.expires = min(connection.expires, idle_until)
+
+    def _is_full(self) -> bool:
+        limit: int = self.cfg.worker_connections
+        return self._busy + len(self._parked) >= limit
+
+    def _longest_idle(self) -> Connection | None:
+        return next((one for one in self._parked.values() if not one.closing), None)
+
+    def _accept_if_room(self) -> None:
+        """Listen while there is room, or an idle connection that can make some."""
+        with self._lock:
+            room = not self._is_full() or self._longest_idle() is not None
+        if room is not self._accepting:
+            self._accepting = room
+            for descriptor in self._listeners:
+                if room:
+                    self._epoll.register(descriptor, select.EPOLLIN)
+                else:
+                    self._epoll.unregister(descriptor)
+
+    def _dispatch(self, timeout: float) -> None:
+        for descriptor, event in self._epoll.poll(timeout):
+            if descriptor in self._listeners:
+                self._accept(self._listeners[descriptor])
+            elif descriptor == self.PIPE[0]:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(descriptor, 4096)
+            else:
+                self._awake(descriptor, event)
+
+    def _accept(self, listener: Any) -> None:  # noqa: ANN401
+        try:
+            sock, address = listener.accept()
+        except OSError as ex:
+            if ex.errno in _FULL:
+                self.log.warning("Cannot accept a connection: %s", ex.strerror)
+                self._make_room()
+            return  # else it has gone again
+        if self._is_full():
+            self._make_room()
+        try:
+            self._limit(sock)
+            connection = Connection(self.cfg, sock, address)
+        except OSError:  # reset in the meantime
+            sock.close()
+            return
+        if connection.has_data():
+            self._hand_over(connection)
+        else:
+            with self._lock:
+                self._park(connection, time.monotonic() + self.receive_timeout)
+
+    def _make_room(self) -> None:
+        """Give up the connection that has been idle longest, or wait a moment."""
+        with self._lock:
+            idle = self._longest_idle()
+            if idle is not None:
+                self._drop(idle)
+        if idle is None:
+            time.sleep(0.01)
+
+    def _awake(self, descriptor: int, event: int) -> None:
+        """Something happened on a parked connection."""
+        with self._lock:
+            connection = self._parked.get(descriptor)
+            if connection is None:
+                return
+            if connection.closing:
+                if connection.discard():
+                    self._drop(connection)
+                else:
+                    self._epoll.modify(descriptor, _READY)
+                return
+            if event & ~select.EPOLLIN and connection.has_left():
+                self._drop(connection)
+                return
+            del self._parked[descriptor]  # still registered, but silent (ONESHOT)
+        self._hand_over(connection)
+
+    def _hand_over(self, connection: Connection) -> None:
+        with self._lock:
+            self._busy += 1
+        try:
+            self.threads.submit(lambda: self._serve(connection))
+        except RuntimeError:  # a pod's limit of processes
+            self.log.warning("Cannot start a thread")
+            with self._lock:
+                self._busy -= 1
+            connection.close()
+
+    def _close_all(self) -> None:
+        with self._lock:
+            for connection in list(self._parked.values()):
+                self._drop(connection)
+        for listener in self.sockets:
+            listener.close()
+
+    # A connection's thread.
+
+    def _serve(self, connection: Connection) -> None:
+        keep = False
+        try:
+            keep = connection.serve(self.wsgi, self.log, last=self._is_last)
+            while keep and self._more_comes(connection):
+                keep = connection.serve(self.wsgi, self.log, last=self._is_last)
+        finally:
+            self._hand_back(connection, keep=keep)
+
+    def _more_comes(self, connection: Connection) -> bool:
+        """Whether to stay with a connection: a request was sent ahead, or follows soon."""
+        if connection.holds_more:
+            return True
+        linger = self.alive and self._busy <= LINGERING
+        return linger and connection.has_data(LINGER)
+
+    def _is_last(self) -> bool:
+        return not self.alive or not self.cfg.keepalive
+
+    def _hand_back(self, connection: Connection, *, keep: bool) -> None:
+        now = time.monotonic()
+        if keep:
+            expires = now + (self.cfg.keepalive if self.alive else IDLE_AT_STOP)
+        else:
+            expires = now + CLOSE_WAIT
+        open_ = keep or connection.half_close()
+        with self._lock:
+            self._busy -= 1
+            if open_:
+                self._park(connection, expires)
+            else:
+                connection.close()
+        if not self._accepting or not self.alive:
+            self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self.PIPE[1], b"\0")
+
+    # With the lock held.
+
+    def _park(self, connection: Connection, expires: float) -> None:
+        descriptor = connection.sock.fileno()
+        connection.expires = expires
+        self._parked[descriptor] = connection
+        if connection.known:
+            self._epoll.modify(descriptor, _READY)
+        else:
+            self._epoll.register(descriptor, _READY)
+            connection.known = True
+
+    def _drop(self, connection: Connection) -> None:
+        del self._parked[connection.sock.fileno()]
+        connection.close()  # which also removes it from the epoll set
+
+
+def _timeval(seconds: float) -> bytes:
+    whole, fraction = divmod(seconds, 1)
+    return struct.pack("ll", int(whole), int(fraction * 1e6))
+
+
+def pass_on_repeated_sigterm(arbiter: Any) -> None:  # noqa: ANN401
+    """Let a second SIGTERM reach the workers; gunicorn's master ignores it.
+
+    For gunicorn's `when_ready` hook. Kubernetes signals the first process only, and
+    sends a native sidecar a second SIGTERM two seconds before it kills it.
+    """
+    first = signal.getsignal(signal.SIGTERM)
+    seen = 0
+
+    def handle(sig: int, frame: FrameType | None) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > 1:
+            arbiter.kill_workers(signal.SIGTERM)
+        elif callable(first):
+            first(sig, frame)
+
+    signal.signal(signal.SIGTERM, handle)
