@@ -141,8 +141,11 @@ class Expiry(NamedTuple):
 
 
 def parse_expiry(text: str) -> Expiry:
-    """Read the JSON text of `expiresAt`; `""` is an absent one."""
-    return _expiry(msgspec.json.decode(text) if text else None)
+    """Read the JSON text of `expiresAt`; `""` is an absent one. Never raises."""
+    try:
+        return _expiry(msgspec.json.decode(text) if text else None)
+    except msgspec.DecodeError:
+        return _expiry(None)
 
 
 def _expiry(value: object) -> Expiry:
@@ -227,8 +230,8 @@ def _login_text(data: bytes) -> bytes:
 def _same_but_expiry(before: bytes, after: bytes, text: str) -> bool:
     try:
         old, new = msgspec.json.decode(before), msgspec.json.decode(after)
+        wanted = msgspec.json.decode(text) if text else None
     except msgspec.DecodeError:
         return False
     old.pop("expiresAt", None)
-    expiry = new.pop("expiresAt", None)
-    return bool(old == new and (not text or expiry == msgspec.json.decode(text)))
+    return bool(new.pop("expiresAt", None) == wanted and old == new)

@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import secrets
+import stat
 from pathlib import Path
 
 import msgspec
@@ -13,25 +14,48 @@ from refresher import credentials, history
 
 logger = logging.getLogger(__name__)
 
+_MOST_BYTES = 8 * 1024 * 1024  # a login is 1 KB, the CLI's own files are some 50 KB
+
+
+def read(path: Path) -> bytes:
+    """Read a file of the volume, which may hold anything: a pipe, a device, gigabytes.
+
+    Raises OSError.
+    """
+    # Opening a pipe would wait for whoever writes to it.
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise OSError(errno.EFBIG, "larger than 8 MiB", str(path))
+    return data
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
 
 def read_credentials(config_dir: Path) -> credentials.Found:
     """Read the login by its path, anew each time: the CLI replaces the file."""
     path = config_dir / credentials.FILE_NAME
     try:
-        data = path.read_bytes()
+        data = read(path)
     except FileNotFoundError:
         return credentials.Missing(f"{path} does not exist")
     except OSError as ex:
+        advice = "put the CLI's own file there"
+        if ex.errno in {errno.EACCES, errno.EPERM}:
+            advice = "run as the user who owns it, or change its owner to this user"
         return credentials.Unreadable(
-            f"{path} cannot be read ({ex.strerror}); run as the user who owns it, "
-            "or change its owner to this user"
+            f"{path} cannot be read ({ex.strerror}); {advice}"
         )
     return credentials.parse(data)
 
 
 def read_credentials_bytes(config_dir: Path) -> bytes:
     """Read the login's file as it is. Raises OSError."""
-    return (config_dir / credentials.FILE_NAME).read_bytes()
+    return read(config_dir / credentials.FILE_NAME)
 
 
 def read_history(config_dir: Path) -> history.History:
@@ -49,7 +73,7 @@ def history_problem(config_dir: Path) -> str | None:
 def _history(config_dir: Path) -> history.History | str:
     path = config_dir / history.FILE_NAME
     try:
-        return history.decode(path.read_bytes())
+        return history.decode(read(path))
     except FileNotFoundError:
         return history.History()
     except (OSError, msgspec.DecodeError, RecursionError) as ex:

@@ -16,6 +16,7 @@ from refresher.settings import Command
 FILE_NAME = ".refresher-state.json"
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
 CUT_SHORT = Outcome(
     Kind.POSSIBLY_SPENT,
@@ -53,9 +54,9 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered. `History()` is that of a fresh volume."""
 
     last: Attempt | None = None
-    failures: int = 0
+    failures: Count = 0
     """Attempts in a row that did not refresh this access token."""
-    refreshes: int = 0
+    refreshes: Count = 0
     """Verified refreshes in all."""
     refreshed_at: Instant | None = None
     """The last verified refresh."""
@@ -66,6 +67,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _decoder = msgspec.json.Decoder(History)
+_FIRST_YEAR = 2025
 
 
 def encode(history: History) -> bytes:
@@ -74,7 +76,11 @@ def encode(history: History) -> bytes:
 
 def decode(data: bytes) -> History:
     """Read what `encode` wrote. Raises `msgspec.DecodeError` on anything else."""
-    return _decoder.decode(data)
+    history = _decoder.decode(data)
+    times = [history.refreshed_at, history.last.at if history.last else None]
+    if any(time and time.year < _FIRST_YEAR for time in times):
+        raise msgspec.ValidationError("a time in it is long before this program was")
+    return history
 
 
 def begin(

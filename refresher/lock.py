@@ -89,7 +89,7 @@ def cli_refreshes(config_dir: Path, group: int) -> bool:
         return False
     try:
         owner = msgspec.json.decode((config_dir / _OWNER).read_bytes(), type=_Owner)
-        return os.getpgid(owner.pid) == group
+        return os.getpgid(owner.pid) == group and _is_alive(owner)
     except ProcessLookupError:
         return False
     except (FileNotFoundError, msgspec.DecodeError):
@@ -97,8 +97,21 @@ def cli_refreshes(config_dir: Path, group: int) -> bool:
         return held.exists() and age < CLI_LOCK_WAIT.total_seconds()
 
 
-class _Owner(msgspec.Struct):
+class _Owner(msgspec.Struct, rename="camel"):
     pid: int
+    proc_start: str = ""
+
+
+def _is_alive(owner: _Owner) -> bool:
+    # In a container the numbers start anew: that of a pod that is gone may be ours.
+    try:
+        fields = Path(f"/proc/{owner.pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return True
+    return owner.proc_start in {"", fields[_START_TIME]}
+
+
+_START_TIME = 22 - 3  # proc(5): the 22nd field, and the first after the name is the 3rd
 
 
 def _until(taken: Callable[[], bool], wait: timedelta, stop: threading.Event) -> None:

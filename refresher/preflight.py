@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from refresher import claude_cli, credentials
+from refresher import claude_cli, credentials, files
 from refresher.settings import Settings
 
 _PROBE = ".refresher-probe"
@@ -53,7 +53,7 @@ def _directory(path: Path) -> str | None:
 def _configuration(path: Path) -> str | None:
     """Measured: the CLI refreshes nothing where it cannot read its own configuration."""
     try:
-        data = path.read_bytes()
+        data = files.read(path)
         if data.strip():
             msgspec.json.decode(data)
     except FileNotFoundError:

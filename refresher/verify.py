@@ -129,7 +129,7 @@ def _unchanged(ended: Ended) -> Outcome:
 
 
 def _possibly_spent(ended: Ended) -> str | None:
-    if ended.in_call or (ended.signal is not None and not ended.timed_out):
+    if ended.signal is not None and (ended.in_call or not ended.timed_out):
         return f"the CLI was killed by signal {ended.signal} while it was refreshing"
     if ended.disk:
         return f"the volume could not be written afterwards ({ended.disk})"

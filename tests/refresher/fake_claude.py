@@ -49,7 +49,7 @@ owner = config / ".oauth_refresh.lock.owner"
 
 def begin_call():
     lock.mkdir()
-    owner.write_text(json.dumps({"pid": os.getpid(), "procStart": "1"}))
+    owner.write_text(json.dumps({"pid": os.getpid(), "procStart": ""}))
 
 
 def end_call():

@@ -117,7 +117,7 @@ def holder(volume):
     held = volume / lock.REFRESHING
     held.mkdir()
     owner = held.with_name(f"{held.name}.owner")
-    owner.write_text(json.dumps({"pid": process.pid, "procStart": "1"}))
+    owner.write_text(json.dumps({"pid": process.pid, "procStart": ""}))
     yield process, held, owner
     process.kill()
     process.wait()

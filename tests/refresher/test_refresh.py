@@ -250,6 +250,8 @@ UNREADABLE = [
     b'{"failures": "many"}',
     b'{"last": {"command": "novelty"}}',  # of a later version
     b'{"last": ' + b"[" * 100_000,
+    b'{"failures": -5}',
+    b'{"refreshed_at": "0001-01-01T00:00:00Z"}',
 ]
 
 
@@ -427,3 +429,78 @@ def test_a_clock_that_jumped_ahead_makes_it_due(volume, fake):
     outcome = attempt_once(volume, fake("ok"), clock=lambda: now + timedelta(hours=2))
 
     assert outcome.kind is Kind.REFRESHED
+
+
+ODD_FILES = {
+    "pipe": os.mkfifo,
+    "directory": os.mkdir,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "gigabytes": lambda path: path.touch() or os.truncate(path, 2**31),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_FILES)
+@pytest.mark.parametrize("name", [credentials.FILE_NAME, ".claude.json"])
+def test_an_odd_file_is_named_and_nothing_waits_for_it(
+    volume, fake, dead_login, name, odd
+):
+    (volume / name).unlink(missing_ok=True)
+    ODD_FILES[odd](volume / name)
+    claude = fake("ok")
+
+    outcome = attempt_once(volume, claude)
+
+    assert outcome.kind is Kind.BLOCKED
+    assert name in outcome.reason
+    assert claude.calls == []
+
+
+@pytest.mark.parametrize("odd", ODD_FILES)
+def test_an_odd_memory_is_set_aside(volume, fake, dead_login, odd):
+    ODD_FILES[odd](volume / history.FILE_NAME)
+
+    assert attempt_once(volume, fake("ok")).kind is Kind.REFRESHED
+    assert files.read_history(volume).refreshes == 1
+
+
+@pytest.mark.parametrize(
+    ("was", "now"), [("{", "]"), ("", ""), ("null", "soon"), ("1", "1")]
+)
+def test_a_memory_of_another_expiry_that_makes_no_sense_harms_nothing(
+    volume, fake, dead_login, was, now
+):
+    noted = history.BroughtForward(
+        revision=files.read_credentials(volume).revision, was=was, now=now
+    )
+    files.write_history(volume, history.History(brought_forward=noted))
+
+    assert attempt_once(volume, fake("ok")).kind is Kind.REFRESHED
+    assert files.read_history(volume).brought_forward is None
+
+
+def test_a_clock_that_jumps_during_an_early_attempt_harms_nothing(
+    volume, fake, living_login
+):
+    now = refresh.utc_now()
+    jumps = iter([now, now, now + timedelta(days=30), now - timedelta(days=30)])
+    claude = fake("unchanged", "ok")
+
+    failed = attempt_once(volume, claude, clock=lambda: next(jumps), **EARLY)
+    done = attempt_once(volume, claude, clock=lambda: now + timedelta(hours=1), **EARLY)
+
+    assert failed.kind is Kind.NOT_REFRESHED
+    assert done.kind is Kind.REFRESHED
+
+
+@pytest.mark.parametrize("early", [{}, EARLY])
+def test_five_at_once_make_one_attempt(volume, fake, living_login, dead_login, early):
+    (volume / credentials.FILE_NAME).write_bytes(living_login if early else dead_login)
+    claude = fake("ok")
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+        attempts = [
+            pool.submit(attempt_once, volume, claude, **early) for _ in range(5)
+        ]
+        kinds = sorted(attempt.result(timeout=60).kind for attempt in attempts)
+
+    assert kinds == [Kind.NOT_DUE] * 4 + [Kind.REFRESHED]
+    assert len(claude.calls) == 1
