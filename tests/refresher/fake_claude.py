@@ -135,14 +135,6 @@ class FakeClaude:
     def started(self) -> bool:
         return (self.directory / "started").exists()
 
-    @property
-    def stopped(self) -> bool:
-        """Its process is stopped, as for a look at what it is doing."""
-        if not self.started:
-            return False
-        stat = Path(f"/proc/{self.calls[-1]['pid']}/stat").read_text()
-        return stat.rpartition(")")[2].split()[0] == "T"
-
     def go(self) -> None:
         """Let a run in a mode that waits go on."""
         (self.directory / "go").touch()

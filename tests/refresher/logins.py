@@ -43,7 +43,7 @@ def make_settings(config_dir="/nowhere", **changes):
 
 
 def age_last_attempt(volume, seconds):
-    """Make the last try older, as if time had passed."""
+    """Make the last attempt older, as if time had passed."""
     remembered = files.read_history(volume)
     at = remembered.last.at - timedelta(seconds=seconds)
     last = msgspec.structs.replace(remembered.last, at=at)

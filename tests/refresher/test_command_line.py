@@ -32,7 +32,7 @@ def output(done):
 
 
 @pytest.mark.parametrize("word", ["", "once", "plan", "status", "import", "operator"])
-def test_help_tells_every_outcome_and_exit_code(volume, word):
+def test_help_names_every_outcome_and_exit_code(volume, word):
     done = refresher_process.refresher(
         volume, "claude", *filter(None, [word]), "--help"
     )
@@ -48,7 +48,7 @@ def test_help_tells_every_outcome_and_exit_code(volume, word):
     ("mode", "code"),
     [("ok", 0), ("unchanged", 75), ("killed", 75), ("blank", 78), ("corrupt", 78)],
 )
-def test_once_tells_its_outcome_by_a_word_and_a_code(volume, fake, put, mode, code):
+def test_once_reports_its_outcome_by_a_word_and_a_code(volume, fake, put, mode, code):
     put(-60)
 
     done = refresher_process.refresher(volume, fake(mode).path, "once")
@@ -104,7 +104,7 @@ def test_plan_says_what_it_would_run_and_changes_nothing(volume, fake, put):
     assert (volume / credentials.FILE_NAME).read_bytes() == data
 
 
-def test_plan_tells_the_next_try_and_the_next_tick(volume, fake, put):
+def test_plan_shows_the_next_attempt_and_the_next_tick(volume, fake, put):
     put(3600)
 
     done = refresher_process.refresher(
@@ -238,17 +238,17 @@ def test_the_operator_says_what_to_install(volume, fake, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("environ", "code", "told"),
+    ("environ", "code", "words"),
     [
         ({}, 78, "POD_NAMESPACE is not set"),
         ({"POD_NAMESPACE": "here"}, 75, "no service account and no kubeconfig here"),
     ],
 )
-def test_the_operator_says_what_it_lacks_to_start(volume, fake, environ, code, told):
+def test_the_operator_says_what_it_lacks_to_start(volume, fake, environ, code, words):
     done = refresher_process.refresher(volume, fake("ok").path, "operator", **environ)
 
     assert done.returncode == code
-    assert told in output(done)
+    assert words in output(done)
     assert "Traceback" not in output(done)
 
 

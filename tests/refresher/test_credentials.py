@@ -32,7 +32,7 @@ def test_a_login_is_read_with_its_times():
     assert found.subscription == "max"
 
 
-def test_older_logins_do_not_tell_their_end():
+def test_older_logins_have_no_known_end():
     assert credentials.parse(login(expires_at=NOW)).login_ends_at is None
 
 
@@ -187,5 +187,5 @@ json_values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(
         json_values | st.just(SECRET),
     ).map(lambda oauth: json.dumps({"claudeAiOauth": oauth}).encode())
 )
-def test_no_bytes_make_parsing_raise_or_tell_a_token(data):
+def test_no_bytes_make_parsing_raise_or_show_a_token(data):
     assert SECRET not in repr(credentials.parse(data))

@@ -16,7 +16,7 @@ SETTINGS = make_settings()
 SECOND = timedelta(seconds=1)
 
 
-def tried(
+def failed(
     found,
     *,
     ago,
@@ -26,7 +26,7 @@ def tried(
     called=True,
     refreshed_at=None,
 ):
-    """The state after `failures` tries, the last one `ago` seconds before NOW."""
+    """The history after `failures` attempts, the last one `ago` seconds before NOW."""
     return history.History(
         last=history.Attempt(
             at=NOW - timedelta(seconds=ago),
@@ -75,7 +75,7 @@ def test_the_window_opens_four_minutes_before_expiry(left, expected):
         (credentials.Unreadable("permission denied"), Kind.BLOCKED),
     ],
 )
-def test_what_only_a_person_can_mend_has_no_next_try(found, kind):
+def test_what_only_a_person_can_repair_has_no_next_attempt(found, kind):
     decision = decide.decide(NOW, SETTINGS, history.History(), found)
 
     assert isinstance(decision, decide.Stop)
@@ -89,12 +89,12 @@ def test_what_only_a_person_can_mend_has_no_next_try(found, kind):
         (-86400, 61, True),  # a pause of ten minutes is not waited out
         (-86400, 59, False),  # but the least interval is
         (100, 61, True),
-        (28800, 61, False),  # no wish makes the CLI renew early
+        (28800, 61, False),  # a request does not refresh early
     ],
 )
-def test_a_wish_shortens_a_pause_and_nothing_else(left, ago, runs):
+def test_a_request_shortens_a_pause_and_nothing_else(left, ago, runs):
     found = credential(left=left)
-    after = tried(found, ago=ago, failures=9)
+    after = failed(found, ago=ago, failures=9)
 
     decision = decide.decide(NOW, SETTINGS, after, found, requested=True)
 
@@ -111,26 +111,28 @@ def test_another_credential_skips_even_a_dead_token():
 
 
 @pytest.mark.parametrize(
-    ("left_at_try", "failures", "pause"),
+    ("left_at_attempt", "failures", "pause"),
     [
-        (240, 1, 60),  # alive: every minute, however many tries have failed
+        (240, 1, 60),  # alive: every minute, however many attempts have failed
         (60, 4, 60),
-        (0, 5, 60),  # just dead, after the tries of the window
+        (0, 5, 60),  # just expired, after the attempts before that
         (-60, 6, 60),
         (-120, 7, 120),
         (-240, 8, 240),
         (-480, 9, 480),
         (-960, 10, 600),
-        (-86400, 1, 60),  # long dead, as after a pod that was away: it starts quick
+        (-86400, 1, 60),  # long expired, as after downtime: it starts quickly
         (-86400, 2, 120),
         (-86400, 3, 240),
         (-86400, 5, 600),
         (-86400, 5000, 600),
     ],
 )
-def test_the_pause_grows_only_when_the_token_is_dead(left_at_try, failures, pause):
-    found = credential(left=left_at_try)
-    after = tried(found, ago=0, failures=failures)
+def test_the_pause_grows_only_once_the_token_has_expired(
+    left_at_attempt, failures, pause
+):
+    found = credential(left=left_at_attempt)
+    after = failed(found, ago=0, failures=failures)
 
     decision = decide.decide(NOW + SECOND, SETTINGS, after, found)
 
@@ -139,7 +141,7 @@ def test_the_pause_grows_only_when_the_token_is_dead(left_at_try, failures, paus
 
 def test_a_pause_reports_the_failure_and_not_that_all_is_well():
     found = credential(left=-10)
-    after = tried(found, ago=5, kind=Kind.POSSIBLY_SPENT)
+    after = failed(found, ago=5, kind=Kind.POSSIBLY_SPENT)
 
     decision = decide.decide(NOW, SETTINGS, after, found)
 
@@ -163,7 +165,7 @@ def test_the_fallback_runs_once_per_expiry_after_a_run_that_asked_for_nothing(
     words, changes, command
 ):
     found = credential(left=-10)
-    after = tried(found, ago=900, **{"called": False} | words)
+    after = failed(found, ago=900, **{"called": False} | words)
 
     decision = decide.decide(NOW, make_settings(**changes), after, found)
 
@@ -171,26 +173,28 @@ def test_the_fallback_runs_once_per_expiry_after_a_run_that_asked_for_nothing(
 
 
 def test_a_changed_file_owes_nothing_to_earlier_failures():
-    dead, imported = credential(left=-10), credential(left=-5, access="another")
+    expired, imported = credential(left=-10), credential(left=-5, access="another")
 
-    decision = decide.decide(NOW, SETTINGS, tried(dead, ago=1, failures=9), imported)
+    decision = decide.decide(
+        NOW, SETTINGS, failed(expired, ago=1, failures=9), imported
+    )
 
     assert decision.command is Command.REFRESH
 
 
-def test_a_clock_that_went_back_holds_nothing_up():
+def test_a_clock_that_was_set_back_delays_nothing():
     found = credential(left=-10)
-    after = tried(found, ago=-3600, failures=9)
+    after = failed(found, ago=-3600, failures=9)
 
     assert isinstance(decide.decide(NOW, SETTINGS, after, found), decide.Run)
 
 
 def test_a_tick_adds_an_attempt_to_the_pause_after_the_expiry():
     settings = make_settings(refresh_schedule="*/2 * * * *")
-    dead = credential(left=-86400)
-    after = tried(dead, ago=0, failures=9)
+    expired = credential(left=-86400)
+    after = failed(expired, ago=0, failures=9)
 
-    decision = decide.decide(NOW + SECOND, settings, after, dead)
+    decision = decide.decide(NOW + SECOND, settings, after, expired)
 
     assert decision.until == NOW + timedelta(minutes=2)
 
@@ -264,13 +268,13 @@ def test_early_failures_back_off_but_never_past_the_last_minutes():
     pauses = []
     for failures in (1, 2, 3, 4, 5, 50):
         found = credential(left=3000)
-        after = tried(found, ago=0, failures=failures)
+        after = failed(found, ago=0, failures=failures)
         pauses.append(
             decide.decide(NOW, settings, after, found).until.timestamp()
             - NOW.timestamp()
         )
     found = credential(left=300)
-    near = decide.decide(NOW, settings, tried(found, ago=0, failures=50), found)
+    near = decide.decide(NOW, settings, failed(found, ago=0, failures=50), found)
 
     assert pauses == [60, 120, 240, 480, 600, 600]
     assert near.until == NOW + timedelta(seconds=60)
@@ -289,9 +293,9 @@ def test_an_expiry_that_the_cli_cannot_read_is_due_and_needs_another_one():
 
 def test_a_tick_waits_out_the_interval():
     settings = make_settings(refresh_schedule="* * * * *", refresh_interval=90)
-    dead = credential(left=-86400)
+    expired = credential(left=-86400)
 
-    decision = decide.decide(NOW, settings, tried(dead, ago=0, failures=9), dead)
+    decision = decide.decide(NOW, settings, failed(expired, ago=0, failures=9), expired)
 
     assert decision.until == NOW + timedelta(seconds=90)
 
@@ -323,16 +327,16 @@ def test_ticks_follow_the_time_zone(schedule, zone, after, tick):
     ("days", "warning"),
     [(None, None), (30, None), (7.01, None), (7, "ends"), (0.1, "ends"), (-1, "ended")],
 )
-def test_the_end_of_the_login_is_told_from_seven_days_before(days, warning):
+def test_the_end_of_the_login_is_announced_from_seven_days_before(days, warning):
     ends = None if days is None else NOW + timedelta(days=days)
 
-    told = decide.login_warning(NOW, credential(left=60, login_ends_at=ends))
+    shown = decide.login_warning(NOW, credential(left=60, login_ends_at=ends))
 
-    assert (told is None) == (warning is None)
-    assert warning is None or f"the login {warning}" in told
+    assert (shown is None) == (warning is None)
+    assert warning is None or f"the login {warning}" in shown
 
 
-def test_a_login_near_its_end_is_still_renewed():
+def test_a_login_near_its_end_is_still_refreshed():
     found = credential(left=-1, login_ends_at=NOW - timedelta(days=1))
 
     assert isinstance(
@@ -357,7 +361,7 @@ settings_of_any_kind = st.builds(
 @st.composite
 def situations(draw):
     found = credential(left=draw(seconds))
-    after = tried(
+    after = failed(
         found if draw(st.booleans()) else credential(left=1, access="older"),
         ago=draw(st.integers(0, 90_000)),
         failures=draw(st.integers(0, 40)),
@@ -379,7 +383,7 @@ def test_nothing_runs_before_its_time_without_a_schedule(situation):
 
 
 @given(situations())
-def test_a_dead_token_is_tried_again_within_the_longest_pause(situation):
+def test_an_expired_token_gets_another_attempt_within_the_longest_pause(situation):
     settings, after, found = situation
     assume(found.expires_at <= NOW)
 
@@ -424,10 +428,10 @@ def test_a_restart_changes_nothing(situation):
 
 
 @given(situations(), st.integers(1, 40))
-def test_no_two_tries_are_closer_than_the_interval(situation, tries):
+def test_no_two_attempts_are_closer_than_the_interval(situation, count):
     settings, after, found = situation
     now, last = NOW, None
-    for _ in range(tries):
+    for _ in range(count):
         decision = decide.decide(now, settings, after, found)
         if isinstance(decision, decide.Wait):
             now = decision.until
@@ -438,7 +442,7 @@ def test_no_two_tries_are_closer_than_the_interval(situation, tries):
 
 
 @given(situations())
-def test_a_schedule_only_ever_brings_a_try_forward(situation):
+def test_a_schedule_only_ever_brings_an_attempt_forward(situation):
     settings, after, found = situation
     without = msgspec.structs.replace(settings, refresh_schedule="")
 
@@ -491,8 +495,8 @@ def test_an_early_refresh_that_failed_is_repeated_after_the_interval():
     found = credential(left=6 * 3600)
     early = {"requested": True, "rejected": found.revision}
 
-    soon = decide.decide(NOW, SETTINGS, tried(found, ago=50), found, **early)
-    later = decide.decide(NOW, SETTINGS, tried(found, ago=60), found, **early)
+    soon = decide.decide(NOW, SETTINGS, failed(found, ago=50), found, **early)
+    later = decide.decide(NOW, SETTINGS, failed(found, ago=60), found, **early)
 
     assert soon.until == NOW + timedelta(seconds=10)
     assert isinstance(later, decide.Run)
@@ -502,14 +506,14 @@ PERIOD, LIFE = 180, 28800
 
 
 def cron(phase, late, fails):
-    """A little more than a day of `once` every three minutes; the seconds that each token was dead.
+    """A little more than a day of `once` every three minutes; for how many seconds each token was expired.
 
     The run of each period begins `late` seconds late and takes four; `fails` says which
     of the attempts do.
     """
     settings = make_settings(refresh_before=290)
     found, past = credential(left=LIFE, now=NOW), history.History()
-    attempts, dead = 0, []
+    attempts, expired = 0, []
     for start in range(phase, 3 * LIFE + 2 * PERIOD, PERIOD):
         now = NOW + (start + late) * SECOND
         decision = decide.decide(now, settings, past, found)
@@ -521,26 +525,26 @@ def cron(phase, late, fails):
             outcome = Outcome(Kind.NOT_REFRESHED, "for a reason")
         else:
             outcome = Outcome(Kind.REFRESHED, "at last")
-            dead.append(max(0, (now - found.expires_at).total_seconds()))
+            expired.append(max(0, (now - found.expires_at).total_seconds()))
             found = credential(left=LIFE, now=now, access=f"access-{attempts}")
         past = history.end(past, now, outcome, found)
         attempts += 1
-    return dead
+    return expired
 
 
 @pytest.mark.parametrize("late", [0, 30, 100])
-def test_every_phase_of_the_cron_forms_refreshes_before_the_token_is_dead(late):
+def test_every_phase_of_the_cron_forms_refreshes_before_the_token_expires(late):
     for phase in range(0, PERIOD, 3):
-        dead = cron(phase, late, fails=lambda _: False)
+        expired = cron(phase, late, fails=lambda _: False)
 
-        assert len(dead) >= 3
-        assert set(dead) == {0}, f"phase {phase}"
+        assert len(expired) >= 3
+        assert set(expired) == {0}, f"phase {phase}"
 
 
 @pytest.mark.parametrize("late", [0, 30, 100])
 def test_one_failure_of_the_cron_forms_costs_at_most_one_period(late):
     for phase in range(0, PERIOD, 3):
-        dead = cron(phase, late, fails=lambda attempt: attempt % 2 == 0)
+        expired = cron(phase, late, fails=lambda attempt: attempt % 2 == 0)
 
-        assert len(dead) >= 3
-        assert max(dead) <= PERIOD, f"phase {phase}"
+        assert len(expired) >= 3
+        assert max(expired) <= PERIOD, f"phase {phase}"

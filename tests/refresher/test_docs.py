@@ -35,7 +35,7 @@ def table(heading, body):
 def settings_rows():
     tree = ast.parse(inspect.getsource(settings))
     [body] = [n.body for n in tree.body if getattr(n, "name", "") == "Settings"]
-    told = {
+    shown = {
         field.target.id.upper(): text.value.value
         for field, text in itertools.pairwise(body)
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
@@ -43,7 +43,7 @@ def settings_rows():
     fields = msgspec.structs.fields(settings.Settings)
     defaults = {field.name.upper(): str(field.default) for field in fields}
     return [
-        f"`{name}` | {f'`{defaults[name]}`' if defaults[name] else 'none'} | {told[name]}"
+        f"`{name}` | {f'`{defaults[name]}`' if defaults[name] else 'none'} | {shown[name]}"
         for name in settings.VARIABLES
     ]
 
@@ -63,11 +63,11 @@ def test_the_tables_are_those_of_the_code(heading, of_code, check_golden):
 
 
 @pytest.mark.parametrize("name", [*settings.PASSED_TO_CLI, *settings.OTHER_CREDENTIALS])
-def test_every_other_variable_is_told(name):
+def test_every_other_variable_is_named(name):
     assert f"`{name.upper()}`" in DOCUMENT
 
 
-def test_the_checked_version_is_the_pinned_one_for_every_platform():
+def test_the_tested_version_is_the_pinned_one_for_every_platform():
     pinned = json.loads((ROOT / "refresher" / "package.json").read_text())
     locked = json.loads((ROOT / "refresher" / "package-lock.json").read_text())
     versions = {
@@ -80,12 +80,12 @@ def test_the_checked_version_is_the_pinned_one_for_every_platform():
     assert all("resolved" not in each for each in locked["packages"].values())
 
 
-def test_every_metric_of_the_operator_is_told():
-    told = set(re.findall(r"`(claude_\w+)(?:\{result\})?`", DOCUMENT))
+def test_every_metric_of_the_operator_is_listed():
+    shown = set(re.findall(r"`(claude_\w+)(?:\{result\})?`", DOCUMENT))
     kinds = health.Metrics().registry.collect()
     names = {f"{each.name}{'_total' * (each.type == 'counter')}" for each in kinds}
 
-    assert told == names
+    assert shown == names
 
 
 def test_the_credential_of_the_example_says_all_that_a_spec_can_say():

@@ -19,7 +19,7 @@ def begun(before=None, command=Command.REFRESH, found=DEAD):
     return history.begin(before or history.History(), NOW, command, found)
 
 
-def test_a_try_that_never_ends_is_possibly_spent():
+def test_an_attempt_that_never_ends_is_possibly_spent():
     read_again = history.decode(history.encode(begun()))
 
     assert read_again.last.outcome.kind is Kind.POSSIBLY_SPENT
@@ -27,7 +27,7 @@ def test_a_try_that_never_ends_is_possibly_spent():
     assert read_again.failures == 1
 
 
-def test_failures_count_up_and_a_renewal_ends_them():
+def test_failures_count_up_and_a_refresh_ends_them():
     one = history.end(begun(), NOW, FAILED, DEAD)
     two = history.end(begun(one), NOW, FAILED, DEAD)
     done = history.end(begun(two), NOW, Outcome(Kind.REFRESHED, "yes"), RENEWED)
@@ -70,7 +70,7 @@ def test_no_token_is_kept():
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"[]", b'{"failures": "x"}', b'{"refreshed_at": "2026-01-01"}']
 )
-def test_a_broken_state_file_is_told_apart(data):
+def test_a_broken_state_file_is_an_error(data):
     with pytest.raises(msgspec.DecodeError):
         history.decode(data)
 
@@ -79,6 +79,6 @@ def test_a_later_version_of_the_state_file_can_be_read():
     assert history.decode(b'{"failures": 2, "novelty": 1}').failures == 2
 
 
-def test_an_unfinished_try_must_have_begun():
+def test_an_unfinished_attempt_must_have_begun():
     with pytest.raises(ValueError, match="no attempt"):
         history.end(history.History(), NOW + timedelta(1), FAILED, DEAD)

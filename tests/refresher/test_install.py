@@ -43,7 +43,7 @@ def test_a_directory_that_is_not_there_is_made(tmp_path):
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_dead_access_token_is_no_hindrance(volume):
+def test_an_expired_access_token_is_no_obstacle(volume):
     found = install_in(volume, login(expires_at=NOW - timedelta(days=1)))
 
     assert isinstance(found, credentials.Credential)
@@ -83,7 +83,7 @@ def test_a_volume_that_would_not_keep_it_is_refused(volume):
     assert install_in(volume).kind is Kind.BLOCKED
 
 
-def test_a_file_in_the_way_of_the_directory_is_told(tmp_path):
+def test_a_file_in_the_way_of_the_directory_is_reported(tmp_path):
     (tmp_path / "file").touch()
 
     assert install_in(tmp_path / "file").kind is Kind.BLOCKED
@@ -102,7 +102,7 @@ def test_a_run_of_the_refresher_is_waited_for(volume):
 
 
 @pytest.mark.parametrize("name", [lock.REFRESHING, lock.SAVING])
-def test_a_cli_that_renews_or_saves_is_waited_for(volume, name):
+def test_a_cli_that_refreshes_or_saves_is_waited_for(volume, name):
     stop = threading.Event()
     stop.set()
     (volume / name).mkdir()
@@ -114,7 +114,7 @@ def test_a_cli_that_renews_or_saves_is_waited_for(volume, name):
 
 
 @pytest.mark.parametrize("name", [lock.REFRESHING, lock.SAVING])
-def test_a_lock_that_a_killed_cli_left_is_no_hindrance(volume, name):
+def test_a_lock_that_a_killed_cli_left_is_no_obstacle(volume, name):
     (volume / name).mkdir()
     long_ago = time.time() - 3600
     os.utime(volume / name, (long_ago, long_ago))

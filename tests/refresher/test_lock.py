@@ -18,7 +18,7 @@ from refresher.outcome import Kind
 
 
 def test_whoever_waits_for_the_lock_finds_the_login_fresh(
-    volume, fake, dead_login, eventually
+    volume, fake, expired_login, eventually
 ):
     claude = fake("wait_then_ok")
     outcomes = []
@@ -39,7 +39,7 @@ def test_whoever_waits_for_the_lock_finds_the_login_fresh(
 
 
 def test_whoever_comes_during_a_run_waits_for_its_end(
-    volume, fake, dead_login, eventually
+    volume, fake, expired_login, eventually
 ):
     claude = fake("wait_then_ok")
     first = threading.Thread(target=attempt_once, args=(volume, claude))
@@ -59,7 +59,7 @@ def test_whoever_comes_during_a_run_waits_for_its_end(
     assert len(claude.calls) == 1
 
 
-def test_a_wait_that_is_called_off_is_busy(volume, fake, dead_login):
+def test_a_wait_that_is_called_off_is_busy(volume, fake, expired_login):
     stop = threading.Event()
     stop.set()
     with (volume / lock.FILE_NAME).open("w") as other:
@@ -70,7 +70,7 @@ def test_a_wait_that_is_called_off_is_busy(volume, fake, dead_login):
     assert outcome.kind is Kind.BUSY
 
 
-def test_a_lock_is_not_waited_for_for_ever(volume):
+def test_the_wait_for_a_lock_ends(volume):
     with lock.hold(volume, timedelta(0), threading.Event()):  # noqa: SIM117
         with (
             pytest.raises(lock.BusyError),
@@ -80,11 +80,11 @@ def test_a_lock_is_not_waited_for_for_ever(volume):
 
 
 def test_a_child_that_leaves_the_clis_session_does_not_keep_the_lock(
-    volume, fake, dead_login
+    volume, fake, expired_login
 ):
     claude = fake("leaves_daemon", "ok")
     attempt_once(volume, claude)
-    (volume / credentials.FILE_NAME).write_bytes(dead_login)
+    (volume / credentials.FILE_NAME).write_bytes(expired_login)
 
     outcome = attempt_once(volume, claude)
     child = int((claude.directory / "child").read_text())
@@ -95,7 +95,7 @@ def test_a_child_that_leaves_the_clis_session_does_not_keep_the_lock(
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_is_named(
-    volume, fake, dead_login, monkeypatch, number
+    volume, fake, expired_login, monkeypatch, number
 ):
     def flock(*_):
         raise OSError(number, os.strerror(number))

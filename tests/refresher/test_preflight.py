@@ -24,7 +24,7 @@ mounts = pytest.mark.skipif(
 
 @pytest.fixture
 def place(open_directory):
-    """A volume with a dead login, and a CLI that would renew it, open to all users."""
+    """A volume with an expired login, and a CLI that would refresh it, open to all users."""
     volume = open_directory / "claude"
     volume.mkdir()
     path = volume / credentials.FILE_NAME
@@ -89,7 +89,7 @@ def test_a_directory_that_cannot_be_written_is_refused(place):
 
 
 @other_user
-def test_one_that_has_no_login_yet_is_told_before_anyone_logs_in(place):
+def test_one_that_has_no_login_yet_is_reported_before_anyone_logs_in(place):
     volume, path, fake = place
     path.unlink()
 

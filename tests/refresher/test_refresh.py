@@ -1,4 +1,4 @@
-"""One try through its real parts: files, lock, preflight, a subprocess; a fake CLI."""
+"""One attempt through its real parts: files, lock, preflight, a subprocess; a fake CLI."""
 
 import concurrent.futures
 import json
@@ -52,7 +52,7 @@ from refresher.settings import Command
         ("empty", Kind.INVALID, "empty"),
     ],
 )
-@pytest.mark.usefixtures("dead_login")
+@pytest.mark.usefixtures("expired_login")
 def test_every_way_a_run_can_end_has_its_outcome(mode, kind, words, volume, fake):
     outcome = attempt_once(volume, fake(mode))
 
@@ -62,7 +62,7 @@ def test_every_way_a_run_can_end_has_its_outcome(mode, kind, words, volume, fake
     assert files.read_history(volume).last.outcome == outcome
 
 
-def test_a_renewal_is_remembered(volume, fake, dead_login):
+def test_a_refresh_is_remembered(volume, fake, expired_login):
     attempt_once(volume, fake("ok"))
 
     remembered = files.read_history(volume)
@@ -71,8 +71,8 @@ def test_a_renewal_is_remembered(volume, fake, dead_login):
     assert (volume / history.FILE_NAME).stat().st_mode & 0o777 == 0o600
 
 
-def test_the_second_run_after_a_renewal_is_not_due_and_starts_nothing(
-    volume, fake, dead_login
+def test_the_second_run_after_a_refresh_is_not_due_and_starts_nothing(
+    volume, fake, expired_login
 ):
     claude = fake("ok")
     attempt_once(volume, claude)
@@ -82,7 +82,7 @@ def test_the_second_run_after_a_renewal_is_not_due_and_starts_nothing(
 
 
 def test_a_pause_starts_nothing_and_the_fallback_comes_after_it(
-    volume, fake, dead_login
+    volume, fake, expired_login
 ):
     claude = fake("no_call")
     attempt_once(volume, claude)
@@ -100,14 +100,16 @@ def test_a_pause_starts_nothing_and_the_fallback_comes_after_it(
     assert files.read_history(volume).failures == 3
 
 
-def test_a_lost_login_starts_nothing_until_the_file_changes(volume, fake, dead_login):
+def test_a_lost_login_starts_nothing_until_the_file_changes(
+    volume, fake, expired_login
+):
     claude = fake("blank", "ok")
     attempt_once(volume, claude)
     age_last_attempt(volume, 86400)
 
     still_lost = attempt_once(volume, claude)
     calls_while_lost = len(claude.calls)
-    (volume / credentials.FILE_NAME).write_bytes(dead_login)
+    (volume / credentials.FILE_NAME).write_bytes(expired_login)
     after_a_login = attempt_once(volume, claude)
 
     assert still_lost.kind is Kind.LOGIN_REQUIRED
@@ -116,7 +118,7 @@ def test_a_lost_login_starts_nothing_until_the_file_changes(volume, fake, dead_l
 
 
 def test_the_cli_sees_an_empty_directory_and_only_what_it_may(
-    volume, fake, dead_login, monkeypatch
+    volume, fake, expired_login, monkeypatch
 ):
     monkeypatch.setenv("CLAUDE_CODE_OAUTH_TOKEN", "secret")
     claude = fake("ok")
@@ -140,26 +142,26 @@ def test_the_cli_sees_an_empty_directory_and_only_what_it_may(
 
 
 def test_a_cli_at_its_limit_is_not_ended_in_the_middle_of_a_call(
-    volume, fake, dead_login, eventually
+    volume, fake, expired_login, eventually, caplog
 ):
     claude = fake("saves_after_limit")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         attempt = pool.submit(attempt_once, volume, claude, seconds=0.1)
-        eventually(lambda: claude.stopped)
+        eventually(lambda: "at its time limit" in caplog.text)
         claude.go()
 
         assert attempt.result(timeout=60).kind is Kind.REFRESHED
 
 
-def test_a_cli_that_hangs_after_its_call_has_spent_nothing(volume, fake, dead_login):
+def test_a_cli_that_hangs_after_its_call_has_spent_nothing(volume, fake, expired_login):
     outcome = attempt_once(volume, fake("hang"), seconds=0.5)
 
     assert outcome.kind is Kind.NOT_REFRESHED
     assert "was ended after" in outcome.reason
-    assert (volume / credentials.FILE_NAME).read_bytes() == dead_login
+    assert (volume / credentials.FILE_NAME).read_bytes() == expired_login
 
 
-def test_a_cli_that_ignores_signals_is_killed(volume, fake, dead_login):
+def test_a_cli_that_ignores_signals_is_killed(volume, fake, expired_login):
     claude = fake("hang_stubborn")
 
     attempt_once(volume, claude, seconds=0.5)
@@ -167,7 +169,7 @@ def test_a_cli_that_ignores_signals_is_killed(volume, fake, dead_login):
     assert not os.path.exists(f"/proc/{claude.calls[0]['pid']}")  # noqa: PTH110
 
 
-def test_no_child_of_the_cli_outlives_it(volume, fake, dead_login, eventually):
+def test_no_child_of_the_cli_outlives_it(volume, fake, expired_login, eventually):
     claude = fake("leaves_child")
 
     outcome = attempt_once(volume, claude)
@@ -186,8 +188,8 @@ def _is_gone(pid):
         return True
 
 
-def test_a_try_that_was_killed_is_told_and_tried_again_after_the_pause(
-    volume, fake, dead_login
+def test_a_killed_attempt_is_reported_and_repeated_after_the_pause(
+    volume, fake, expired_login
 ):
     claude = fake("ok")
     found = files.read_credentials(volume)
@@ -204,7 +206,7 @@ def test_a_try_that_was_killed_is_told_and_tried_again_after_the_pause(
 
 
 @pytest.mark.parametrize("content", [b"#!/nowhere/python\n", b"\x7fELF broken"])
-def test_a_cli_that_cannot_start_is_blocked(volume, fake, dead_login, content):
+def test_a_cli_that_cannot_start_is_blocked(volume, fake, expired_login, content):
     claude = fake("ok")
     claude.path.write_bytes(content)
 
@@ -214,7 +216,9 @@ def test_a_cli_that_cannot_start_is_blocked(volume, fake, dead_login, content):
     assert "cannot be started" in outcome.reason
 
 
-def test_a_missing_cli_is_blocked_before_anything_is_written(volume, dead_login, fake):
+def test_a_missing_cli_is_blocked_before_anything_is_written(
+    volume, expired_login, fake
+):
     claude = fake("ok")
     claude.path.unlink()
 
@@ -235,7 +239,7 @@ def test_a_run_that_is_not_due_writes_nothing(volume, fake, left):
     assert os.listdir(volume) == [credentials.FILE_NAME]  # noqa: PTH208
 
 
-def test_another_credential_skips_the_run(volume, fake, dead_login):
+def test_another_credential_skips_the_run(volume, fake, expired_login):
     claude = fake("ok")
 
     outcome = attempt_once(volume, claude, skipped_for="CLAUDE_ACCESS_TOKEN")
@@ -256,8 +260,8 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("data", UNREADABLE)
-def test_a_broken_memory_does_not_stop_a_refresh_and_is_set_aside(
-    volume, fake, dead_login, data
+def test_a_broken_state_file_does_not_stop_a_refresh_and_is_set_aside(
+    volume, fake, expired_login, data
 ):
     (volume / history.FILE_NAME).write_bytes(data)
 
@@ -267,7 +271,7 @@ def test_a_broken_memory_does_not_stop_a_refresh_and_is_set_aside(
 
 
 @pytest.mark.parametrize("data", UNREADABLE)
-def test_a_broken_memory_is_warned_of_once(volume, fake, data, caplog):
+def test_a_broken_state_file_is_warned_of_once(volume, fake, data, caplog):
     (volume / credentials.FILE_NAME).write_bytes(
         login(expires_at=refresh.utc_now() + timedelta(hours=8))
     )
@@ -281,7 +285,7 @@ def test_a_broken_memory_is_warned_of_once(volume, fake, data, caplog):
     assert "it was moved to" in warning
 
 
-def test_a_memory_of_the_future_holds_nothing_up(volume, fake, dead_login):
+def test_a_state_file_from_the_future_delays_nothing(volume, fake, expired_login):
     found = files.read_credentials(volume)
     later = refresh.utc_now() + timedelta(days=1)
     begun = history.begin(history.History(), later, Command.REFRESH, found)
@@ -385,10 +389,10 @@ def test_an_expiry_that_could_not_be_restored_is_restored_by_the_next_run(
     assert len(claude.calls) == 1
 
 
-def test_other_keys_of_the_file_and_the_memory_hold_no_token_afterwards(
-    volume, fake, dead_login
+def test_other_keys_of_the_file_and_the_state_file_hold_no_token_afterwards(
+    volume, fake, expired_login
 ):
-    whole = json.loads(dead_login) | {"mcpOAuth": {"kept": 1}}
+    whole = json.loads(expired_login) | {"mcpOAuth": {"kept": 1}}
     (volume / credentials.FILE_NAME).write_text(json.dumps(whole))
 
     attempt_once(volume, fake("ok"))
@@ -401,7 +405,7 @@ def test_other_keys_of_the_file_and_the_memory_hold_no_token_afterwards(
 
 
 def test_nothing_is_left_behind_but_the_two_files_and_the_lock(
-    volume, fake, dead_login
+    volume, fake, expired_login
 ):
     attempt_once(volume, fake("ok"))
 
@@ -412,7 +416,7 @@ def test_nothing_is_left_behind_but_the_two_files_and_the_lock(
     }
 
 
-def test_looking_changes_nothing(volume, fake, dead_login):
+def test_looking_changes_nothing(volume, fake, expired_login):
     settings = make_settings(volume, claude_bin=str(fake("ok").path))
 
     view = refresh.look(settings, refresh.utc_now())
@@ -442,7 +446,7 @@ ODD_FILES = {
 @pytest.mark.parametrize("odd", ODD_FILES)
 @pytest.mark.parametrize("name", [credentials.FILE_NAME, ".claude.json"])
 def test_an_odd_file_is_named_and_nothing_waits_for_it(
-    volume, fake, dead_login, name, odd
+    volume, fake, expired_login, name, odd
 ):
     (volume / name).unlink(missing_ok=True)
     ODD_FILES[odd](volume / name)
@@ -456,7 +460,7 @@ def test_an_odd_file_is_named_and_nothing_waits_for_it(
 
 
 @pytest.mark.parametrize("odd", ODD_FILES)
-def test_an_odd_memory_is_set_aside(volume, fake, dead_login, odd):
+def test_an_odd_state_file_is_set_aside(volume, fake, expired_login, odd):
     ODD_FILES[odd](volume / history.FILE_NAME)
 
     assert attempt_once(volume, fake("ok")).kind is Kind.REFRESHED
@@ -466,8 +470,8 @@ def test_an_odd_memory_is_set_aside(volume, fake, dead_login, odd):
 @pytest.mark.parametrize(
     ("was", "now"), [("{", "]"), ("", ""), ("null", "soon"), ("1", "1")]
 )
-def test_a_memory_of_another_expiry_that_makes_no_sense_harms_nothing(
-    volume, fake, dead_login, was, now
+def test_a_noted_expiry_that_makes_no_sense_harms_nothing(
+    volume, fake, expired_login, was, now
 ):
     noted = history.BroughtForward(
         revision=files.read_credentials(volume).revision, was=was, now=now
@@ -493,8 +497,12 @@ def test_a_clock_that_jumps_during_an_early_attempt_harms_nothing(
 
 
 @pytest.mark.parametrize("early", [{}, EARLY])
-def test_five_at_once_make_one_attempt(volume, fake, living_login, dead_login, early):
-    (volume / credentials.FILE_NAME).write_bytes(living_login if early else dead_login)
+def test_five_at_once_make_one_attempt(
+    volume, fake, living_login, expired_login, early
+):
+    (volume / credentials.FILE_NAME).write_bytes(
+        living_login if early else expired_login
+    )
     claude = fake("ok")
     with concurrent.futures.ThreadPoolExecutor(5) as pool:
         attempts = [

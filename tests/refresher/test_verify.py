@@ -15,7 +15,7 @@ def ended(took=1.2, **words):
     return verify.Ended(took=timedelta(seconds=took), **words)
 
 
-def test_a_later_living_token_is_a_renewal():
+def test_a_later_valid_token_is_a_refresh():
     after = credential(left=28800, access="access-2", refresh="refresh-2")
 
     outcome = verify.verify(BEFORE, after, ended(), NOW)
@@ -24,13 +24,13 @@ def test_a_later_living_token_is_a_renewal():
     assert "2026-11-25 20:00:00Z" in outcome.reason
 
 
-def test_a_kept_refresh_token_is_a_renewal_too():
+def test_a_kept_refresh_token_is_a_refresh_too():
     after = credential(left=28800, access="access-2", refresh="refresh-1")
 
     assert verify.verify(BEFORE, after, ended(), NOW).kind is Kind.REFRESHED
 
 
-def test_a_saved_renewal_counts_even_when_the_run_was_killed():
+def test_a_saved_refresh_counts_even_when_the_run_was_killed():
     after = credential(left=28800, access="access-2")
     killed = ended(120, timed_out=True, signal=9)
 
@@ -38,20 +38,20 @@ def test_a_saved_renewal_counts_even_when_the_run_was_killed():
 
 
 @pytest.mark.parametrize("left", [-30, 0, 300])
-def test_a_new_token_that_is_nearly_dead_is_no_renewal(left):
+def test_a_new_token_that_has_nearly_expired_is_no_refresh(left):
     after = credential(left=left, access="access-2")
 
     assert verify.verify(BEFORE, after, ended(), NOW).kind is Kind.NOT_REFRESHED
 
 
-def test_an_expiry_that_did_not_grow_is_no_renewal():
+def test_an_expiry_that_did_not_grow_is_no_refresh():
     before = credential(left=28800)
     after = credential(left=28800, access="access-2")
 
     assert verify.verify(before, after, ended(), NOW).kind is Kind.NOT_REFRESHED
 
 
-def test_a_later_expiry_of_the_same_token_is_no_renewal():
+def test_a_later_expiry_of_the_same_token_is_no_refresh():
     after = credential(left=28800)
 
     assert verify.verify(BEFORE, after, ended(), NOW).kind is Kind.NOT_REFRESHED

@@ -35,7 +35,7 @@ def claude_bin():
 
 
 @dataclasses.dataclass
-class House:
+class Installation:
     """A volume with a made-up login, the real CLI, and the hosts it talks to."""
 
     volume: Path
@@ -81,11 +81,11 @@ class House:
         return self.finished(process.args, process.returncode, out, err)
 
     def finished(self, args, code, out, err):
-        assert b"made-up" not in out + err, "a token was told"
+        assert b"made-up" not in out + err, "a token was shown"
         return subprocess.CompletedProcess(args, code, out.decode(), err.decode())
 
     def later(self, seconds=61):
-        """Let time pass for the pause between two tries."""
+        """Let time pass for the pause between two attempts."""
         age_last_attempt(self.volume, seconds)
 
     def by_hand(self, *words):
@@ -110,9 +110,9 @@ class House:
 
 
 @pytest.fixture
-def house(volume, claude_bin, tmp_path):
+def installation(volume, claude_bin, tmp_path):
     with Standin(tmp_path) as standin:
-        yield House(volume, claude_bin, standin)
+        yield Installation(volume, claude_bin, standin)
 
 
 def children(process):
@@ -121,12 +121,12 @@ def children(process):
 
 
 @pytest.fixture
-def asking(house, eventually):
+def asking(installation, eventually):
     """Begin an attempt; returns it and its CLI once that has asked for a token."""
 
     def begin(**environ):
-        process = house.start(**environ)
-        eventually(lambda: house.token_calls, seconds=60)
+        process = installation.start(**environ)
+        eventually(lambda: installation.token_calls, seconds=60)
         (cli,) = children(process)
         return process, cli
 
