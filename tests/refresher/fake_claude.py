@@ -69,6 +69,7 @@ if mode not in ("killed", "saves_after_limit"):
     end_call()
 match mode:
     case "ok": save()
+    case "ok_one_hour": save(left=3600)
     case "ok_exit_1": save(); sys.exit(1)
     case "ok_kept_refresh_token": save(refreshToken="refresh-1")
     case "wait_then_ok": until("go"); save()
@@ -100,10 +101,11 @@ match mode:
         for _ in range(64):
             sys.stdout.write("x" * 1048576); sys.stderr.write("y" * 1048576)
         save()
-    case says if says.startswith("says "):
+    case says if says.removeprefix("wait_then_").startswith("says "):
+        if says != mode.removeprefix("wait_then_"): until("go")
         debug = sys.argv[sys.argv.index("--debug-file") + 1]
         pathlib.Path(debug).write_text("t [ERROR] OAuth refresh failed (expected): "
-            + says.removeprefix("says ") + " sk-ant-secret\n")
+            + says.partition("says ")[2] + " sk-ant-secret\n")
     case "fills_disk":
         with open(config / "full", "wb") as file:
             try:

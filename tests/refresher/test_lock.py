@@ -144,6 +144,13 @@ def test_a_lock_without_a_readable_owner_counts_for_a_while(volume, holder, cont
     assert not lock.cli_refreshes(volume, process.pid)
 
 
+def test_a_lock_whose_owner_had_the_same_number_does_not_count(volume, holder):
+    process, _, owner = holder
+    owner.write_text(json.dumps({"pid": process.pid, "procStart": "1"}))
+
+    assert not lock.cli_refreshes(volume, process.pid)
+
+
 def test_a_lock_whose_owner_is_gone_does_not_count(volume, holder):
     process, _, _ = holder
     process.kill()

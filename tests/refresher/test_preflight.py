@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -219,6 +220,25 @@ def test_a_volume_that_fills_during_the_run_may_have_cost_the_token(place):
     assert done.stdout.decode().startswith("PossiblySpent: "), done
     assert done.returncode == 75
     assert "No space left" in done.stdout.decode()
+
+
+@mounts
+def test_a_volume_that_fills_during_an_early_attempt_still_gets_its_expiry_back(place):
+    volume, path, _ = place
+    data = login(expires_at=refresh.utc_now() + timedelta(hours=5))
+    path.write_bytes(data)
+    fake = FakeClaude(volume.parent / "bin", "fills_disk")
+    after = f"{path.parent.parent}/after"
+    keep = on_tmpfs(volume, path, "size=4m")
+    keep[4] = keep[4].replace('exec "$@"', f'"$@" || cp {path} {after}')
+
+    done = refresher_process.refresher(
+        volume, fake.path, "once", before=keep, REFRESH_BEFORE="25200"
+    )
+
+    assert done.stdout.decode().startswith("PossiblySpent: "), done
+    assert Path(after).read_bytes().strip() == data
+    assert Path(after).stat().st_size == len(data) + 1  # `cat` added a line's end
 
 
 def test_a_symbolic_link_is_refused(place):

@@ -4,6 +4,8 @@ import concurrent.futures
 import json
 import os
 import threading
+import time
+import types
 from datetime import timedelta
 
 import msgspec
@@ -142,11 +144,15 @@ def test_the_cli_sees_an_empty_directory_and_only_what_it_may(
 
 
 def test_a_cli_at_its_limit_is_not_ended_in_the_middle_of_a_call(
-    volume, fake, expired_login, eventually, caplog
+    volume, fake, expired_login, eventually, caplog, monkeypatch
 ):
     claude = fake("saves_after_limit")
+    late = types.SimpleNamespace(  # the limit passes when the call is under way
+        monotonic=lambda: time.monotonic() + 1000 * claude.started, sleep=time.sleep
+    )
+    monkeypatch.setattr("refresher.claude_cli.time", late)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        attempt = pool.submit(attempt_once, volume, claude, seconds=0.1)
+        attempt = pool.submit(attempt_once, volume, claude)
         eventually(lambda: "at its time limit" in caplog.text)
         claude.go()
 
@@ -336,6 +342,27 @@ def test_the_expiry_that_the_cli_sees_is_near_and_never_past(
     assert outcome.kind is Kind.REFRESHED
 
 
+def test_an_early_attempt_is_over_before_the_expiry_that_it_wrote(
+    volume, fake, living_login, monkeypatch, caplog
+):
+    claude = fake("hang")
+    late = types.SimpleNamespace(
+        monotonic=lambda: time.monotonic() + 125 * claude.started, sleep=time.sleep
+    )
+    monkeypatch.setattr("refresher.claude_cli.time", late)
+
+    attempt_once(volume, claude, seconds=600, **EARLY)
+
+    assert "at its time limit" in caplog.text
+    assert (volume / credentials.FILE_NAME).read_bytes() == living_login
+
+
+def test_an_early_refresh_counts_though_the_new_token_lives_shorter(
+    volume, fake, living_login
+):
+    assert attempt_once(volume, fake("ok_one_hour"), **EARLY).kind is Kind.REFRESHED
+
+
 def test_an_early_attempt_is_off_where_the_expiry_cannot_be_edited(volume, fake):
     expires = int((refresh.utc_now() + timedelta(hours=5)).timestamp() * 1000)
     data = (
@@ -494,6 +521,33 @@ def test_a_clock_that_jumps_during_an_early_attempt_harms_nothing(
 
     assert failed.kind is Kind.NOT_REFRESHED
     assert done.kind is Kind.REFRESHED
+
+
+def test_a_login_during_a_failing_attempt_starts_a_new_count(
+    volume, fake, expired_login, eventually
+):
+    claude = fake("wait_then_says read ECONNRESET")
+    data = login(
+        expires_at=refresh.utc_now() + timedelta(hours=5),
+        access="new",
+        login_ends_at=refresh.utc_now() + timedelta(days=25),
+    )
+    (volume / credentials.FILE_NAME).write_bytes(
+        login(
+            expires_at=refresh.utc_now(),
+            login_ends_at=refresh.utc_now() + timedelta(days=20),
+        )
+    )
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        attempt = pool.submit(attempt_once, volume, claude)
+        eventually(lambda: claude.started)
+        files.replace(volume / credentials.FILE_NAME, data)
+        claude.go()
+        outcome = attempt.result(timeout=60)
+
+    past = files.read_history(volume)
+    assert outcome.kind is Kind.NOT_DUE
+    assert (past.failures, past.refreshes, past.refreshed_at) == (0, 0, None)
 
 
 @pytest.mark.parametrize("early", [{}, EARLY])

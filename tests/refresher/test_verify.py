@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from logins import NOW, credential
 from refresher import credentials, verify
@@ -70,6 +71,11 @@ def test_a_file_that_got_worse_has_its_own_outcome(after, kind):
     assert verify.verify(BEFORE, after, ended(), NOW).kind is kind
 
 
+REFUSED = verify.Failure("network error ECONNREFUSED")
+CUT = ended(failures=(verify.Failure("the connection was closed", unanswered=True),))
+OURS = ended(120, timed_out=True, signal=9, failures=(REFUSED,))
+
+
 @pytest.mark.parametrize(
     ("end", "kind", "words"),
     [
@@ -79,6 +85,16 @@ def test_a_file_that_got_worse_has_its_own_outcome(after, kind):
         (ended(120, timed_out=True), Kind.POSSIBLY_SPENT, "waited for a response"),
         (ended(signal=9), Kind.POSSIBLY_SPENT, "killed by signal 9"),
         (ended(disk="no space left"), Kind.POSSIBLY_SPENT, "no space left"),
+        (CUT, Kind.POSSIBLY_SPENT, "waited for a response"),
+        (ended(40, failures=(CUT.failures[0], REFUSED)), Kind.POSSIBLY_SPENT, "waited"),
+        (ended(40, failures=(REFUSED,)), Kind.NOT_REFRESHED, "without refreshing"),
+        # our own kill, which never comes during a call
+        (OURS, Kind.NOT_REFRESHED, "was ended after 120 s"),
+        (replace(OURS, in_call=True), Kind.POSSIBLY_SPENT, "while it was refreshing"),
+        # a CLI that never asked for a token cannot have spent one
+        (replace(ended(40), called=False), Kind.NOT_REFRESHED, "without asking"),
+        (ended(signal=9, called=False), Kind.NOT_REFRESHED, "killed by signal 9"),
+        (ended(disk="full", called=False), Kind.NOT_REFRESHED, "without asking"),
     ],
 )
 def test_an_unchanged_file_says_whether_the_token_may_be_spent(end, kind, words):
@@ -94,3 +110,30 @@ def test_the_hint_of_the_cli_is_passed_on():
     )
 
     assert "HTTP status 429" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("ends", "failures", "kind"),
+    [
+        ((20, 25), (REFUSED,), Kind.NOT_DUE),
+        ((20, 25), (), Kind.REFRESHED),  # nothing failed, so it may be the CLI's own
+        ((20, 20), (REFUSED,), Kind.REFRESHED),  # the second call worked
+        ((None, 25), (REFUSED,), Kind.REFRESHED),
+        ((20, None), (REFUSED,), Kind.REFRESHED),
+    ],
+)
+def test_another_login_while_the_refresh_failed_is_not_a_success_of_the_cli(
+    ends, failures, kind
+):
+    before, after = (
+        credential(
+            left=left,
+            access=access,
+            login_ends_at=NOW + timedelta(days=days) if days else None,
+        )
+        for left, access, days in ((-60, "old", ends[0]), (28800, "new", ends[1]))
+    )
+
+    outcome = verify.verify(before, after, ended(failures=failures), NOW)
+
+    assert outcome.kind is kind

@@ -14,7 +14,7 @@ import time
 import httpx2
 import pytest
 
-from e2e import service
+import proxy_command
 from refresher import credentials
 
 HOURS = 5 * 3600
@@ -267,7 +267,7 @@ def test_a_proxy_under_load_notices_neither_success_nor_failure(installation, tm
                 answer = client.post(f"{url}/v1/chat/completions", json=HELLO)
                 statuses.append(answer.status_code)
 
-    with service.running(tmp_path, **settings) as proxy:
+    with proxy_command.running(tmp_path, **settings) as proxy:
         load = [threading.Thread(target=ask, args=(proxy.url,)) for _ in range(4)]
         for thread in load:
             thread.start()
