@@ -12,6 +12,8 @@ from falcon import testing
 from proxy import app, errors, log, settings
 from standin import caching, server
 
+pytest.register_assert_rewrite("row_cases")  # its checks explain themselves
+
 
 @pytest.fixture(scope="session")
 def _running() -> Iterator[server.StandIn]:

@@ -1,18 +1,23 @@
-"""Short words for translating in tests."""
+"""Requests, as Python data, translated in one call."""
 
 import json
 from typing import Any
 
 import msgspec
 
-from proxy import body, errors, settings
+from proxy import body, capabilities, errors, settings
 from proxy.translate import request
 
 
-def translated(given: dict[str, Any], **config: Any) -> request.Translation:
-    """A request, as Python data, translated under these settings."""
+def translated(
+    given: dict[str, Any], live: capabilities.Live | None = None, **config: Any
+) -> request.Translation:
+    """A request, as Python data, translated under these settings.
+
+    ``live`` is Anthropic's models list, where the table alone is not to decide.
+    """
     chat = body.decode(json.dumps(given).encode())
-    return request.to_anthropic_request(chat, settings.Settings(**config))
+    return request.to_anthropic_request(chat, settings.Settings(**config), live)
 
 
 def sent(given: dict[str, Any], **config: Any) -> dict[str, Any]:
@@ -21,7 +26,7 @@ def sent(given: dict[str, Any], **config: Any) -> dict[str, Any]:
 
 
 def golden_text(given: bytes, **config: Any) -> str:
-    """A translation as a golden file tells it: what is sent, or the refusal."""
+    """A translation as a golden file holds it: what is sent, or the refusal."""
     try:
         chat = body.decode(given)
         one = request.to_anthropic_request(chat, settings.Settings(**config))

@@ -1,4 +1,4 @@
-"""Feeding recorded streams to the translators in tests."""
+"""Recorded streams of Anthropic's, translated for a streaming and a plain client."""
 
 import json
 from collections.abc import Iterable
@@ -28,14 +28,14 @@ def chunks_of(
     legacy: bool = False,
     include_usage: bool = True,
 ) -> list[chat_response.Chunk]:
-    told = stream.ChunkStream(
+    translator = stream.ChunkStream(
         model="claude-sonnet-4-6",
         created=CREATED,
         client_names=client_names or {},
         legacy_functions=legacy,
         include_usage=include_usage,
     )
-    return [chunk for event in events for chunk in told.feed(event)]
+    return [chunk for event in events for chunk in translator.feed(event)]
 
 
 def completion_of(
@@ -44,11 +44,11 @@ def completion_of(
     client_names: dict[str, str] | None = None,
     legacy: bool = False,
 ) -> chat_response.ChatCompletion:
-    folder = accumulator.MessageAccumulator()
+    whole = accumulator.MessageAccumulator()
     for event in events:
-        folder.feed(event)
+        whole.feed(event)
     return response.to_openai_response(
-        folder.message,
+        whole.message,
         model="claude-sonnet-4-6",
         created=CREATED,
         client_names=client_names or {},

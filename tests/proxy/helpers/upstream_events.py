@@ -1,4 +1,4 @@
-"""Answers of Anthropic's, event by event, for a stand-in that is told what to say."""
+"""Responses of Anthropic's, event by event, to script the stand-in with."""
 
 from openai_client import NEWEST
 

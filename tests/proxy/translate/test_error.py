@@ -1,10 +1,10 @@
-"""b.8: errors, b.0: repairs, and the one retry loop."""
+"""b8: errors, b0: repairs, and the one retry loop."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from proxy import retry
+from proxy import errors, retry
 from proxy.schema import messages_request, messages_response
 from proxy.translate import error, repair
 from request_translation import sent, translated
@@ -87,6 +87,38 @@ def test_b8_overflow_is_told_in_the_words_that_clients_parse(
     assert (ex.status, ex.code) == (400, "context_length_exceeded")
     assert f"maximum context length is {limit}" in ex.message
     assert f"resulted in {tokens} tokens" in ex.message
+
+
+def test_b8_overflow_without_its_numbers_keeps_anthropics_words() -> None:
+    ex = error.to_openai_error(
+        400,
+        messages_response.Error("invalid_request_error", "prompt is too long"),
+        WHERE,
+    )
+
+    assert (ex.status, ex.code) == (400, "context_length_exceeded")
+    assert ex.message == "prompt is too long"
+
+
+@pytest.mark.parametrize(
+    ("ex", "status", "code", "headers"),
+    [
+        (error.unreachable(WHERE), 502, "upstream_unreachable", {"retry-after": "2"}),
+        (error.unreadable(WHERE), 502, "upstream_error", {"retry-after": "2"}),
+        (error.incomplete(WHERE), 502, "stream_incomplete", {"retry-after": "2"}),
+        (
+            error.timed_out("begin its response"),
+            504,
+            "upstream_timeout",
+            {"x-should-retry": "false"},
+        ),
+    ],
+)
+def test_b8_table_of_what_anthropic_did_not_say_itself(
+    ex: errors.UpstreamError, status: int, code: str, headers: dict
+) -> None:
+    assert (ex.status, ex.type, ex.code) == (status, "server_error", code)
+    assert ex.headers == headers
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
@@ -178,7 +210,7 @@ def test_b6_headers_rate_limits_are_passed_in_openais_names() -> None:
     }
 
 
-# ---------------------------------------------------------------------- b.0 repair
+# ---------------------------------------------------------------------- b0 repair
 
 TOOL = {"type": "function", "function": {"name": "f"}}
 CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
@@ -260,7 +292,7 @@ def test_b0_repair_strict_is_dropped(message: str) -> None:
     assert mended.warnings == ("strict_dropped",)
 
 
-def test_b0_repair_keeps_a_temperature_of_0_with_its_version() -> None:
+def test_b0_repair_forced_keeps_a_temperature_of_0_with_its_version() -> None:
     one = translated(
         {
             "model": "claude-sonnet-4-6",
@@ -277,7 +309,7 @@ def test_b0_repair_keeps_a_temperature_of_0_with_its_version() -> None:
     assert mended.version == "2023-06-01"
 
 
-def test_b0_repair_changes_nothing_under_strict_params() -> None:
+def test_b0_repair_never_changes_the_response_under_strict_params() -> None:
     one = translated(
         {"messages": HI, "temperature": 0.3, "model": "claude-sonnet-4-6"},
         strict_params=True,
@@ -306,7 +338,15 @@ def test_b0_repair_strict_tells_a_schema_that_is_too_much_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["messages: at least one message is required", "`temperature` is …", ""]
+    "message",
+    [
+        "messages: at least one message is required",
+        'tool_choice: type "tool" and "any" are not supported for this model.',
+        "`temperature` is …",
+        "This model does not support assistant message prefill",
+        "Schema is too complex",
+        "",
+    ],
 )
 def test_b0_repair_never_sends_the_same_request_twice(message: str) -> None:
     assert repair.repaired(translated({"messages": HI}), message) is None

@@ -1,4 +1,4 @@
-"""b.1: every field of a request, row by row."""
+"""b1: every field of a request, row by row."""
 
 import hashlib
 
@@ -12,6 +12,8 @@ from standin import server
 SAMPLED = "2023-06-01"
 OLD = {"model": "claude-sonnet-4-6"}
 THINKS = {"thinking": {"type": "enabled", "budget_tokens": 2048}}
+BUDGET = {**THINKS, "max_tokens": 16384 + 2048}
+READABLE = {"type": "adaptive", "display": "summarized"}
 
 
 def sha(text: str) -> str:
@@ -19,13 +21,13 @@ def sha(text: str) -> str:
 
 
 CASES = [
-    # ------------------------------------------------------------------ b.0 and model
+    # ------------------------------------------------------------------ b0 and model
     Case("b0.unknown_newest", "an unknown model takes no sampling",
          {"model": "claude-nova-9", "temperature": 0.5},
          {"model": "claude-nova-9", "temperature": NOT_SENT}, ("temperature_ignored",)),
     Case("b0.unknown_newest", "an unknown model's effort is forwarded",
          {"model": "claude-nova-9", "reasoning_effort": "xhigh"},
-         {"output_config": {"effort": "xhigh"}}),
+         {"output_config": {"effort": "xhigh"}, "thinking": READABLE}),
     Case("b0.unknown_newest", "an unknown model's limit is not guessed",
          {"model": "claude-nova-9", "max_tokens": 900_000}, {"max_tokens": 900_000}),
     Case("b0.alias", "a router's name is the official id upstream",
@@ -106,18 +108,20 @@ CASES = [
     Case("b1.top_p", "beside a default temperature it stays",
          {**OLD, "temperature": 1, "top_p": 0.9},
          {"top_p": 0.9, "temperature": NOT_SENT}, version=SAMPLED),
+    Case("b1.top_p", "1 is the default and goes silently", {**OLD, "top_p": 1},
+         {"top_p": NOT_SENT}),
     Case("b1.top_k", "dropped where the model has none", {"top_k": 5},
          {"top_k": NOT_SENT}, ("top_k_ignored",)),
     Case("b1.top_k", "kept where it has", {**OLD, "top_k": 5}, {"top_k": 5},
          version=SAMPLED),
     Case("b1.thinking_sampling", "thinking takes no other temperature, no top_k",
          {**OLD, **THINKS, "temperature": 0.3, "top_k": 5},
-         {"temperature": NOT_SENT, "top_k": NOT_SENT},
+         {**BUDGET, "temperature": NOT_SENT, "top_k": NOT_SENT},
          ("temperature_ignored", "top_k_ignored")),
     Case("b1.thinking_sampling", "a low top_p goes too", {**OLD, **THINKS, "top_p": 0.5},
-         {"top_p": NOT_SENT}, ("top_p_ignored",)),
+         {**BUDGET, "top_p": NOT_SENT}, ("top_p_ignored",)),
     Case("b1.thinking_sampling", "a high top_p stays", {**OLD, **THINKS, "top_p": 0.97},
-         {"top_p": 0.97}, version=SAMPLED),
+         {**BUDGET, "top_p": 0.97}, version=SAMPLED),
     # ------------------------------------------------------------------ stop, n, stream
     Case("b1.stop", "null", {"stop": None}, {"stop_sequences": NOT_SENT}),
     Case("b1.stop", "a string", {"stop": "END"}, {"stop_sequences": ["END"]}),
@@ -200,7 +204,7 @@ CASES = [
          betas=("context-management-2025-06-27",)),
     Case("b1.extras", "output_config's effort wins",
          {"output_config": {"effort": "low"}, "reasoning_effort": "high"},
-         {"output_config": {"effort": "low"}}),
+         {"output_config": {"effort": "low"}, "thinking": READABLE}),
 ]  # fmt: skip
 
 

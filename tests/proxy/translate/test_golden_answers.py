@@ -23,6 +23,14 @@ def name_of(path: Path) -> str:
     return path.name.removesuffix(".anthropic.sse")
 
 
+SAME = {"unknown-kinds": "empty-deltas"}
+"""Streams for which a client gets the same: what it cannot use is left out."""
+
+
+def expected_name(path: Path) -> str:
+    return SAME.get(name_of(path), name_of(path))
+
+
 every_case = pytest.mark.parametrize("path", CASES, ids=name_of)
 
 
@@ -33,7 +41,7 @@ def test_a_plain_answer_is_as_its_golden_file_says(
     answer = completion_of(events_of([path.read_bytes()]))
 
     text = json.dumps(as_data(answer), indent=1, ensure_ascii=False) + "\n"
-    check_golden(path.with_name(f"{name_of(path)}.completion.json"), text)
+    check_golden(path.with_name(f"{expected_name(path)}.completion.json"), text)
 
 
 @every_case
@@ -43,7 +51,7 @@ def test_a_streamed_answer_is_as_its_golden_file_says(
     chunks = chunks_of(events_of([path.read_bytes()]))
 
     text = b"".join(sse.encode(msgspec.json.encode(chunk)) for chunk in chunks).decode()
-    check_golden(path.with_name(f"{name_of(path)}.chunks.sse"), text)
+    check_golden(path.with_name(f"{expected_name(path)}.chunks.sse"), text)
 
 
 @every_case

@@ -1,4 +1,4 @@
-"""b.3: JSON schemas as structured outputs take them: total, deterministic, closed."""
+"""b3: JSON schemas as structured outputs take them: total, deterministic, closed."""
 
 import json
 
@@ -32,6 +32,7 @@ def closed(**properties: object) -> dict:
             {**closed(a=STRING), "required": ["a"]},
         ),
         (closed(), closed()),
+        ({"type": "object", "additionalProperties": False}, closed()),
         (closed(a={"type": ["string", "null"]}), closed(a={"type": ["string", "null"]})),
         (
             closed(a={"type": "integer", "minimum": 1, "maximum": 9, "description": "N"}),
@@ -132,6 +133,14 @@ def test_b3_inexpressible_is_a_schema_that_stands_for_billions_of_parts() -> Non
 
     with pytest.raises(json_schema.InexpressibleError, match="too large"):
         transformed(schema)
+
+
+@pytest.mark.parametrize("raw", [b"{", b'{"anyOf":[' * 100_000])
+def test_b3_inexpressible_is_what_cannot_be_read(raw: bytes) -> None:
+    with pytest.raises(json_schema.InexpressibleError, match="cannot be read"):
+        json_schema.to_anthropic_schema(raw)
+
+    assert not json_schema.is_closed(raw)
 
 
 JSON = st.recursive(

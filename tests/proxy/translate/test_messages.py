@@ -1,4 +1,4 @@
-"""b.4: the conversation, row by row."""
+"""b4: the conversation, row by row."""
 
 import base64
 import hashlib
@@ -14,7 +14,12 @@ TEXT = base64.b64encode("Grüße".encode()).decode()
 MARK = {"type": "ephemeral"}
 OPERATOR = "[A message from the operator of this conversation, not from the user]\n"
 NO_MID_SYSTEM = "claude-sonnet-4-6"
-OFF = {"prompt_caching": "off"}  # marks have rows of their own, below
+OFF = {"prompt_caching": "off"}  # breakpoints have rows of their own, below
+FOR_THE_HISTORY = {
+    "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+    "tool_choice": {"type": "none"},
+}
+"""What row b5.history adds to a request whose history calls the tool ``f``."""
 
 
 def text(value: str, **more: object) -> dict:
@@ -64,7 +69,11 @@ def answered(use_id: str = "c1", **more: object) -> dict:
 def becomes(row: str, says: str, given: list, expected: list, **more: object) -> Case:
     """A message list and the messages that are sent for it."""
     model = more.pop("model", "claude-opus-5-5")
-    body = {"messages": expected, **more.pop("sent", {})}
+    has_calls = any(
+        {"tool_calls", "function_call"} & message.keys() for message in given
+    )
+    tools = FOR_THE_HISTORY if has_calls else {}
+    body = {"messages": expected, **tools, **more.pop("sent", {})}
     return Case(row, says, {"messages": given, "model": model}, body,
                 config=OFF, **more)  # fmt: skip
 
@@ -85,166 +94,184 @@ def with_hash(clean: str, whole: str) -> str:
     return f"{clean}_{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
+SECOND_TURN = [user(text("Hi")), assistant(text("A")), user(text("Hi"))]
+
 CASES = [
-    # ------------------------------------------------------------------ 1 leading system
-    becomes("b4.1", "leading system and developer messages, one block each, in order",
+    # ------------------------------------------------------------------ leading_system
+    becomes("b4.leading_system", "leading system and developer messages, one block each, in order",
             [said("system", "A"), said("developer", [text("B"), text("C")]), *HI],
             [user(text("Hi"))], sent={"system": [text("A"), text("B"), text("C")]}),
-    becomes("b4.1", "empty ones are skipped",
+    becomes("b4.leading_system", "empty ones are skipped",
             [said("system", " \n"), said("system", "A"), *HI],
             [user(text("Hi"))], sent={"system": [text("A")]}),
-    becomes("b4.1", "none at all is no field", [said("system", ""), *HI],
+    becomes("b4.leading_system", "none at all is no field", [said("system", ""), *HI],
             [user(text("Hi"))], sent={"system": NOT_SENT}),
-    # ------------------------------------------------------------------ 2 late system
-    becomes("b4.2", "last, behind a user turn, it stays in place",
+    # ------------------------------------------------------------------ mid_system
+    becomes("b4.mid_system", "last, behind a user turn, it stays in place",
             [*HI, said("system", "S"), said("developer", "T")],
             [user(text("Hi")), system(text("S"), text("T"))],
             sent={"system": NOT_SENT}),
-    becomes("b4.2", "before an assistant turn it stays in place",
+    becomes("b4.mid_system", "before an assistant turn it stays in place",
             [*HI, said("system", "S"), said("assistant", "A"), *HI],
             [user(text("Hi")), system(text("S")), assistant(text("A")),
              user(text("Hi"))]),
-    becomes("b4.2", "before a user message it slides behind that",
+    becomes("b4.mid_system", "before a user message it slides behind that",
             [*HI, said("system", "S"), said("user", "U"), said("assistant", "A"), *HI],
             [user(text("Hi")), user(text("U")), system(text("S")),
              assistant(text("A")), user(text("Hi"))]),
-    becomes("b4.2", "after an assistant turn it slides behind the user's",
+    becomes("b4.mid_system", "after an assistant turn it slides behind the user's",
             [*HI, said("assistant", "A"), said("system", "S"), said("user", "U")],
             [user(text("Hi")), assistant(text("A")), user(text("U")),
              system(text("S"))]),
-    becomes("b4.2", "after an assistant turn and nothing else it is the user's text",
+    becomes("b4.mid_system", "after an assistant turn and nothing else it is the user's text",
             [*HI, said("assistant", "A"), said("system", "S")],
             [user(text("Hi")), assistant(text("A")), user(text(OPERATOR + "S"))]),
-    becomes("b4.2", "between a call and its result it goes behind the result",
+    becomes("b4.mid_system", "between a call and its result it goes behind the result",
             [*HI, calls(call()), said("system", "S"), result(), said("assistant", "A"),
              *HI],
             [user(text("Hi")), assistant(use()), user(answered(content="ok")),
              system(text("S")), assistant(text("A")), user(text("Hi"))]),
-    becomes("b4.2", "other models get it in place, marked as the operator's",
+    becomes("b4.mid_system", "other models get it in place, marked as the operator's",
             [*HI, said("system", "S"), said("user", "U")],
             [user(text("Hi")), user(text(OPERATOR + "S")), user(text("U"))],
             model=NO_MID_SYSTEM),
-    becomes("b4.2", "a blank one is nothing", [*HI, said("system", "  ")],
+    becomes("b4.mid_system", "a blank one is nothing", [*HI, said("system", "  ")],
             [user(text("Hi"))]),
-    # ------------------------------------------------------------------ 3 system only
-    becomes("b4.3", "the last of only system messages is what the user says",
+    # ------------------------------------------------------------------ system_only
+    becomes("b4.system_only", "the last of only system messages is what the user says",
             [said("system", "A"), said("system", "B")], [user(text("B"))],
             sent={"system": [text("A")]}, warnings=("system_only_request",)),
-    # ------------------------------------------------------------------ 4 user
-    becomes("b4.4", "parts in order, blank text dropped",
+    refused("b4.system_only", "none of them says anything",
+            [said("system", " "), said("developer", "")], "messages"),
+    # ------------------------------------------------------------------ user
+    becomes("b4.user", "parts in order, blank text dropped",
             [said("user", [text("A"), text(" "), text("B")])],
             [user(text("A"), text("B"))]),
-    becomes("b4.4", "a blank message is dropped where another follows",
+    becomes("b4.user", "a blank message is dropped where another follows",
             [said("user", ""), said("user", [text("\n")]), *HI], [user(text("Hi"))]),
-    refused("b4.4", "a blank last message", [*HI, said("user", " ")],
+    refused("b4.user", "a blank last message", [*HI, said("user", " ")],
             "messages[1].content"),
-    refused("b4.4", "only blank messages", [said("user", ""), said("system", "")],
+    refused("b4.user", "only blank messages", [said("user", ""), said("system", "")],
             "messages"),
-    refused("b4.4", "an unknown part", [said("user", [{"type": "hologram"}])],
+    refused("b4.user", "an unknown part", [said("user", [{"type": "hologram"}])],
             "messages[0].content[0].type", "invalid_value"),
-    refused("b4.4", "content of another type", [said("user", 7)],
+    refused("b4.user", "content of another type", [said("user", 7)],
             "messages[0].content", "invalid_type"),
-    # ------------------------------------------------------------------ 5 assistant
-    becomes("b4.5", "text, then calls",
+    # ------------------------------------------------------------------ assistant
+    becomes("b4.assistant", "text, then calls",
             [*HI, calls(call(), content="I'll look."), result(), *HI],
             [user(text("Hi")), assistant(text("I'll look."), use()),
              user(answered(content="ok")), user(text("Hi"))]),
-    becomes("b4.5", "a refusal is text, as a part and as a field",
+    becomes("b4.assistant", "a refusal is text, as a part and as a field",
             [*HI, said("assistant", [{"type": "refusal", "refusal": "No."}]), *HI,
              said("assistant", None, refusal="Still no."), *HI],
             [user(text("Hi")), assistant(text("No.")), user(text("Hi")),
              assistant(text("Still no.")), user(text("Hi"))]),
-    becomes("b4.5", "audio is dropped",
+    becomes("b4.assistant", "blank parts are dropped",
+            [*HI, said("assistant", [text(" "), text("A")], refusal=" "), *HI],
+            [user(text("Hi")), assistant(text("A")), user(text("Hi"))]),
+    becomes("b4.assistant", "audio is dropped",
             [*HI, said("assistant", "A", audio={"id": "x"}), *HI],
             [user(text("Hi")), assistant(text("A")), user(text("Hi"))],
             warnings=("audio_ignored",)),
-    becomes("b4.5", "an empty turn without calls is dropped",
+    becomes("b4.assistant", "an empty turn without calls is dropped",
             [*HI, said("assistant", ""), *HI], [user(text("Hi")), user(text("Hi"))]),
-    becomes("b4.5", "a history may begin with the assistant",
+    becomes("b4.assistant", "a history may begin with the assistant",
             [said("assistant", "Welcome."), *HI],
             [user(text("[The conversation begins with the assistant.]")),
              assistant(text("Welcome.")), user(text("Hi"))],
             warnings=("opening_added",)),
-    # ------------------------------------------------------------------ 6 arguments
+    # ------------------------------------------------------------------ arguments
     *[
-        becomes("b4.6", f"arguments {given!r} are an empty object",
+        becomes("b4.arguments", f"arguments {given!r} are an empty object",
                 [*HI, calls(call(arguments=given)), result()],
                 [user(text("Hi")), assistant(use()), user(answered(content="ok"))])
         for given in ("", "  ", "null", None, "{}")
     ],
     *[
-        becomes("b4.6", f"arguments {given!r} are kept as invalid JSON",
+        becomes("b4.arguments", f"arguments {given!r} are kept as invalid JSON",
                 [*HI, calls(call(arguments=given)), result()],
                 [user(text("Hi")), assistant(use(given={"INVALID_JSON": given})),
                  user(answered(content="ok"))],
                 warnings=("tool_arguments_invalid_json",))
         for given in ('{"a": ', "[1]", '"text"', "17", "{'a': 1}", '{"a": 1e999}')
     ],
-    refused("b4.6", "a call without id", [*HI, calls(call(call_id="")), result()],
+    refused("b4.arguments", "a call without id", [*HI, calls(call(call_id="")), result()],
             "messages[1].tool_calls[0].id"),
-    refused("b4.6", "a custom call",
+    refused("b4.arguments", "a call without a name", [*HI, calls(call(name="")), result()],
+            "messages[1].tool_calls[0].function.name"),
+    refused("b4.arguments", "a legacy call without a name",
+            [*HI, said("assistant", None, function_call={"name": ""})],
+            "messages[1].function_call.name"),
+    refused("b4.arguments", "a custom call",
             [*HI, calls({"id": "c1", "type": "custom", "custom": {}}), result()],
             "messages[1].tool_calls[0]", "unsupported_value"),
-    becomes("b4.6", "a legacy function_call gets an id of its place",
+    becomes("b4.arguments", "a legacy function_call gets an id of its place",
             [*HI, said("assistant", None, function_call={"name": "f",
                                                          "arguments": '{"a":1}'}),
              {"role": "function", "name": "f", "content": "ok"}],
             [user(text("Hi")), assistant(use("call_1", given={"a": 1})),
              user(answered("call_1", content="ok"))]),
-    # ------------------------------------------------------------------ 7 results
-    becomes("b4.7", "all results of a turn in one message, in the calls' order",
+    # ------------------------------------------------------------------ results
+    becomes("b4.results", "all results of a turn in one message, in the calls' order",
             [*HI, calls(call("a"), call("b")), result("2", "b"), result("1", "a"),
              said("user", "And?")],
             [user(text("Hi")), assistant(use("a"), use("b")),
              user(answered("a", content="1"), answered("b", content="2")),
              user(text("And?"))]),
-    becomes("b4.7", "blank content is omitted", [*HI, calls(call()), result("")],
+    becomes("b4.results", "blank content is omitted", [*HI, calls(call()), result("")],
             [user(text("Hi")), assistant(use()), user(answered())]),
-    becomes("b4.7", "parts are blocks",
+    becomes("b4.results", "parts are blocks",
             [*HI, calls(call()),
              result([text("see"), image(f"data:image/png;base64,{PNG}")])],
             [user(text("Hi")), assistant(use()), user(answered(content=[
                 text("see"), {"type": "image", "source": {
                     "type": "base64", "media_type": "image/png", "data": PNG}}]))]),
-    becomes("b4.7", "is_error is said, never guessed",
+    becomes("b4.results", "... a file too",
+            [*HI, calls(call()), result([file(file_data=PDF, filename="a.pdf")])],
+            [user(text("Hi")), assistant(use()), user(answered(content=[
+                {"type": "document", "title": "a.pdf", "source": {
+                    "type": "base64", "media_type": "application/pdf",
+                    "data": PDF}}]))]),
+    becomes("b4.results", "is_error is said, never guessed",
             [*HI, calls(call("a"), call("b")), result("Error: no", "a"),
              result("boom", "b", is_error=True)],
             [user(text("Hi")), assistant(use("a"), use("b")), user(
                 answered("a", content="Error: no"),
                 answered("b", content="boom", is_error=True))]),
-    becomes("b4.7", "calls of a run of assistant messages stand in one turn",
+    becomes("b4.results", "calls of a run of assistant messages stand in one turn",
             [*HI, calls(call("a"), content="A"), said("assistant", "B"),
              calls(call("b")), result("1", "a"), result("2", "b")],
             [user(text("Hi")), assistant(text("A"), text("B"), use("a"), use("b")),
              user(answered("a", content="1"), answered("b", content="2"))]),
-    becomes("b4.7", "... also where two of them have one id",
+    becomes("b4.results", "... also where two of them have one id",
             [*HI, calls(call()), calls(call()), result("1"), result("2")],
             [user(text("Hi")), assistant(use(), use("c1_2")),
              user(answered(content="1"), answered("c1_2", content="2"))]),
-    # ------------------------------------------------------------------ 8 orphans
-    refused("b4.8", "a result that answers nothing", [*HI, result()], "messages[1]"),
-    refused("b4.8", "a result of an unknown call",
+    # ------------------------------------------------------------------ orphans
+    refused("b4.orphans", "a result that answers nothing", [*HI, result()], "messages[1]"),
+    refused("b4.orphans", "a result of an unknown call",
             [*HI, calls(call()), result(), result("x", "c9")],
             "messages[3].tool_call_id"),
-    refused("b4.8", "a call without its result",
+    refused("b4.orphans", "a call without its result",
             [*HI, calls(call("a"), call("b")), result("1", "a"), *HI], "messages[1]"),
-    refused("b4.8", "a call at the end", [*HI, calls(call())], "messages[1]"),
-    becomes("b4.8", "of two results for one call the last wins, in the first's place",
+    refused("b4.orphans", "a call at the end", [*HI, calls(call())], "messages[1]"),
+    becomes("b4.orphans", "of two results for one call the last wins, in the first's place",
             [*HI, calls(call("a"), call("b")), result("1", "a"), result("2", "b"),
              result("3", "a")],
             [user(text("Hi")), assistant(use("a"), use("b")),
              user(answered("a", content="3"), answered("b", content="2"))],
             warnings=("tool_result_duplicate",)),
-    # ------------------------------------------------------------------ 9 ids
-    becomes("b4.9", "odd characters go, with a hash of the id",
+    # ------------------------------------------------------------------ ids
+    becomes("b4.ids", "odd characters go, with a hash of the id",
             [*HI, calls(call("call:1/x")), result("ok", "call:1/x")],
             [user(text("Hi")), assistant(use(with_hash("call_1_x", "call:1/x"))),
              user(answered(with_hash("call_1_x", "call:1/x"), content="ok"))]),
-    becomes("b4.9", "a long one is shortened",
+    becomes("b4.ids", "a long one is shortened",
             [*HI, calls(call("x" * 65)), result("ok", "x" * 65)],
             [user(text("Hi")), assistant(use(with_hash("x" * 55, "x" * 65))),
              user(answered(with_hash("x" * 55, "x" * 65), content="ok"))]),
-    Case("b4.5", "our own answer, echoed with every null, is accepted",
+    Case("b4.assistant", "our own answer, echoed with every null, is accepted",
          {"messages": [*HI, {
              "role": "assistant", "content": None, "refusal": None, "audio": None,
              "annotations": [], "function_call": None, "reasoning_content": None,
@@ -258,93 +285,111 @@ CASES = [
          {"messages": [
              user(text("Hi")),
              assistant({"type": "redacted_thinking", "data": "ZGF0YQ=="}, use()),
-             user(answered(content="ok"))]},
-         betas=("thinking-binding-controls-2026-08-01",)),
-    becomes("b4.9", "an id used again in a later turn is told apart",
+             user(answered(content="ok"))],
+          "thinking": {"type": "adaptive", "block_binding": {
+              "prefix_mismatch_behavior": "drop_block"}},
+          **FOR_THE_HISTORY},
+         betas=("thinking-binding-controls-2026-08-01",), config=OFF),
+    becomes("b4.ids", "an id used again in a later turn is told apart",
             [*HI, calls(call()), result("1"), calls(call()), result("2")],
             [user(text("Hi")), assistant(use()), user(answered(content="1")),
              assistant(use("c1_2")), user(answered("c1_2", content="2"))]),
-    refused("b4.9", "an id used twice in one turn",
+    becomes("b4.ids", "... within the longest that is allowed",
+            [*HI, calls(call("x" * 64)), result("1", "x" * 64),
+             calls(call("x" * 64)), result("2", "x" * 64)],
+            [user(text("Hi")), assistant(use("x" * 64)),
+             user(answered("x" * 64, content="1")),
+             assistant(use("x" * 62 + "_2")),
+             user(answered("x" * 62 + "_2", content="2"))]),
+    refused("b4.ids", "an id used twice in one turn",
             [*HI, calls(call(), call()), result()], "messages[1].tool_calls[1].id"),
-    # ------------------------------------------------------------------ 10 prefill
-    becomes("b4.10", "is continued by a model that can, without its trailing space",
+    # ------------------------------------------------------------------ prefill
+    becomes("b4.prefill", "is continued by a model that can, without its trailing space",
             [*HI, said("assistant", "{ \n")],
             [user(text("Hi")), assistant(text("{"))], model="claude-haiku-4-5"),
-    becomes("b4.10", "is asked on by a model that cannot",
+    becomes("b4.prefill", "is asked on by a model that cannot",
             [*HI, said("assistant", "Once upon")],
             [user(text("Hi")), assistant(text("Once upon")), user(text("Continue."))],
             warnings=("prefill_unsupported",)),
-    Case("b4.10", "is refused under STRICT_PARAMS",
+    Case("b4.prefill", "is refused under STRICT_PARAMS",
          {"messages": [*HI, said("assistant", "A")]},
          refused=("messages", "unsupported_value"), config={"strict_params": True}),
-    Case("b4.10", "is asked on where the model thinks",
+    Case("b4.prefill", "is asked on where the model thinks",
          {"model": "claude-haiku-4-5", "reasoning_effort": "low",
           "messages": [*HI, said("assistant", "A")]},
-         {"messages": [user(text("Hi")), assistant(text("A")), user(text("Continue."))]},
+         {"messages": [user(text("Hi")), assistant(text("A")), user(text("Continue."))],
+          "thinking": {"type": "enabled", "budget_tokens": 1024},
+          "max_tokens": 16384 + 1024},
          ("prefill_unsupported",), config=OFF),
-    # ------------------------------------------------------------------ 11 names
-    becomes("b4.11", "the author's name is ignored",
+    # ------------------------------------------------------------------ names
+    becomes("b4.names", "the author's name is ignored",
             [said("user", "Hi", name="ada")], [user(text("Hi"))]),
-    becomes("b4.11", "consecutive turns of one role stay apart",
+    becomes("b4.names", "consecutive turns of one role stay apart",
             [*HI, *HI], [user(text("Hi")), user(text("Hi"))]),
-    # ------------------------------------------------------------------ 12 images
+    # ------------------------------------------------------------------ images
     *[
-        becomes("b4.12", f"{given} inline",
+        becomes("b4.images", f"{given} inline",
                 [said("user", [image(f"data:{given};base64,{PNG}")])],
                 [user({"type": "image", "source": {
                     "type": "base64", "media_type": kind, "data": PNG}})])
         for given, kind in (("image/png", "image/png"), ("image/jpg", "image/jpeg"),
                             ("IMAGE/WEBP", "image/webp"))
     ],
-    becomes("b4.12", "a PDF inline",
+    becomes("b4.images", "a PDF inline",
             [said("user", [image(f"data:application/pdf;base64,{PDF}")])],
             [user({"type": "document", "source": {
                 "type": "base64", "media_type": "application/pdf", "data": PDF}})]),
-    becomes("b4.12", "an https URL, never fetched here",
+    becomes("b4.images", "an https URL, never fetched here",
             [said("user", [image("https://example.com/a.png")])],
             [user({"type": "image",
                    "source": {"type": "url", "url": "https://example.com/a.png"}})]),
     *[
-        refused("b4.12", f"{url.split(',')[0]}", [said("user", [image(url)])],
+        refused("b4.images", f"{url.split(',')[0]}", [said("user", [image(url)])],
                 "messages[0].content[0].image_url.url", "invalid_value")
         for url in ("http://example.com/a.png", "http://169.254.169.254/", "file:///etc",
                     "ftp://x/y", "data:image/png,abc", f"data:image/tiff;base64,{PNG}",
                     "data:image/png;base64,a?b=", "data:image/png;base64,abc", "")
     ],
-    refused("b4.12", "audio", [said("user", [{"type": "input_audio", "input_audio": {}}])],
+    refused("b4.images", "audio", [said("user", [{"type": "input_audio", "input_audio": {}}])],
             "messages[0].content[0]", "unsupported_value"),
-    # ------------------------------------------------------------------ 13 files
-    becomes("b4.13", "a PDF data URI with its name",
+    # ------------------------------------------------------------------ files
+    becomes("b4.files", "a PDF data URI with its name",
             [said("user", [file(file_data=f"data:application/pdf;base64,{PDF}",
                                 filename="a.pdf")])],
             [user({"type": "document", "title": "a.pdf", "source": {
                 "type": "base64", "media_type": "application/pdf", "data": PDF}})]),
-    becomes("b4.13", "bare base64 is what its name says",
+    becomes("b4.files", "bare base64 is what its name says",
             [said("user", [file(file_data=TEXT, filename="notes.md")])],
             [user({"type": "document", "title": "notes.md", "source": {
                 "type": "text", "media_type": "text/plain", "data": "Grüße"}})]),
-    becomes("b4.13", "a data URI of no telling type is what its name says",
+    becomes("b4.files", "a data URI of no telling type is what its name says",
             [said("user", [file(file_data=f"data:application/json;base64,{TEXT}",
                                 filename="a.json")])],
             [user({"type": "document", "title": "a.json", "source": {
                 "type": "text", "media_type": "text/plain", "data": "Grüße"}})]),
-    becomes("b4.13", "a file of Anthropic's Files API",
+    becomes("b4.files", "a file of Anthropic's Files API",
             [said("user", [file(file_id="file_011CN")])],
             [user({"type": "document",
                    "source": {"type": "file", "file_id": "file_011CN"}})]),
-    refused("b4.13", "a file of OpenAI's", [said("user", [file(file_id="file-abc")])],
+    refused("b4.files", "a file of OpenAI's", [said("user", [file(file_id="file-abc")])],
             "messages[0].content[0].file", "unsupported_value"),
-    refused("b4.13", "another kind of file",
+    refused("b4.files", "another kind of file",
             [said("user", [file(file_data=PDF, filename="a.docx")])],
             "messages[0].content[0].file.file_data", "unsupported_value"),
-    refused("b4.13", "never in an assistant message",
+    *[
+        refused("b4.files", f"a text file {what}",
+                [said("user", [file(file_data=data, filename="a.txt")])],
+                "messages[0].content[0].file.file_data", "invalid_value")
+        for what, data in (("that is not UTF-8", "/w=="), ("without text", "IAo="))
+    ],
+    refused("b4.files", "never in an assistant message",
             [*HI, said("assistant", [file(file_id="file_011CN")]), *HI],
             "messages[1].content[0].type", "invalid_value"),
-    # ------------------------------------------------------------------ 14 marks
-    Case("b4.14", "an explicit mark on a part",
+    # ------------------------------------------------------------------ caching
+    Case("b4.caching", "an explicit mark on a part",
          {"messages": [said("user", [text("A", cache_control=MARK), text("B")])]},
          {"messages": [user(text("A", cache_control=MARK), text("B"))]}),
-    Case("b4.14", "an hour, and on string content, a tool and a call",
+    Case("b4.caching", "an hour, and on string content, a tool and a call",
          {"messages": [
              said("system", "S", cache_control={**MARK, "ttl": "1h"}), *HI,
              calls({**call(), "cache_control": MARK}), result(cache_control=MARK)],
@@ -355,61 +400,73 @@ CASES = [
                      "input_schema": {"type": "object", "properties": {}}}],
           "messages": [user(text("Hi")), assistant({**use(), "cache_control": MARK}),
                        user(answered(content="ok", cache_control=MARK))]}),
-    Case("b4.14", "OpenAI's own breakpoint",
+    Case("b4.caching", "OpenAI's own breakpoint",
          {"messages": [said("user", [
              text("A", prompt_cache_breakpoint={"mode": "explicit", "ttl": "30m"}),
              text("B", prompt_cache_breakpoint={"mode": "explicit"})])]},
          {"messages": [user(text("A", cache_control={**MARK, "ttl": "1h"}),
                             text("B", cache_control=MARK))]}),
-    Case("b4.14", "a breakpoint inherits the request's lifetime",
+    Case("b4.caching", "a breakpoint inherits the request's lifetime",
          {"prompt_cache_options": {"ttl": "30m"}, "messages": [said("user", [
              text("A", prompt_cache_breakpoint={"mode": "explicit"})])]},
          {"messages": [user(text("A", cache_control={**MARK, "ttl": "1h"}))]}),
-    Case("b4.14", "a mark inside a result belongs to the result",
+    Case("b4.caching", "a mark inside a result belongs to the result",
          {"messages": [*HI, calls(call()), result([text("x", cache_control=MARK)])]},
          {"messages": [user(text("Hi")), assistant(use()),
-                       user(answered(content=[text("x")], cache_control=MARK))]}),
-    Case("b4.14", "of more than four the system's and the last ones stay",
+                       user(answered(content=[text("x")], cache_control=MARK))],
+          **FOR_THE_HISTORY}),
+    Case("b4.caching", "of more than four the system's and the last ones stay",
          {"messages": [said("system", "S", cache_control=MARK),
                        said("user", [text(t, cache_control=MARK) for t in "ABCDE"])]},
          {"system": [text("S", cache_control=MARK)],
           "messages": [user(text("A"), text("B"),
                             *[text(t, cache_control=MARK) for t in "CDE"])]},
          ("cache_marks_dropped",)),
-    Case("b4.14", "an hour behind five minutes is lowered",
+    Case("b4.caching", "... and the end of the conversation always has one",
+         {"messages": [*[said("system", t, cache_control=MARK) for t in "ABCDE"],
+                       said("user", "Hi", cache_control=MARK)]},
+         {"system": [text("A"), text("B"),
+                     *[text(t, cache_control=MARK) for t in "CDE"]],
+          "messages": [user(text("Hi", cache_control=MARK))]},
+         ("cache_marks_dropped",)),
+    Case("b4.caching", "an hour behind five minutes is lowered",
          {"messages": [said("user", [
              text("A", cache_control=MARK),
              text("B", cache_control={**MARK, "ttl": "1h"})])]},
          {"messages": [user(text("A", cache_control=MARK),
                             text("B", cache_control=MARK))]},
          ("cache_ttl_lowered",)),
-    Case("b4.14", "automatic: the first system block and the end",
+    Case("b4.caching", "automatic: the first system block and the end",
          {"messages": [said("system", "S"), said("system", "T"), *HI,
                        said("assistant", "A"), *HI]},
-         {"system": [text("S", cache_control=MARK), text("T")], "cache_control": MARK}),
-    Case("b4.14", "automatic marks live as long as the request says",
+         {"system": [text("S", cache_control=MARK), text("T")],
+          "messages": SECOND_TURN, "cache_control": MARK}),
+    Case("b4.caching", "automatic marks live as long as the request says",
          {"prompt_cache_options": {"ttl": "30m"},
           "messages": [said("system", "S"), *HI, said("assistant", "A"), *HI]},
          {"system": [text("S", cache_control={**MARK, "ttl": "1h"})],
-          "cache_control": {**MARK, "ttl": "1h"}}),
-    Case("b4.14", "automatic needs tools or an earlier turn",
+          "messages": SECOND_TURN, "cache_control": {**MARK, "ttl": "1h"}}),
+    Case("b4.caching", "automatic needs tools or an earlier turn",
          {"messages": [said("system", "S"), *HI]},
          {"system": [text("S")], "cache_control": NOT_SENT}),
-    Case("b4.14", "... tools are enough",
+    Case("b4.caching", "... tools are enough",
          {"tools": [{"type": "function", "function": {"name": "f"}}]},
-         {"cache_control": MARK}),
-    Case("b4.14", "always", {}, {"cache_control": MARK},
+         {"tools": [{"name": "f", "input_schema": {"type": "object", "properties": {}}}],
+          "cache_control": MARK}),
+    Case("b4.caching", "always", {}, {"cache_control": MARK},
          config={"prompt_caching": "always"}),
-    Case("b4.14", "off", {"messages": [*HI, said("assistant", "A"), *HI]},
-         {"cache_control": NOT_SENT}, config=OFF),
-    Case("b4.14", "a client's own mark switches it off",
+    Case("b4.caching", "off", {"messages": [*HI, said("assistant", "A"), *HI]},
+         {"messages": SECOND_TURN, "cache_control": NOT_SENT}, config=OFF),
+    Case("b4.caching", "a client's own mark switches it off",
          {"messages": [*HI, said("assistant", "A"),
                        said("user", [text("B", cache_control=MARK)])]},
-         {"cache_control": NOT_SENT}),
-    Case("b4.14", "OpenAI's explicit mode switches it off",
+         {"messages": [user(text("Hi")), assistant(text("A")),
+                       user(text("B", cache_control=MARK))],
+          "cache_control": NOT_SENT}),
+    Case("b4.caching", "OpenAI's explicit mode switches it off",
          {"prompt_cache_options": {"mode": "explicit"},
           "messages": [*HI, said("assistant", "A"), *HI]},
-         {"cache_control": NOT_SENT}),
+         {"messages": SECOND_TURN, "cache_control": NOT_SENT}),
 ]  # fmt: skip
 
 
@@ -427,7 +484,7 @@ def test_a_conversation_is_translated_as_its_row_says(case: Case) -> None:
     ],
     ids=["key order", "number text", "white space and escapes"],
 )
-def test_b4_6_arguments_reach_the_model_as_the_client_wrote_them(
+def test_b4_arguments_arguments_reach_the_model_as_the_client_wrote_them(
     arguments: str,
 ) -> None:
     from request_translation import translated
@@ -439,7 +496,7 @@ def test_b4_6_arguments_reach_the_model_as_the_client_wrote_them(
     assert bytes(block.input).decode() == arguments
 
 
-def test_b4_4_no_visible_text_is_ever_invented_for_blank_content() -> None:
+def test_b4_user_no_visible_text_is_ever_invented_for_blank_content() -> None:
     given = [said("user", " "), said("user", [text("")]), *HI]
 
     assert sent({"messages": given})["messages"] == [user(text("Hi"))]

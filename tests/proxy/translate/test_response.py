@@ -1,7 +1,4 @@
-"""b.6 and b.7: answers, plain and streamed, row by row.
-
-What a golden file shows whole is named here by its row; the file is the expectation.
-"""
+"""b6 and b7: responses, plain and streamed, row by row."""
 
 import json
 import threading
@@ -23,20 +20,18 @@ ANSWERS = Path(__file__).parents[1] / "golden" / "answers"
 HI = {"messages": [{"role": "user", "content": "Hi"}]}
 
 
-def golden(case: str) -> dict:
-    """What a plain client gets for a recorded answer."""
-    return json.loads((ANSWERS / f"{case}.completion.json").read_text())
+def completion(case: str) -> dict:
+    """What a plain client gets for a recorded response."""
+    return as_data(completion_of(recorded(case)))
 
 
 def choice(case: str) -> dict:
-    return golden(case)["choices"][0]
+    return completion(case)["choices"][0]
 
 
 def chunks(case: str) -> list[dict]:
     """What a streaming client gets for it."""
-    decoder = sse.Decoder()
-    wire = (ANSWERS / f"{case}.chunks.sse").read_bytes()
-    return [json.loads(payload) for payload in decoder.feed(wire)]
+    return [as_data(chunk) for chunk in chunks_of(recorded(case))]
 
 
 def deltas(case: str) -> list[dict]:
@@ -47,7 +42,7 @@ def recorded(case: str) -> list[messages_response.Event]:
     return events_of([(ANSWERS / f"{case}.anthropic.sse").read_bytes()])
 
 
-# ------------------------------------------------------------------ b.6
+# ------------------------------------------------------------------ b6
 
 
 def test_b6_content_is_the_text_blocks_joined_with_nothing() -> None:
@@ -137,18 +132,18 @@ def test_b6_refusal_has_a_text_and_content_only_if_there_was_any() -> None:
 
 
 def test_b6_usage_counts_cached_tokens_as_prompt_tokens() -> None:
-    assert golden("cached-usage")["usage"] == {
+    assert completion("cached-usage")["usage"] == {
         "prompt_tokens": 2103,
         "completion_tokens": 15,
         "total_tokens": 2118,
         "prompt_tokens_details": {"cached_tokens": 2000, "cache_write_tokens": 100},
         "completion_tokens_details": {"reasoning_tokens": 0},
     }
-    assert golden("cached-usage")["service_tier"] == "priority"
+    assert completion("cached-usage")["service_tier"] == "priority"
 
 
 def test_b6_usage_is_cumulative_and_never_added() -> None:
-    assert golden("usage-in-two-deltas")["usage"]["completion_tokens"] == 9
+    assert completion("usage-in-two-deltas")["usage"]["completion_tokens"] == 9
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -187,7 +182,7 @@ def test_b6_headers_take_no_odd_request_id_from_a_client(
     assert answer.headers["x-request-id"].startswith("req_")
 
 
-# ------------------------------------------------------------------ b.2 reasoning
+# ------------------------------------------------------------------ b2 reasoning
 
 
 def test_b2_reasoning_is_readable_in_message_and_deltas() -> None:
@@ -200,7 +195,7 @@ def test_b2_reasoning_is_readable_in_message_and_deltas() -> None:
         {"type": "thinking", "thinking": "Let me see.", "signature": "c2ln"}
     ]
     assert told == ["Let me ", "see."]
-    assert golden("thinking")["usage"]["completion_tokens_details"] == {
+    assert completion("thinking")["usage"]["completion_tokens_details"] == {
         "reasoning_tokens": 7
     }
 
@@ -253,7 +248,7 @@ def test_b2_reasoning_goes_round_a_real_tool_loop(
     assert standin.requests[-1].rule is None
 
 
-# ------------------------------------------------------------------ b.7
+# ------------------------------------------------------------------ b7
 
 
 @pytest.mark.parametrize("scripted", [[], [{"type": "ping"}], [b": nothing\n\n"]])
