@@ -153,10 +153,17 @@ def test_an_expiry_that_is_not_there_can_be_added_and_removed_again():
     [
         b'{"claudeAiOauth": {"accessToken": "a", "expiresAt": 1, "expiresAt": 1}}',
         b'{"claudeAiOauth": {"accessToken": "a", "expiresAt": 1, "b": {"expiresAt": 1}}}',
+        b'{"copy": {"expiresAt": 1}, "claudeAiOauth": {"expiresAt": 1}}',
     ],
 )
 def test_an_expiry_whose_place_is_not_certain_is_left_alone(data):
     assert credentials.with_expiry_text(data, "2") is None
+
+
+@pytest.mark.parametrize("text", ["{", "soon", "1}"])
+def test_what_is_no_json_is_never_written_as_an_expiry(text):
+    assert credentials.with_expiry_text(file_of(), text) is None
+    assert not credentials.parse_expiry(text).cli_refreshes
 
 
 def test_a_login_shows_no_token():

@@ -160,3 +160,32 @@ def test_a_credentials_bad_schedule_is_named(schedule, zone):
         SettingsError, match=f"`{re.escape(schedule)}` in `{zone}`: must"
     ):
         plain.scheduled(schedule, zone)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1m", 60),
+        ("4m", 240),
+        ("90s", 90),
+        ("1h30m", 5400),
+        ("1h0m5s", 3605),
+        ("7h", 25200),
+    ],
+)
+def test_a_credential_may_bring_a_time_before_the_expiry(text, seconds):
+    assert (
+        Settings.from_environ({"HOME": "/h"}).renewing(text).refresh_before == seconds
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "59s", "7h1s", "240", "-4m", "4M", "1d", "m", "soon"]
+)
+def test_a_credentials_bad_time_before_the_expiry_is_named(text):
+    plain = Settings.from_environ({"HOME": "/h"})
+
+    with pytest.raises(
+        SettingsError, match=f"`{text}`: must be a duration from 1m to 7h"
+    ):
+        plain.renewing(text)
