@@ -13,7 +13,9 @@ next attempt comes
     in the last minutes of the token    every `settings.interval` (60 s)
     once the token has expired          after 60 s, growing with the failures and with
                                         the time since the expiry, to ten minutes
-    earlier than the CLI would          after 60 s, growing with the failures
+    earlier than the CLI would          after 60 s, growing with the failures; in the
+                                        last minutes if the refresh token may be spent,
+                                        since trying it again could empty the file
 
 A lost login has no next attempt; only a new file can end that. A request by hand
 shortens a pause after a failure to the interval.
@@ -210,6 +212,9 @@ def _retry_at(
     soonest = failed.at + settings.interval
     opening = _latest_opening(settings, credential)
     if _is_early(failed.at, credential):
+        spent = failed.outcome.kind is Kind.POSSIBLY_SPENT
+        if spent and credential.expiry_known:
+            return max(soonest, opening)
         due = failed.at + _delay(settings.interval, failures, LONGEST_WAIT)
         return min(due, max(soonest, opening))
     expired_for = failed.at - credential.expires_at

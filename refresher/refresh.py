@@ -72,12 +72,12 @@ def _restoration(
     now: datetime, decision: decide.Decision, found: credentials.Found
 ) -> decide.Decision:
     """Have the lock taken: an early attempt is running, or it was killed."""
-    if isinstance(decision, decide.Stop) or not isinstance(
-        found, credentials.Credential
-    ):
-        return decision
     reason = "an early attempt is running, or was killed before it restored the expiry"
-    return decide.Run(Command.REFRESH, found, reason, now, early=True)
+    match found:
+        case credentials.Credential() if not isinstance(decision, decide.Stop):
+            return decide.Run(Command.REFRESH, found, reason, now, early=True)
+        case _:
+            return decision
 
 
 def once(
@@ -102,7 +102,7 @@ def once(
     if not isinstance(decision, decide.Run) and not _may_be_running(view):
         return _unsavable(settings, decision.outcome) or decision.outcome
     blocked = preflight.inspect(settings)
-    if blocked:
+    if blocked and view.history.brought_forward is None:  # else it is restored first
         return _blocked(blocked)
     return _locked(settings, stop, clock, look_again)
 

@@ -280,6 +280,28 @@ def test_early_failures_back_off_but_never_past_the_last_minutes():
     assert near.until == NOW + timedelta(seconds=60)
 
 
+@pytest.mark.parametrize(
+    ("left", "kind", "requested", "seconds"),
+    [
+        (3000, Kind.NOT_REFRESHED, False, 60),
+        (3000, Kind.POSSIBLY_SPENT, False, 3000 - 290),
+        (3000, Kind.POSSIBLY_SPENT, True, 60),
+        (300, Kind.POSSIBLY_SPENT, False, 60),
+        (200, Kind.POSSIBLY_SPENT, False, 60),
+    ],
+)
+def test_a_token_that_works_is_not_risked_where_the_refresh_token_may_be_spent(
+    left, kind, requested, seconds
+):
+    settings, found = make_settings(refresh_before=3600), credential(left=left)
+
+    decision = decide.decide(
+        NOW, settings, failed(found, ago=0, kind=kind), found, requested=requested
+    )
+
+    assert decision.until == NOW + seconds * SECOND
+
+
 def test_an_expiry_that_the_cli_cannot_read_is_due_and_needs_another_one():
     found = msgspec.structs.replace(
         credential(left=0), expires_at=credentials.LONG_AGO, cli_refreshes=False

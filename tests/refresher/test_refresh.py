@@ -398,8 +398,9 @@ def test_an_early_attempt_waits_for_a_cli_that_saves(
     assert files.read_history(volume) == history.History()
 
 
+@pytest.mark.parametrize("cli", ["there", "missing"])
 def test_an_expiry_that_could_not_be_restored_is_restored_by_the_next_run(
-    volume, fake, living_login, monkeypatch
+    volume, fake, living_login, monkeypatch, cli
 ):
     held = volume / lock.SAVING
     monkeypatch.setattr("refresher.early.SETTLING", timedelta(0))
@@ -407,6 +408,8 @@ def test_an_expiry_that_could_not_be_restored_is_restored_by_the_next_run(
     attempt_once(volume, claude, **EARLY)
     left_behind = (volume / credentials.FILE_NAME).read_bytes()
     held.rmdir()
+    if cli == "missing":
+        claude.path.unlink()
 
     outcome = attempt_once(volume, claude)
 

@@ -47,6 +47,17 @@ def assert_refreshed_by_the_next_attempt(installation):
     assert installation.standin.ledger.reused == 0
 
 
+def assert_left_alone_until_it_is_about_to_expire(installation, data):
+    """Trying a refresh token that may be spent could empty the file."""
+    installation.behave()
+    installation.later(3600)
+    done = installation.run("once", **EARLY)
+
+    assert kind(done) == "PossiblySpent", done
+    assert "the next attempt is at" in done.stdout
+    assert installation.path.read_bytes() == data
+
+
 def test_a_token_with_hours_left_is_refreshed(installation):
     before = json.loads(installation.login(access_left=HOURS))["claudeAiOauth"]
 
@@ -126,7 +137,7 @@ def test_a_failing_token_endpoint_changes_nothing(installation, status):
     assert_refreshed_by_the_next_attempt(installation)
 
 
-def test_an_endpoint_that_hangs_may_have_cost_the_token_and_did_not(installation):
+def test_an_endpoint_that_hangs_may_have_cost_the_token(installation):
     data = installation.login(access_left=HOURS)
     installation.behave(hang=True)
 
@@ -134,7 +145,7 @@ def test_an_endpoint_that_hangs_may_have_cost_the_token_and_did_not(installation
 
     assert kind(done) == "PossiblySpent", done
     assert_as_it_was(installation, data)
-    assert_refreshed_by_the_next_attempt(installation)
+    assert_left_alone_until_it_is_about_to_expire(installation, data)
 
 
 def test_a_spent_refresh_token_leaves_the_access_token_until_its_own_expiry(
@@ -147,6 +158,7 @@ def test_a_spent_refresh_token_leaves_the_access_token_until_its_own_expiry(
 
     assert kind(done) == "PossiblySpent", done
     assert_as_it_was(installation, data)
+    assert_left_alone_until_it_is_about_to_expire(installation, data)
 
 
 def test_a_late_response_is_waited_for(installation):
@@ -198,7 +210,7 @@ def test_a_killed_cli_changes_nothing(installation, asking):
 
     assert kind(done) == "PossiblySpent", done
     assert installation.path.read_bytes() == data
-    assert_refreshed_by_the_next_attempt(installation)
+    assert_left_alone_until_it_is_about_to_expire(installation, data)
 
 
 def test_a_killed_refresher_leaves_its_cli_to_save(installation, asking):
@@ -234,7 +246,7 @@ def test_after_a_kill_of_everything_the_next_run_restores_the_expiry(
     assert shown["expires_at"] == own.expires_at.isoformat().replace("+00:00", "Z")
     assert kind(done) == "PossiblySpent", done
     assert installation.path.read_bytes() == data
-    assert_refreshed_by_the_next_attempt(installation)
+    assert_left_alone_until_it_is_about_to_expire(installation, data)
 
 
 def test_a_person_at_the_cli_meanwhile_harms_nothing(installation):
@@ -273,11 +285,8 @@ def test_a_proxy_under_load_notices_neither_success_nor_failure(installation, tm
             thread.start()
         installation.behave(status=500)
         failed = installation.run("once", **EARLY)
-        installation.behave(hang=True)
+        installation.behave(delay=15)
         installation.later()
-        hung = installation.run("once", **EARLY)
-        installation.behave()
-        installation.later(300)
         done = installation.run("once", **EARLY)
         asked_until_then = len(statuses)
         while len(statuses) < asked_until_then + 20:
@@ -286,11 +295,7 @@ def test_a_proxy_under_load_notices_neither_success_nor_failure(installation, tm
         for thread in load:
             thread.join()
 
-    assert [kind(each) for each in (failed, hung, done)] == [
-        "NotRefreshed",
-        "PossiblySpent",
-        "Refreshed",
-    ]
+    assert [kind(each) for each in (failed, done)] == ["NotRefreshed", "Refreshed"]
     assert set(statuses) == {200}
     assert len(statuses) > 100
     last = [c for c in installation.standin.calls if c["path"] == "/v1/messages"][-1]
