@@ -194,12 +194,17 @@ def _import(settings: Settings, arguments: argparse.Namespace) -> int:
             return installed.exit_code
         case credentials.Credential():
             _say(
-                f"installed in {settings.config_dir}; the access token is valid until "
-                f"{moment(installed.expires_at)}. Do not use this login anywhere "
-                "else: its refresh token works only once."
+                f"installed in {settings.config_dir}; {_validity(installed)}. Do not use "
+                "this login anywhere else: its refresh token works only once."
             )
             _warn(settings)
             return IN_ORDER
+
+
+def _validity(installed: credentials.Credential) -> str:
+    if not installed.expiry_known:
+        return "the file does not say when the access token expires"
+    return f"the access token is valid until {moment(installed.expires_at)}"
 
 
 def _operator(settings: Settings, _: argparse.Namespace) -> int:

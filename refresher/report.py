@@ -16,7 +16,8 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     usable: bool
     """The access token is valid now."""
     revision: str
-    expires_at: datetime
+    expires_at: datetime | None
+    """None where the file does not say it."""
     login_ends_at: datetime | None
     subscription: str | None
 
@@ -70,7 +71,7 @@ def _login(view: decide.View) -> Login | None:
     return Login(
         usable=view.found.expires_at > view.now,
         revision=view.found.revision,
-        expires_at=view.found.expires_at,
+        expires_at=view.found.expires_at if view.found.expiry_known else None,
         login_ends_at=view.found.login_ends_at,
         subscription=view.found.subscription,
     )
@@ -121,10 +122,13 @@ def status_text(overview: Overview) -> str:
 def _login_lines(login: Login | None) -> list[tuple[str, str]]:
     if login is None:
         return [("access token", "none")]
-    valid = "valid until" if login.usable else "expired at"
+    expiry = "expiry unknown"
+    if login.expires_at:
+        valid = "valid until" if login.usable else "expired at"
+        expiry = f"{valid} {moment(login.expires_at)}"
     ends = moment(login.login_ends_at) if login.login_ends_at else "unknown"
     return [
-        ("access token", f"{login.revision}, {valid} {moment(login.expires_at)}"),
+        ("access token", f"{login.revision}, {expiry}"),
         ("login ends", ends),
     ]
 

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -369,3 +370,24 @@ def test_nobody_who_listens_changes_no_exit_code(volume, fake, put):
     assert done.returncode == 0
     assert b"Traceback" not in done.stderr
     assert files.read_history(volume).last.outcome.kind == "Refreshed"
+
+
+@pytest.mark.parametrize("odd", [None, 0, "soon"])
+def test_an_unknown_expiry_is_never_shown_as_a_date(volume, fake, put, odd):
+    whole = json.loads(put(3600))
+    whole["claudeAiOauth"]["expiresAt"] = odd
+    data = json.dumps(whole).encode()
+    (volume / credentials.FILE_NAME).unlink()
+    run = partial(refresher_process.refresher, volume, fake("ok").path)
+
+    shown = [
+        output(run("import", data=data)),
+        output(run("plan")),
+        output(run("status")),
+        output(run("status", "--json")),
+        output(run("once")),
+    ]
+
+    assert all("1970" not in each for each in shown)
+    assert "expiry unknown" in shown[2]
+    assert "Refreshed: " in shown[4]
