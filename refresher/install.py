@@ -104,9 +104,14 @@ def _older(new: credentials.Credential, current: credentials.Found) -> str | Non
         return None
     return (
         "this is an older copy of the login in the volume, whose refresh token has "
-        f"probably been used: its access token expires at {moment(new.expires_at)}, "
-        f"the volume's at {moment(current.expires_at)}"
+        f"probably been used: its access token expires at {_expiry(new)}, the volume's "
+        f"at {_expiry(current)}"
     )
+
+
+def _expiry(credential: credentials.Credential) -> str:
+    known = credential.expiry_known
+    return moment(credential.expires_at) if known else "an unknown time"
 
 
 def _refusal(found: credentials.NoLogin) -> Outcome:
