@@ -40,9 +40,9 @@ def check_base_url(name: str, url: str, *, allow_http: bool) -> None:
             f"{name}: must have no user, query, fragment or space in it; the "
             "credential has settings of its own"
         )
-    if parts.path.rstrip("/").endswith("/v1"):
+    if parts.path.rstrip("/").endswith(("/v1", "/v1/messages")):
         raise settings.SettingsError(
-            f"{name}: must not end in /v1, which the proxy adds itself"
+            f"{name}: must not end in /v1 or /v1/messages, which the proxy adds itself"
         )
     if parts.scheme == "http" and not (allow_http or _is_private(host)):
         raise settings.SettingsError(

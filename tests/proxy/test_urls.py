@@ -49,6 +49,10 @@ def test_https_anywhere_and_http_where_no_stranger_listens(url: str) -> None:
         ("https://x.example/a b", "must have no user, query"),
         ("https://api.anthropic.com/v1", "must not end in /v1"),
         ("https://api.anthropic.com/v1/", "must not end in /v1"),
+        (
+            "https://gateway.example/x/v1/messages",
+            "must not end in /v1 or /v1/messages",
+        ),
         ("http://api.anthropic.com", "must start with https://"),
         ("http://8.8.8.8", "must start with https://"),
         ("http://svc.example.com", "must start with https://"),
