@@ -5,7 +5,9 @@ import os
 import random
 import re
 import ssl
+import stat
 from collections.abc import Mapping
+from pathlib import Path
 
 import falcon
 import msgspec
@@ -119,7 +121,7 @@ def create_app(
     urls.check_base_urls(config, source.base_url)
     urls.check_network_proxies(os.environ)
     try:
-        _check_folder(os.environ.get("SSL_CERT_DIR", ""))
+        _check_certificates(os.environ)
         sender = transport.create(
             config.base_url or source.base_url,
             os.environ if environ is None else environ,
@@ -133,10 +135,17 @@ def create_app(
     return Proxy(config, lease.Credential(source), sender)
 
 
-def _check_folder(paths: str) -> None:
-    """OpenSSL says nothing about a folder of certificates that does not exist."""
-    for path in filter(None, paths.split(os.pathsep)):
+def _check_certificates(environ: Mapping[str, str]) -> None:
+    """Raise ``OSError`` for names that OpenSSL would take without a word.
+
+    It says nothing about a folder that does not exist, and waits for a writer of a FIFO
+    for ever.
+    """
+    for path in filter(None, environ.get("SSL_CERT_DIR", "").split(os.pathsep)):
         os.scandir(path).close()
+    path = environ.get("SSL_CERT_FILE", "")
+    if path and not stat.S_ISREG(Path(path).stat().st_mode):
+        raise OSError("not a regular file")
 
 
 def _routed(

@@ -1,5 +1,6 @@
 """Starting and ending `claude-proxy`: refusals in words, the demo, the drain."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -70,6 +71,15 @@ def test_a_setting_that_cannot_work_stops_the_start_in_one_line(tmp_path, name, 
     assert name in stderr
     assert stderr.count("\n") == 1
     assert "canary" not in stderr
+
+
+def test_certificates_that_nobody_writes_do_not_hang_the_start(tmp_path):
+    fifo = tmp_path / "ca.pem"
+    os.mkfifo(fifo)
+    stderr = proxy_command.refused_start(
+        tmp_path, ANTHROPIC_API_KEY="key", SSL_CERT_FILE=fifo
+    )
+    assert stderr.startswith("claude-proxy: SSL_CERT_FILE")
 
 
 @pytest.mark.parametrize("name", ["PORT", "HEALTH_PORT"])
