@@ -36,10 +36,21 @@ class InboundKeys:
         self._trouble: str | None = None
 
     def accepts(self, key: str) -> bool:
-        """Compare with every key, each in constant time."""
+        """Compare with every key, each in constant time.
+
+        ``key`` is as WSGI hands a header over, one character a byte. Beyond ASCII some
+        clients send UTF-8 (curl) and some Latin-1 (Node), so both readings count.
+        """
         self.trouble()
-        given = _digest(key)
-        found = [hmac.compare_digest(given, one) for one in self._own + self._from_file]
+        readings = (
+            _digest(key),
+            hashlib.sha256(key.encode("latin-1", "replace")).digest(),
+        )
+        found = [
+            hmac.compare_digest(given, one)
+            for one in self._own + self._from_file
+            for given in readings
+        ]
         return any(found)
 
     def trouble(self) -> str | None:
@@ -113,8 +124,7 @@ class InboundAuth:
             )
         if self._keys.required and not has_key and not _is_open(resource):
             raise errors.InvalidRequestError(
-                "The proxy's key is missing or wrong: send it as "
-                "'Authorization: Bearer …'",
+                "The proxy's key is missing or wrong: send it as the OpenAI API key",
                 status=401,
                 code="invalid_api_key",
                 headers={"www-authenticate": "Bearer"},

@@ -16,7 +16,7 @@ PAGE = {"origin": "https://evil.example"}
 def _keyed(_standin, tmp_path_factory):
     directory = tmp_path_factory.mktemp("keyed")
     keys = directory / "keys"
-    keys.write_text("first-key\nsecond-key\n")
+    keys.write_text("first-key\nsecond-key\nschlüssel\n", encoding="utf-8")
     with proxy_command.running(
         directory,
         HOST="0.0.0.0",
@@ -48,7 +48,9 @@ def completion(running, **headers):
 def test_without_its_key_the_proxy_answers_401_and_asks_nobody(keyed, standin, key):
     answer = completion(keyed, authorization=f"Bearer {key}".encode())
     assert answer.status_code == 401
-    assert answer.json()["error"]["code"] == "invalid_api_key"
+    error = answer.json()["error"]
+    assert error["code"] == "invalid_api_key"
+    assert error["message"].endswith("send it as the OpenAI API key")
     assert sent(standin) == []
 
 
@@ -70,12 +72,18 @@ def test_each_key_lets_in(keyed, standin, key):
     assert len(sent(standin)) == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_key_beyond_ascii_lets_in_as_any_client_encodes_it(keyed, encoding):
+    header = "Bearer schlüssel".encode(encoding)
+    assert completion(keyed, authorization=header).is_success
+
+
 def test_the_keys_file_is_read_again_when_it_changes(keyed):
     keyed.keys.write_text("third-key\nsecond-key\n")
     until(lambda: completion(keyed, authorization="Bearer third-key").is_success)
     assert completion(keyed, authorization="Bearer second-key").is_success
     assert completion(keyed, authorization="Bearer first-key").status_code == 401
-    keyed.keys.write_text("first-key\nsecond-key\n")
+    keyed.keys.write_text("first-key\nsecond-key\nschlüssel\n", encoding="utf-8")
     until(lambda: completion(keyed, authorization="Bearer first-key").is_success)
 
 
