@@ -8,6 +8,7 @@ volume swaps a symlink), and the last good token is kept while the file is being
 or missing. The refresh token in the CLI's file is never read.
 """
 
+import logging
 import os
 import re
 import threading
@@ -23,6 +24,8 @@ from proxy import files, redaction, settings
 
 if TYPE_CHECKING:
     from anthropic.lib.credentials import CredentialResult
+
+logger = logging.getLogger(__name__)
 
 
 class Token(Struct, frozen=True):
@@ -150,22 +153,31 @@ class File:
         """The file is read for every call, so there is nothing to drop."""
 
     def _use(self, found: files.Content, expiry: files.Content) -> None:
-        """Take over what was found, or keep the last good token."""
+        """Take over what was found, or keep the last good token and say so once."""
+        before, self._trouble = self._trouble, ""
+        token = None
         if found.text is None:
             self._trouble = found.trouble
             if found.missing:
                 self._trouble += (
                     ": set ANTHROPIC_API_KEY, or log in with 'claude auth login'"
                 )
-            return
-        token = parse(found.text, _moment(expiry.text))
-        if token is None:
+        elif (token := parse(found.text, _moment(expiry.text))) is None:
             self._trouble = (
                 "holds no access token: log in again with 'claude auth login'"
             )
-        else:
+        if self._good is not None and self._trouble != before:
+            if self._trouble:
+                logger.warning(
+                    "%s %s (the last good token stays in use)",
+                    self.description,
+                    self._trouble,
+                )
+            else:
+                logger.info("%s is in order again", self.description)
+        if token is not None:
             redaction.remember(token.value)
-            self._good, self._trouble = token, ""
+            self._good = token
 
 
 def _moment(text: str | None) -> float | None:

@@ -1,6 +1,7 @@
 """Where a token comes from, what is kept, and what is said when there is none."""
 
 import json
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -80,6 +81,25 @@ def test_a_bare_token_has_its_expiry_beside_it(tmp_path: Path) -> None:
     token = credentials.File(str(tmp_path / "access-token")).token()
 
     assert token.expires_at == datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
+
+
+def test_a_file_that_breaks_keeps_its_last_token_and_the_log_says_so_once(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    source = credentials.File(str(path))
+    for content, words in [
+        ("bare-token", ""),
+        ("{}", "holds no access token"),
+        (None, "does not exist"),
+        ("bare-token", "is in order again"),
+        ("new-token", ""),
+    ]:
+        caplog.clear()
+        path.unlink() if content is None else path.write_text(content)
+        tokens = [source.token().value for _ in range(2)]
+        assert tokens == ["new-token" if content == "new-token" else "bare-token"] * 2
+        assert [words in line for line in caplog.messages] == [True] * bool(words)
 
 
 def test_the_first_source_that_is_named_is_used(
