@@ -9,9 +9,13 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     models, health    the other resources; inbound_auth: who may call
     body, log         reading and decoding a request; the log lines, and log_writer, their
                       thread
-    upstream          one completion's way to Anthropic: retry loop, first event, end
+    upstream          Anthropic's API; cache_lifetime: how long a prefix is kept
+    opening           the calls of one completion up to its first content: the retry loop
+    event_stream      a response from its first content to its end
+    lease             one credential for all, and what a refusal does to others
     transport         the only package that opens connections
     credentials       where the token comes from; metrics; retry: one pure decision
+    patience          how long a trouble has lasted, and who may ask meanwhile
     cancellation      what ends a call that is over; admission: how many may be in flight
     translate         the translation, pure
     capabilities      what each model accepts: one table

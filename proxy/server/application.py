@@ -145,6 +145,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
                 self.config.max_requests,
                 self._descriptors,
             )
+        for sentence in self.config.longer_than_clients_wait():
+            logger.warning("%s", sentence)
         logger.info("credential: %s", self.proxy.credential.source.description)
         sys.stdout.write(self._welcome)
         sys.stdout.flush()

@@ -104,7 +104,12 @@ class Connection:
             response = Response(self.sock, request, body)
             if last():
                 response.keep = False
-            environ = {**self._base(), **request.environ, "wsgi.input": body}
+            environ = {
+                **self._base(),
+                **request.environ,
+                "wsgi.input": body,
+                "proxy.write": response.write,  # for a body that has to wait
+            }
             _respond(response, app(environ, response.start_response))
             return response.keep and incoming.finish(body, self._incoming)
         except ClientGoneError:
