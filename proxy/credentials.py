@@ -133,14 +133,12 @@ class File:
         self._files = files.Files(self._path, self._path.with_name("expires-at"))
         self._lock = threading.Lock()
         self._seen: tuple[files.Content, ...] = ()
-        self._again = False
         self._good: Token | None = None
         self._trouble = ""
 
     def token(self) -> Token:
-        found = self._files.read(again=self._again)
+        found = self._files.read()
         with self._lock:
-            self._again = False
             if found != self._seen:
                 self._use(*found)
                 self._seen = found
@@ -149,7 +147,7 @@ class File:
             return self._good
 
     def discard(self) -> None:
-        self._again = True
+        """The file is read for every call, so there is nothing to drop."""
 
     def _use(self, found: files.Content, expiry: files.Content) -> None:
         """Take over what was found, or keep the last good token."""
