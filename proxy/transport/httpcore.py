@@ -180,7 +180,9 @@ class _Backend(httpcore2.SyncBackend):
         socket_options: object = None,  # noqa: ARG002 - the connector sets ours
     ) -> httpcore2.NetworkStream:
         connector = self._connectors.to(host, port)
-        sock = connector.connect(timeout or CONNECT_TIMEOUT, self._line.call.scope)
+        scope = self._line.call.scope
+        sock = connector.connect(timeout or CONNECT_TIMEOUT, scope)
+        scope.waiting_for_headers()  # to wait for a name has ended that deadline
         return _Stream(SyncStream(sock), self._line)
 
 
