@@ -15,6 +15,7 @@ from refresher.operator import check
 from refresher.operator.board import Board
 from refresher.operator.check import Response, Verdict
 from refresher.operator.resource import ClaudeCredential
+from refresher.outcome import MEANINGS, Kind
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Checker:
         observed = self._board.observation.value
         if observed is None or observed.credential is None:
             return None
-        if observed.suspended.reason == "OtherCredential":
+        if observed.suspended.reason == MEANINGS[Kind.SKIPPED].condition:
             return None
         expired = observed.credential.expires_at <= refresh.utc_now()
         return None if expired else observed.credential

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from refresher.operator import status
+from refresher.operator import observation, status
 from refresher.operator.resource import NEVER_OBSERVED, Condition, CredentialStatus
 from refresher.outcome import moment
 
@@ -86,7 +86,7 @@ def _warnings(before: CredentialStatus, after: CredentialStatus) -> list[Event]:
     ready, login = after.condition("Ready"), after.condition("LoginRequired")
     if ready and ready.reason in _REPORTED_BY_READY and _news(before, ready):
         events.append(Event("Warning", ready.reason, ready.message))
-    if ready and ready.reason == "RefreshFailing" and _turned_false(before, ready):
+    if ready and ready.reason == observation.FAILING and _turned_false(before, ready):
         events.append(Event("Warning", "TokenExpired", ready.message))
     if login and login.status == "True" and _news(before, login):
         events.append(Event("Warning", "LoginRequired", login.message))

@@ -14,10 +14,11 @@ import msgspec
 from refresher import credentials, decide, history, limits
 from refresher.operator.check import Check, Verdict
 from refresher.operator.resource import REQUEST_ANNOTATION, ClaudeCredential, Spec
-from refresher.outcome import LOG_IN, Kind, moment
+from refresher.outcome import LOG_IN, MEANINGS, Kind, moment
 from refresher.settings import Settings
 
-VALID = "TokenValid"
+VALID = MEANINGS[Kind.REFRESHED].condition
+FAILING = MEANINGS[Kind.NOT_REFRESHED].condition
 UNVERIFIED = "TokenUnverified"
 
 
@@ -66,6 +67,8 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     credential: ClaudeCredential | None = None
     blocked: str | None = None
     """Why an attempt would not start, or did not."""
+    busy: bool = False
+    """It did not because of another run, which will end."""
     problems: tuple[Statement, ...] = ()
     """What the spec asks for and cannot have."""
     check: Check | None = None
@@ -148,7 +151,7 @@ def _suspended(settings: Settings, around: Circumstances) -> Statement:
         return Statement(True, "Suspended", "spec.suspend is true")
     if settings.skipped_for:
         text = f"{settings.skipped_for} is set, so the login is not used"
-        return Statement(True, "OtherCredential", text)
+        return Statement(True, MEANINGS[Kind.SKIPPED].condition, text)
     return Statement(False, "Active", "refreshes are not suspended")
 
 
@@ -165,20 +168,10 @@ def _ready(
     paused: bool,
 ) -> Statement:
     found, act = view.found, not paused
-    reason = _reason(view, around)
-    match found:
-        case credentials.Missing():
-            if around.blocked and not paused:  # a login could not be saved either
-                return Statement(False, "Blocked", around.blocked, act)
-            return Statement(False, "NoCredentials", reason, act)
-        case credentials.Blanked():
-            return Statement(False, "LoginRequired", reason, act)
-        case credentials.Malformed():
-            return Statement(False, "InvalidCredentials", reason, act)
-        case credentials.Unreadable():
-            return Statement(False, "Blocked", reason, act)
-        case credentials.Credential():
-            pass
+    if not isinstance(found, credentials.Credential):
+        if isinstance(found, credentials.Missing) and around.blocked and not paused:
+            return _blocked(around, usable=False)  # a login could not be saved either
+        return Statement(False, _reason_for(found), _message(view, around), act)
     usable = found.expires_at > view.now
     troubles = _rejected(found, around) if usable else []
     if paused and not usable:
@@ -207,11 +200,11 @@ def _troubles(
     """Return all that is wrong, the gravest first; `true` where the token still works."""
     troubles = []
     if around.blocked:
-        troubles.append(Statement(usable, "Blocked", around.blocked, True))
+        troubles.append(_blocked(around, usable=usable))
     if failure:
         many = "1 attempt" if failures == 1 else f"{failures} attempts in a row"
         text = f"{many} failed: {failure}"
-        troubles.append(Statement(usable, "RefreshFailing", text))
+        troubles.append(Statement(usable, FAILING, text))
     if not usable:
         troubles.append(Statement(False, "TokenExpired", _expired(found)))
     return [*troubles, *around.problems]
@@ -263,7 +256,25 @@ def _valid(found: credentials.Credential, around: Circumstances) -> Statement:
     return Statement(True, VALID, until)
 
 
-def _reason(view: decide.View, around: Circumstances) -> str:
+def _blocked(around: Circumstances, *, usable: bool) -> Statement:
+    reason = MEANINGS[Kind.BLOCKED].condition
+    return Statement(usable, reason, around.blocked or "", not around.busy)
+
+
+def _reason_for(found: credentials.NoLogin) -> str:
+    match found:
+        case credentials.Missing():
+            kind = Kind.NO_CREDENTIALS
+        case credentials.Blanked():
+            kind = Kind.LOGIN_REQUIRED
+        case credentials.Malformed():
+            kind = Kind.INVALID
+        case credentials.Unreadable():
+            kind = Kind.BLOCKED
+    return MEANINGS[kind].condition
+
+
+def _message(view: decide.View, around: Circumstances) -> str:
     # What `once` would print, which includes what to do; a skipped login has only the
     # first half.
     match view.decision:
@@ -279,13 +290,11 @@ def _in_cluster(text: str, around: Circumstances) -> str:
 
 
 def _login_required(view: decide.View, around: Circumstances) -> Statement:
-    found, reason = view.found, _reason(view, around)
-    if isinstance(found, credentials.Missing):
-        return Statement(True, "NoCredentials", reason)
+    found = view.found
     if isinstance(found, credentials.Blanked):
-        return Statement(True, "LoginLost", reason)
-    if isinstance(found, credentials.Malformed):
-        return Statement(True, "InvalidCredentials", reason)
+        return Statement(True, "LoginLost", _message(view, around))
+    if isinstance(found, credentials.Missing | credentials.Malformed):
+        return Statement(True, _reason_for(found), _message(view, around))
     warning = decide.login_warning(view.now, found)
     if warning and isinstance(found, credentials.Credential) and found.login_ends_at:
         text = _in_cluster(warning, around)

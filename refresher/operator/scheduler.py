@@ -131,6 +131,7 @@ class Scheduler:
             managed=_managed(known),
             credential=credential,
             blocked=blocked or (self._refused.reason if self._refused else None),
+            busy=blocked is None and self._is_busy,
             problems=tuple(problems),
             check=check,
             attempting=self._attempt is not None,
@@ -178,6 +179,10 @@ class Scheduler:
             except SettingsError as ex:
                 problems.append(_invalid("InvalidSchedule", f"spec.schedule: {ex}"))
         return settings, problems
+
+    @property
+    def _is_busy(self) -> bool:
+        return self._refused is not None and self._refused.kind is Kind.BUSY
 
     def _request(self, credential: ClaudeCredential | None) -> str | None:
         request = credential.request if credential else None

@@ -86,7 +86,8 @@ def reasons():
     code = "".join((package / f"{name}.py").read_text() for name in _SPEAKERS)
     found = re.findall(r'(?:Statement|_invalid)\(\s*(?:\w+, )?"([A-Z]\w+)"', code)
     constants = [status.PUBLISHED, status.PODS_ANNOTATED, status.PODS_NOT_ANNOTATED]
-    return {*found, *constants, observation.VALID, observation.UNVERIFIED}
+    shared = {meaning.condition for meaning in outcome.MEANINGS.values()}
+    return {*found, *constants, *shared, observation.UNVERIFIED}
 
 
 _SPEAKERS = ("observation", "status", "scheduler", "reporter")

@@ -45,6 +45,7 @@ BAD_SPEC = Statement(False, "InvalidSpec", "not understood", True)
         (credentials.Unreadable("denied"), FRESH, {}, False, "Blocked", True),
         (ALIVE, FRESH, BLOCKED, True, "Blocked", True),
         (DEAD, FRESH, BLOCKED, False, "Blocked", True),
+        (DEAD, FRESH, {**BLOCKED, "busy": True}, False, "Blocked", False),
         (ALIVE, FRESH, {"problems": (BAD_SCHEDULE,)}, False, "InvalidSchedule", True),
         (ALIVE, FRESH, {"problems": (BAD_SPEC,)}, False, "InvalidSpec", True),
         (ALIVE, FRESH, SUSPENDED, True, "TokenValid", False),
