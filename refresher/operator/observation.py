@@ -171,7 +171,7 @@ def _ready(
     if not isinstance(found, credentials.Credential):
         if isinstance(found, credentials.Missing) and around.blocked and not paused:
             return _blocked(around, usable=False)  # a login could not be saved either
-        return Statement(False, _reason_for(found), _message(view, around), act)
+        return Statement(False, _reason_for(found), _message(found, view, around), act)
     usable = found.expires_at > view.now
     troubles = _rejected(found, around) if usable else []
     if paused and not usable:
@@ -274,14 +274,16 @@ def _reason_for(found: credentials.NoLogin) -> str:
     return MEANINGS[kind].condition
 
 
-def _message(view: decide.View, around: Circumstances) -> str:
+def _message(
+    found: credentials.NoLogin, view: decide.View, around: Circumstances
+) -> str:
     # What `once` would print, which includes what to do; a skipped login has only the
     # first half.
     match view.decision:
         case decide.Stop(outcome) if outcome.kind is not Kind.SKIPPED:
             return _in_cluster(outcome.reason, around)
         case _:
-            return getattr(view.found, "reason", "")
+            return found.reason
 
 
 def _in_cluster(text: str, around: Circumstances) -> str:
@@ -292,9 +294,9 @@ def _in_cluster(text: str, around: Circumstances) -> str:
 def _login_required(view: decide.View, around: Circumstances) -> Statement:
     found = view.found
     if isinstance(found, credentials.Blanked):
-        return Statement(True, "LoginLost", _message(view, around))
+        return Statement(True, "LoginLost", _message(found, view, around))
     if isinstance(found, credentials.Missing | credentials.Malformed):
-        return Statement(True, _reason_for(found), _message(view, around))
+        return Statement(True, _reason_for(found), _message(found, view, around))
     warning = decide.login_warning(view.now, found)
     if warning and isinstance(found, credentials.Credential) and found.login_ends_at:
         text = _in_cluster(warning, around)

@@ -147,6 +147,15 @@ def test_suspended_says_whether_the_cli_is_ever_started(settings, around, reason
     assert (observed.next_at is None) is observed.suspended.true
 
 
+def test_a_login_that_is_not_used_asks_nobody_to_log_in():
+    skipped = make_settings(skipped_for="ANTHROPIC_API_KEY")
+
+    said = observe(credentials.Missing("no file"), settings=skipped).ready
+
+    assert (said.reason, said.message) == ("NoCredentials", "no file")
+    assert not said.needs_person
+
+
 def test_an_active_refresher_without_a_login_promises_nothing():
     observed = observe(credentials.Missing("no file"))
 
