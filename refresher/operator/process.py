@@ -29,9 +29,9 @@ _LONGEST_END = 25.0
 def run(settings: Settings) -> int:
     """Keep the login fresh until SIGTERM or SIGINT; return the exit code.
 
-    0 after a signal, 75 when the health port cannot be used or a part of the operator
-    failed, 78 when it cannot know which API server or namespace it belongs to. Nothing
-    that an API server answers, or does not answer, ends it.
+    0 after a signal; 75 when the health port cannot be used, when there is neither a
+    service account nor a kubeconfig, or when a part of the operator failed; 78 without
+    POD_NAMESPACE. Nothing that an API server answers, or does not answer, ends it.
     """
     # Process 1 of a container ignores SIGTERM until it says otherwise.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(IN_ORDER))
@@ -42,7 +42,7 @@ def run(settings: Settings) -> int:
         api_server = ApiServer()
     except ClusterError as ex:
         logger.error("%s", ex)  # noqa: TRY400 - the words are all there is to say
-        return NEEDS_A_PERSON
+        return TRY_AGAIN
     # What matters of an outage is reported once, by us.
     quiet = logging.DEBUG if settings.log_level == "debug" else logging.CRITICAL
     logging.getLogger("kopf").setLevel(quiet)

@@ -35,7 +35,7 @@ def run(cluster):
             running = asyncio.create_task(loop.run())
 
             async def until(condition):
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     while not condition():  # noqa: ASYNC110 - of a thread's doing
                         await asyncio.sleep(0.005)
 
@@ -149,9 +149,9 @@ def test_what_a_look_finds_and_the_watch_did_not_report_restarts_the_watch(
     assert len(run(act)) == 2  # once for each change
 
 
-def test_thousands_of_pods_do_not_hold_up_the_status(server, run, monkeypatch):
-    monkeypatch.setattr(reporter, "PODS_SECONDS", 0.05)
-    for number in range(600):
+def test_many_pods_do_not_hold_up_the_status(server, run, monkeypatch):
+    monkeypatch.setattr(reporter, "PODS_SECONDS", 0.0)
+    for number in range(150):
         name = f"agent-{number}"
         server.pods[name] = {"metadata": {"name": name}}
     server.put(credential(publish={"annotatePods": True}))
@@ -162,12 +162,12 @@ def test_thousands_of_pods_do_not_hold_up_the_status(server, run, monkeypatch):
     async def act(board, until):
         board.observation.set(observed())
         await until(lambda: server.condition("Published") is not None)
-        assert annotated() < 600
-        await until(lambda: annotated() == 600)
+        assert annotated() < 150
+        await until(lambda: annotated() == 150)
 
     run(act)
 
-    assert server.count("PATCH", f"{CORE}/pods/") == 600
+    assert server.count("PATCH", f"{CORE}/pods/") == 150
 
 
 def test_a_status_waits_for_the_judgement_of_a_new_spec_and_the_secret_does_not(
