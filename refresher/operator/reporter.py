@@ -34,6 +34,7 @@ from refresher.operator.observation import Observation, Statement
 from refresher.operator.resource import (
     ClaudeCredential,
     CredentialStatus,
+    Found,
     Publish,
     asked_for,
 )
@@ -209,14 +210,20 @@ class Reporter:
         self._next_look = time.monotonic() + (ABSENT if absent else RESYNC)
         self._secret_is_stale = self._status_is_stale = True
         self._annotated = None
-        if not self._looked and isinstance(found, ClaudeCredential):
-            self._written = found.status  # the volume's memory has none
-        self._looked = True
+        if not self._looked:
+            self._looked = True
+            self._first_look(found)
         if self._board.credential.value != before:
             return  # the watch was quicker, and is never older than a list
         self._board.credential.set(found)
         if asked_for(found) != asked_for(before):
             self._restart_watch()  # it should have said so
+
+    def _first_look(self, found: Found) -> None:
+        """Begin anew where the ClaudeCredential came from the volume's memory so far."""
+        if isinstance(found, ClaudeCredential):
+            self._written = found.status
+        self._writes = {name: _Part(name) for name in _WRITES}
 
     async def _publish(
         self, credential: ClaudeCredential, observed: Observation

@@ -242,7 +242,11 @@ def test_the_operator_says_what_to_install(volume, fake, tmp_path):
     ("environ", "code", "words"),
     [
         ({}, 78, "POD_NAMESPACE: must be the namespace"),
-        ({"POD_NAMESPACE": "here"}, 75, "no service account and no valid kubeconfig here"),
+        (
+            {"POD_NAMESPACE": "here"},
+            75,
+            "no service account and no valid kubeconfig here",
+        ),
     ],
 )
 def test_the_operator_says_what_it_lacks_to_start(volume, fake, environ, code, words):
