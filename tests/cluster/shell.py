@@ -1,4 +1,4 @@
-"""A person's shell in a namespace: what the README says is pasted as it stands there."""
+"""A person's shell in a namespace: documented commands are pasted as they stand."""
 
 import os
 import pty
@@ -11,7 +11,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
 def pasted(begin):
-    """The README's command that begins so, with all its lines."""
+    """The documented command that begins like this, with all its lines."""
     _, found, rest = README.partition(f"\n{begin}")
     assert found, f"the README has no such command: {begin}"
     command, *more = (begin + rest).splitlines()
@@ -45,9 +45,9 @@ class Shell:
         return done.stdout
 
     def answer(self, command, question, answer, within=90):
-        """Run a command that asks something on a terminal, and type the answer.
+        """Run a command that asks a question on a terminal, and type the answer.
 
-        Gives all that the terminal showed.
+        Returns everything the terminal showed.
         """
         ours, theirs = pty.openpty()
         shown = b""
@@ -77,10 +77,10 @@ class Shell:
 
 
 def read(terminal, end):
-    """What it shows next; nothing when all who write to it have gone, or it is late."""
+    """The terminal's next output; empty at its end or after the deadline."""
     if not select.select([terminal], [], [], max(0.0, end - time.monotonic()))[0]:
         return b""
     try:
         return os.read(terminal, 65536)
-    except OSError:  # how Linux says that it was closed
+    except OSError:  # how Linux reports that it was closed
         return b""

@@ -1,4 +1,4 @@
-"""overlays/rockbot: the sidecar in an agent that Helm made, put on and taken off.
+"""overlays/rockbot: the sidecar attached to an agent that Helm installed, and detached.
 
 The chart in rockbot/ has the shape of RockBot's own; `helm` is the real one.
 """
@@ -9,15 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from node import until
-from overlays import (
-    ROOT,
-    kustomization,
-    rolled_out,
-    running,
-    secret,
-    sidecar_environ,
-)
+from kustomizations import ROOT, kustomization, secret, sidecar_environ
+from node import rolled_out, running, until
 
 OVERLAY = "kustomize/overlays/rockbot"
 AGENT = "deployment/rockbot-agent"
@@ -25,7 +18,7 @@ SELECTOR = "app=rockbot-agent"
 KINDS = "deployment,configmap,secret,serviceaccount,persistentvolumeclaim"
 MODELS = {"claude-sonnet-4-6", "claude-haiku-4-5", "claude-opus-4-6"}
 
-# How Helm 4 writes, and how Helm 3 did.
+# Server-side apply is what Helm 4 does, client-side what Helm 3 did.
 ways_of_helm = pytest.mark.parametrize("server_side", ["true", "false"])
 
 
@@ -58,7 +51,7 @@ def install(namespace, helm):
 
 @pytest.fixture
 def overlay(namespace, anthropic, tmp_path):
-    """The two commands of the overlay; its Anthropic is the stand-in."""
+    """The overlay's two commands, against the stand-in."""
     secret(namespace, "anthropic-api-key", **{"api-key": "sk-ant-api03-of-a-test"})
     environ = {"ANTHROPIC_API_BASE": anthropic.base_url}
     attaching = kustomization(
@@ -80,14 +73,14 @@ def attached(namespace, overlay):
 
 
 def agent(namespace):
-    """The agent's one pod."""
+    """The agent's only pod."""
     rolled_out(namespace, AGENT)
     [pod] = running(namespace, SELECTOR)
     return pod
 
 
 def ready(pod):
-    """As `kubectl get pods` shows it: containers that are ready, and all of them."""
+    """The READY column of `kubectl get pods`."""
     status = pod["status"]
     sidecars = {
         one["name"]
@@ -101,7 +94,7 @@ def ready(pod):
 
 
 def answers(namespace, pod, calls=6):
-    """How the agent's first calls went, by tier."""
+    """The results of the agent's first calls, by tier."""
     name = pod["metadata"]["name"]
 
     def logged():
@@ -150,7 +143,7 @@ def memory(pod):
 
 
 @ways_of_helm
-def test_detached_it_leaves_what_helm_made_and_helm_removes_that(
+def test_a_detach_leaves_what_helm_made_and_helm_removes_that(
     namespace, helm, install, overlay, server_side
 ):
     empty = made_by_helm(namespace)
@@ -172,7 +165,7 @@ def test_detached_it_leaves_what_helm_made_and_helm_removes_that(
 
 
 def made_by_helm(namespace):
-    """The objects of the namespace, without what the cluster itself notes on them."""
+    """The objects of the namespace, without what the cluster records on them."""
     until(lambda: namespace.run("get", "serviceaccount/default").stdout)
     until(lambda: namespace.run("get", "configmap/kube-root-ca.crt").stdout)
     items = namespace.json("get", KINDS)["items"]
@@ -185,7 +178,7 @@ def made_by_helm(namespace):
     return {f"{one['kind']}/{one['metadata']['name']}": one for one in items}
 
 
-def test_where_no_agent_is_it_is_refused_and_nothing_is_left(namespace, overlay):
+def test_without_an_agent_it_is_refused_and_nothing_is_left(namespace, overlay):
     before = made_by_helm(namespace)
 
     done = overlay.attach()
@@ -195,14 +188,14 @@ def test_where_no_agent_is_it_is_refused_and_nothing_is_left(namespace, overlay)
     assert made_by_helm(namespace) == before
 
 
-def test_pod_security_complains_of_rockbots_containers_and_not_of_ours(
+def test_pod_security_warns_about_rockbots_containers_and_not_ours(
     namespace, install, overlay
 ):
     install()
     label = "pod-security.kubernetes.io/warn=restricted"
     namespace("label", "namespace", namespace.namespace, label)
 
-    told = overlay.attach().stderr
+    warnings = overlay.attach().stderr
 
-    assert '"init-agent-data"' in told
-    assert "claude-proxy" not in told
+    assert '"init-agent-data"' in warnings
+    assert "claude-proxy" not in warnings
