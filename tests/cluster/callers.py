@@ -9,8 +9,7 @@ import subprocess
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from installing import KEY
-
+from kustomizations import KEY
 from node import until
 
 SERVICE = "http://claude-code-proxy/v1"
