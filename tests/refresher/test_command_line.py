@@ -317,3 +317,30 @@ def test_five_at_once_start_one_cli_and_agree(volume, fake, put, mode, code):
 
     assert len(claude.calls) == 1
     assert {process.returncode for process in processes} == {code}
+
+
+BLOCKED = ["env", "--block-signal=TERM,INT"]
+"""How the image starts the program."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_sent_before_python_runs_ends_the_program(volume, fake, put, number):
+    put(-60)
+    claude = fake("ok")
+    signalled = ["sh", "-c", f'kill -{int(number)} $$; exec "$@"', "sh"]
+
+    done = refresher_process.refresher(
+        volume, claude.path, "once", before=[*BLOCKED, *signalled]
+    )
+
+    assert done.returncode == 128 + number
+    assert claude.calls == []
+
+
+def test_the_cli_is_started_with_no_signal_blocked(volume, fake, put):
+    put(-60)
+    claude = fake("ok")
+
+    refresher_process.refresher(volume, claude.path, "once", before=BLOCKED)
+
+    assert claude.calls[0]["blocked"] == []
