@@ -16,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="claude-proxy",
         description="OpenAI chat completions in front of Claude. Settings come from the "
-        "environment; the README lists them.",
+        "environment; docs/operations.md lists them.",
     )
     parser.add_argument(
         "mode",

@@ -23,57 +23,57 @@ class Settings(Struct, frozen=True, kw_only=True):
     """One field a variable, in capitals; the docstring below each is its meaning."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Anything but loopback needs an inbound key."""
+    """Address to listen on. Any address but loopback requires an inbound key."""
     port: Port = 8080
     """Port of the API."""
     health_port: Port | None = None
-    """Port for `/healthz`, `/readyz`, `/metrics` on all interfaces, without a key. Unset: no second listener."""
+    """Port for `/healthz`, `/readyz` and `/metrics`, on all interfaces, without a key. Unset: they are not served."""
 
     proxy_api_key: str = ""
-    """The key clients must send as `Authorization: Bearer`. Empty: no key, loopback only."""
+    """The key that clients must send as `Authorization: Bearer`. Empty: no key, and loopback only."""
     proxy_api_keys_file: str = ""
-    """A file with such keys, one a line, read again when it changes."""
+    """A file of such keys, one per line. It is reread when it changes."""
 
     anthropic_api_key: str = ""
-    """Anthropic API key. The first source of a credential."""
+    """Anthropic API key. The first credential that the proxy looks for."""
     claude_access_token: str = ""
-    """An access token, used as it is. The second source."""
+    """An access token, used as it is. The second credential."""
     claude_credentials_path: str = ""
-    """The file that `claude auth login` wrote, or one that holds a bare token. Empty: `$HOME/.claude/.credentials.json`."""
+    """The file that `claude auth login` writes, or one that holds a bare token. Empty: `$HOME/.claude/.credentials.json`."""
     anthropic_api_base: str = ""
-    """Base URL of the Messages API. Empty: `ANTHROPIC_BASE_URL`, else Anthropic's."""
+    """Base URL of the Messages API. Empty: `ANTHROPIC_BASE_URL`, or else Anthropic's own."""
     anthropic_base_url: str = ""
-    """The SDK's own name for the same; `ANTHROPIC_API_BASE` comes first."""
+    """The SDK's name for the same setting. `ANTHROPIC_API_BASE` takes precedence."""
 
     default_model: str = "claude-sonnet-4-6"
     """Model for requests that name none."""
     default_max_tokens: Count = 16384
-    """Token limit for requests that set none; never above the model's own."""
+    """Token limit for requests that set none. Never more than the model allows."""
     prompt_caching: Literal["auto", "always", "off"] = "auto"
-    """Place cache marks on requests that bring none: `auto` (with tools or earlier turns), `always`, `off`."""
+    """When to add `cache_control` to a request that has none: `auto` (if it has tools or earlier turns), `always` or `off`."""
     reasoning_display: Literal["", "summarized", "omitted"] = ""
-    """`summarized`: ask for readable reasoning from every model that thinks by default. Empty: only when the client asks for reasoning."""
+    """`summarized`: ask every model that thinks by default for readable reasoning. Empty: only when the client asks for reasoning."""
     strict_params: bool = False
-    """Refuse (400) what would else be dropped or changed with a warning."""
+    """`1`: refuse (400) what would otherwise be dropped or changed with a warning."""
 
     max_requests: Count = 512
-    """Completions in flight; more are answered 503 at once."""
+    """Completions in flight. Any more get an immediate 503."""
     max_body_bytes: Count = 32 * 1024 * 1024
-    """Largest request body; larger ones are answered 413 unread. Twice as many bytes may be on their way upstream at once; more are answered 503."""
+    """Largest request body in bytes; a larger one gets a 413, unread. Twice this many bytes may be on their way upstream at once; any more get a 503."""
 
     connect_timeout: Seconds = 10.0
     """Seconds to connect to Anthropic."""
     header_timeout: Seconds = 120.0
-    """Seconds until Anthropic's response headers."""
+    """Seconds to wait for Anthropic's response headers."""
     progress_timeout: Seconds = 600.0
-    """Seconds without an event that is not a ping."""
+    """Seconds without an event other than a ping."""
     total_timeout: Seconds = 3600.0
-    """Seconds for one completion in all."""
+    """Seconds for a whole completion."""
     drain_timeout: Seconds = 25.0
-    """Seconds after SIGTERM in which running completions may finish."""
+    """Seconds that running completions have to finish after SIGTERM."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Level of everything but the line that each completion writes."""
+    """Level of every log line but the one that each completion writes: `debug`, `info`, `warning` or `error`."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:

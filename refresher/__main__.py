@@ -60,7 +60,7 @@ exit codes of `status`: 0 the login is in order, 75 it is due and not yet renewe
   78 a person must act. `import`: 0 installed, 75 busy, 78 refused. `plan`: 0.
 A bad setting ends any of them with 78, a bad command line with 2.
 
-The settings are environment variables; the README lists them.
+The settings are environment variables; docs/refresher.md lists them.
 """
 
 

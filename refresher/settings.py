@@ -30,7 +30,7 @@ class Command(enum.StrEnum):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a person can choose. The README's table says what each one is."""
+    """Everything a person can choose. The table in docs/refresher.md explains each one."""
 
     config_dir: Path
     claude_bin: str
@@ -226,4 +226,4 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("POD_NAMESPACE", "namespace", "", str),
     Variable("HEALTH_PORT", "health_port", str(_HEALTH_PORT), _port),
 )
-"""The README's table shows the same names and defaults; a test compares them."""
+"""The table in docs/refresher.md shows these names and defaults; a test compares them."""

@@ -1,8 +1,8 @@
 """The translation, and nothing else: values in, values out.
 
 No clock, no randomness, no I/O, no framework, no SDK (an import contract holds it). The
-contract is a list of rows, each with an id such as ``b1.temperature``; the README's
-field table and ``tests/proxy/rows.py`` name them.
+contract is a list of rows, each with an id such as ``b1.temperature``; the
+field table of docs/translation.md and ``tests/proxy/rows.py`` name them.
 
     request.to_anthropic_request   a ChatRequest as the MessagesRequest to send
       messages                     the conversation, turn by turn: content, assistant,

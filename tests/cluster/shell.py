@@ -7,13 +7,13 @@ import subprocess
 import time
 from pathlib import Path
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+DOCUMENT = (Path(__file__).parents[2] / "docs/kubernetes.md").read_text()
 
 
 def pasted(begin):
     """The documented command that begins like this, with all its lines."""
-    _, found, rest = README.partition(f"\n{begin}")
-    assert found, f"the README has no such command: {begin}"
+    _, found, rest = DOCUMENT.partition(f"\n{begin}")
+    assert found, f"docs/kubernetes.md has no such command: {begin}"
     command, *more = (begin + rest).splitlines()
     while command.endswith("\\") or command.count("'") % 2:
         command += "\n" + more.pop(0)

@@ -40,10 +40,10 @@ def test_a_good_spec_is_taken(house, spec):
     assert "created" in apply(house, spec)
 
 
-def test_the_readmes_example_is_taken(house):
-    readme = (ROOT / "README.md").read_text()
+def test_the_documents_example_is_taken(house):
+    document = (ROOT / "docs/refresher.md").read_text()
     [example] = re.findall(
-        r"^apiVersion: claude-proxy.internal.*?(?=^```)", readme, FULL
+        r"^apiVersion: claude-proxy.internal.*?(?=^```)", document, FULL
     )
 
     assert "created" in house.kubectl.run("apply", "-f", "-", data=example).stdout

@@ -1,6 +1,6 @@
-"""The README's tables say what the code does.
+"""The documents' tables say what the code does.
 
-``pytest tests/proxy/test_readme.py --update-golden`` rewrites the two tables from the
+``pytest tests/proxy/test_docs.py --update-golden`` rewrites the two tables from the
 code; the words of the field table stand here.
 """
 
@@ -16,12 +16,13 @@ import msgspec
 import pytest
 
 from cases import HI
-from proxy import body, errors, settings
+from proxy import body, errors, log, metrics, settings
 from proxy.schema import openai
-from proxy.translate import request
+from proxy.translate import error, request
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+TRANSLATION = ROOT / "docs/translation.md"
+OPERATIONS = ROOT / "docs/operations.md"
 
 TOOL = {"type": "function", "function": {"name": "f"}}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -169,19 +170,20 @@ def setting_table() -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "table"), [("fields", field_table), ("settings", setting_table)]
+    ("document", "name", "table"),
+    [(TRANSLATION, "fields", field_table), (OPERATIONS, "settings", setting_table)],
 )
-def test_a_table_of_the_readme_is_what_the_code_says(
-    name: str, table: Any, request: pytest.FixtureRequest
+def test_a_table_of_the_documents_is_what_the_code_says(
+    document: Path, name: str, table: Any, request: pytest.FixtureRequest
 ) -> None:
-    text = README.read_text(encoding="utf-8")
+    text = document.read_text(encoding="utf-8")
     head, tail = re.search(
         rf"(<!-- {name}:[^\n]*-->\n).*?(<!-- /{name} -->)", text, re.DOTALL
     ).groups()
     begin, end = text.index(head) + len(head), text.index(tail)
     if request.config.getoption("--update-golden"):
-        README.write_text(text[:begin] + table() + text[end:], encoding="utf-8")
-        text = README.read_text(encoding="utf-8")
+        document.write_text(text[:begin] + table() + text[end:], encoding="utf-8")
+        text = document.read_text(encoding="utf-8")
         end = text.index(tail)
 
     assert text[begin:end] == table()
@@ -196,7 +198,48 @@ def test_every_warning_that_the_code_can_give_is_explained() -> None:
         path.read_text(encoding="utf-8") for path in ROOT.glob("proxy/translate/*.py")
     )
     given = set(re.findall(r'warnings\.add(?:_or_refuse)?\(\s*"([a-z_]+)"', code))
-    explained = set(re.findall(r"`([a-z_]+)`", README.read_text(encoding="utf-8")))
+    explained = set(re.findall(r"`([a-z_]+)`", TRANSLATION.read_text(encoding="utf-8")))
 
     assert "strict_dropped" in given
     assert {c for c in given if not c.endswith("_ignored")} <= explained
+
+
+def section(heading: str) -> str:
+    """The text under a heading of docs/operations.md."""
+    text = OPERATIONS.read_text(encoding="utf-8")
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def in_code(text: str) -> set[str]:
+    return set(re.findall(r"`([a-z_]+)(?:\{\w+\})?`", text))
+
+
+def test_every_metric_is_explained() -> None:
+    measured = metrics.Metrics(in_flight=lambda: 0.0, expires_at=lambda: None)
+    given = set(re.findall(rb"^# TYPE (\S+)", measured.text(), re.MULTILINE))
+    explained = in_code(section("Health checks and metrics"))
+
+    assert {name.decode() for name in given} == {
+        name for name in explained if name.startswith("claude_")
+    }
+
+
+def test_every_field_of_a_completions_log_line_is_shown_and_explained() -> None:
+    [shown] = re.findall(r"^\{.*\}$", section("The log"), re.MULTILINE)
+    fields = set(log.Completion.__struct_fields__)
+
+    assert json.loads(shown).keys() == fields | {"time", "level", "message"}
+    assert fields <= in_code(section("The log"))
+
+
+def test_every_error_code_is_explained() -> None:
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in ROOT.glob("proxy/**/*.py")
+        if "demo" not in path.parts
+    )
+    given = set(re.findall(r'\bcode="([a-z_]+)"', code))
+    mapped = {one.code for one in error.BY_TYPE.values()} - {None}
+
+    assert "at_capacity" in given
+    assert given | mapped <= in_code(section("Errors"))

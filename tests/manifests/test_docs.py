@@ -1,4 +1,4 @@
-"""What the README tells people to apply is there, and does what it says."""
+"""What the documents tell people to apply is there, and does what they say."""
 
 import re
 import shutil
@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from rendered import OVERLAYS, ROOT, Render, Rendered, kubectl
+from rendered import OVERLAYS, ROOT, Render, Rendered, kubectl, walk
 
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+DOCUMENT = (ROOT / "docs/kubernetes.md").read_text()
+BLOCKS = re.findall(
+    r"^```(\w+)\n(.*?)^```", f"{README}\n{DOCUMENT}", re.MULTILINE | re.DOTALL
+)
 YAML = [yaml.safe_load(text) for kind, text in BLOCKS if kind == "yaml"]
 KUSTOMIZATIONS = [each for each in YAML if each.get("kind") == "Kustomization"]
 PATCHES = [each for each in YAML if each.keys() == {"patches"}]
@@ -35,11 +38,58 @@ def test_every_folder_that_is_to_be_applied_renders(
     assert render(folder)
 
 
-def test_every_overlay_and_component_is_told() -> None:
+def test_every_overlay_and_component_is_documented() -> None:
     components = [path.name for path in (ROOT / "kustomize/components").iterdir()]
 
     for name in [*OVERLAYS, *components]:
-        assert f"`{name}`" in README, name
+        assert f"`{name}`" in DOCUMENT, name
+    for name in OVERLAYS:
+        assert f"| `{name}` " in README, name
+
+
+OVERLAY = re.compile(
+    r"^kubectl apply .*-k (kustomize/overlays/(?!.*/)\S+)$", re.MULTILINE
+)
+INSTALLS = [
+    pytest.param(text, folder[1], id=folder[1].rpartition("/")[2])
+    for kind, text in BLOCKS
+    if kind == "sh" and (folder := OVERLAY.search(text))
+]
+
+
+@pytest.mark.parametrize(("commands", "folder"), INSTALLS)
+def test_an_install_creates_exactly_what_its_overlay_needs(
+    render: Render, commands: str, folder: str
+) -> None:
+    """The ``kubectl create`` lines run, without a cluster, and fit the manifests."""
+    created: dict[str, set[str]] = {}
+    for line in re.findall(r"^kubectl create .*$", commands, re.MULTILINE):
+        made = subprocess.run(
+            [
+                "bash",
+                "-c",
+                line.replace("kubectl", f"'{kubectl()}'", 1)
+                + " --dry-run=client -o yaml",
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        one = yaml.safe_load(made.stdout)
+        created[f"{one['kind']}/{one['metadata']['name']}"] = set(one["data"])
+
+    assert created == needed(render(folder))
+
+
+def needed(objects: Rendered) -> dict[str, set[str]]:
+    """The keys of Secrets and ConfigMaps without which a container does not start."""
+    found: dict[str, set[str]] = {}
+    kinds = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
+    for key, value in walk(objects):
+        if key in kinds and not value.get("optional"):
+            name = f"{kinds[key]}/{value['name']}"
+            found.setdefault(name, set()).add(value["key"])
+    return found
 
 
 @pytest.fixture

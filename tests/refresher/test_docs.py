@@ -1,4 +1,4 @@
-"""The README's tables say what the code does."""
+"""The document's tables say what the code does."""
 
 import json
 import re
@@ -11,13 +11,12 @@ from refresher import outcome, settings
 from refresher.operator import health, resource
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-SECTION = README.partition("\n## The refresher\n")[2].partition("\n## ")[0]
+DOCUMENT = (ROOT / "docs/refresher.md").read_text()
 
 
 def rows(heading):
     """The cells of the table under a heading, without their code marks."""
-    text = SECTION.partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
+    text = DOCUMENT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     lines = re.findall(r"^\| (.*) \|$", text, re.MULTILINE)
     cells = [[cell.strip() for cell in line.split(" | ")] for line in lines]
     return [[cell.strip("`") for cell in row] for row in cells[1:]]
@@ -37,7 +36,7 @@ def test_every_outcome_is_told_with_its_exit_code():
 
 @pytest.mark.parametrize("name", [*settings.PASSED_TO_CLI, *settings.OTHER_CREDENTIALS])
 def test_every_other_variable_is_told(name):
-    assert f"`{name.upper()}`" in SECTION
+    assert f"`{name.upper()}`" in DOCUMENT
 
 
 def test_the_checked_version_is_the_pinned_one_for_every_platform():
@@ -46,7 +45,7 @@ def test_the_checked_version_is_the_pinned_one_for_every_platform():
     versions = {
         *pinned["optionalDependencies"].values(),
         *(each["version"] for path, each in locked["packages"].items() if path),
-        *re.findall(r"now (\d+\.\d+\.\d+),", SECTION),
+        *re.findall(r"now (\d+\.\d+\.\d+),", DOCUMENT),
     }
 
     assert len(versions) == 1
@@ -54,7 +53,7 @@ def test_the_checked_version_is_the_pinned_one_for_every_platform():
 
 
 def test_every_metric_of_the_operator_is_told():
-    told = set(re.findall(r"`(claude_\w+)(?:\{result\})?`", SECTION))
+    told = set(re.findall(r"`(claude_\w+)(?:\{result\})?`", DOCUMENT))
     kinds = health.Metrics().registry.collect()
     names = {f"{each.name}{'_total' * (each.type == 'counter')}" for each in kinds}
 
@@ -62,7 +61,7 @@ def test_every_metric_of_the_operator_is_told():
 
 
 def test_the_credential_of_the_example_says_all_that_a_spec_can_say():
-    [example] = re.findall(r"^```yaml\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
+    [example] = re.findall(r"^```yaml\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
     body = yaml.safe_load(example)
     there = {"namespace": "any", "uid": "any"}
     spec = resource.parse({**body, "metadata": body["metadata"] | there}).spec
