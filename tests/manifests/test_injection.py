@@ -236,6 +236,31 @@ def test_inject_all_leaves_the_proxy_and_the_refresher_alone(build: Build) -> No
     assert [pod.ours() for pod in made.pods()] == [[], [], []]
 
 
+def test_a_label_of_the_same_kustomization_comes_too_late_and_of_a_base_does_not(
+    render: Render, tmp_path: Path
+) -> None:
+    label = [{"pairs": {INJECT: "true"}}]
+    ours = os.path.relpath(ROOT / COMPONENTS, tmp_path.resolve() / "same")
+    components = {"components": [f"{ours}/sidecar", f"{ours}/api-key"]}
+    plain = [workload("Deployment", labelled=False)]
+    base = {"resources": ["workloads.yaml"], "labels": label}
+    for folder, kustomization in {
+        "same": base | components,
+        "base": base,
+        "over": {"resources": ["../base"]} | components,
+    }.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "workloads.yaml").write_text(yaml.safe_dump_all(plain))
+        text = yaml.safe_dump(kustomization)
+        (tmp_path / folder / "kustomization.yaml").write_text(text)
+
+    [same], [over] = (
+        render(tmp_path.resolve() / folder).pods() for folder in ("same", "over")
+    )
+    assert same.ours() == []
+    assert len(over.ours()) == 1
+
+
 @pytest.mark.parametrize("kind", PLAIN_KINDS + JOB_KINDS)
 def test_pull_secrets_reach_every_pod_with_the_sidecar(build: Build, kind: str) -> None:
     (pod,) = build([workload(kind)], [sidecar_for(kind), "pull-secret"]).pods()

@@ -46,6 +46,7 @@ RIGHTS: dict[str, list[Any]] = {
     "tests/manifests/users/everything": NAMED_RIGHTS + FAST_SYNC,
     "tests/manifests/users/inject-all": [],
     "tests/manifests/users/pull-secret": NAMED_RIGHTS,
+    "tests/manifests/users/rockbot-gitops": [],
     "tests/manifests/users/rockbot-pvc": [],
     "tests/manifests/users/rockbot-secret": [],
     "tests/manifests/users/scaled": [],
