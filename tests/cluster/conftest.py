@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -10,9 +11,11 @@ from types import SimpleNamespace
 import pytest
 
 from installation import Installation
+from kustomizations import ROOT, kustomization, secret, sidecar_environ
 from node import AuditLog, Kubectl
 from oauth_standin import Standin
 from proxy.demo import server
+from rockbot_agent import CHART, OVERLAY
 
 HOW = "use `tests/cluster/cluster run -- pytest tests/cluster`"
 
@@ -90,6 +93,50 @@ def empty_installation(
     directory = tmp_path_factory.mktemp("installation")
     with Standin(directory, outside) as standin:
         yield Installation(restricted, standin, directory)
+
+
+@pytest.fixture
+def helm(namespace):
+    """`helm` in the test's namespace; returns its output."""
+
+    def run(*words):
+        done = subprocess.run(
+            ["helm", "--namespace", namespace.namespace, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def install(helm):
+    """Install the release `rockbot`."""
+
+    def run(server_side="true", *values):
+        helm("install", "rockbot", CHART, f"--server-side={server_side}", *values)
+
+    return run
+
+
+@pytest.fixture
+def overlay(namespace, anthropic, tmp_path):
+    """The overlay's two commands, against the stand-in."""
+    secret(namespace, "anthropic-api-key", **{"api-key": "sk-ant-api03-of-a-test"})
+    environ = {"ANTHROPIC_API_BASE": anthropic.base_url}
+    attaching = kustomization(
+        tmp_path / "attaching",
+        OVERLAY,
+        patches=[sidecar_environ("Deployment", "rockbot-agent", **environ)],
+    )
+    apply = ("apply", "--server-side", "--field-manager=claude-proxy", "-k")
+    return SimpleNamespace(
+        attach=lambda: namespace.run(*apply, attaching),
+        detach=lambda: namespace.run(*apply, str(ROOT / OVERLAY / "detach")),
+    )
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ class Installation:
             "create", "secret", "generic", "claude-proxy-key", "--from-literal=key=k"
         )
 
-    def apply(self, *resources, components=(), patches=()):
+    def apply(self, *resources, components=(), patches=(), how=()):
         """Apply these folders of the project together, as one kustomization."""
         folder = kustomization(
             self.directory / f"kustomization-{secrets.token_hex(4)}",
@@ -49,7 +49,7 @@ class Installation:
             components=[*components, "tests/cluster/standin"],
             patches=patches,
         )
-        self.kubectl("apply", "--kustomize", folder)
+        self.kubectl("apply", *how, "--kustomize", folder)
 
     def with_agents(self, token):
         """Apply the pods that request completions all the time; `token` is a component."""
