@@ -2,19 +2,19 @@
 
 The map, from the rim to the centre; imports run downwards only (pyproject.toml):
 
-    __main__          the command: serve, or demo in front of the built-in stand-in
-    gunicorn_conf     the server's settings; worker, connection: our worker class
-    wsgi, app         construct, inject, route; the one rendering of errors
-    chat              a completion: admit, read, translate, call, answer, tell
+    __main__          the command: serve, or demo in front of a built-in answerer
+    server            gunicorn's settings and hooks, our worker class, the health port
+    app               create_app: construct, inject, route; errors rendered in one place
+    chat              a completion: admit, read, translate, call, respond, log
     models, health    the other resources; inbound_auth: who may call
-    body, log         a request's bytes; the log lines
+    body, log         reading and decoding a request; the log lines
     upstream          one completion's way to Anthropic: retry loop, first event, end
-    transport         the only module that opens connections
+    transport         the only package that opens connections
     credentials       where the token comes from; metrics; retry: one pure decision
-    guard, admission  what ends a call that is over; how many may be in flight
+    cancellation      what ends a call that is over; admission: how many may be in flight
     translate         the translation, pure
-    capabilities      what each model takes: one table
+    capabilities      what each model accepts: one table
     schema, sse       both APIs' wire types; event streams
     settings, errors  what everything else knows
-    demo              a strict stand-in for the Messages API, apart from all the above
+    demo              a small stand-in for the Messages API, apart from all the above
 """

@@ -1,8 +1,8 @@
-"""How many completions may be in flight, and what a refusal is.
+"""How many completions may be in flight, and why one is refused.
 
-A completion holds a slot from before its upstream call to the end of its answer,
-streamed or not. There is no queue: a client that is told at once to come back in a
-second is served better than one that waits without a word.
+A completion holds a slot from before its upstream call to the end of its response,
+streamed or not. There is no queue: a client that is refused at once and asked to come
+back in a second is served better than one that waits in silence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Refusal(enum.Enum):
-    """Why a completion is not taken up."""
+    """Why a completion is refused."""
 
     AT_CAPACITY = "at_capacity"
     SHUTTING_DOWN = "shutting_down"
@@ -57,21 +57,21 @@ class Admission:
 
     @property
     def in_flight(self) -> int:
-        """Slots that are taken."""
+        """Slots in use."""
         return self._in_flight
 
     def drain(self) -> None:
-        """Refuse whatever comes from now on; what is in flight may end."""
+        """Refuse everything from now on; what is in flight may finish."""
         self._draining = True
 
     def refusal(self) -> Refusal | None:
-        """Tell what `enter` would refuse with now: ask before reading a large body."""
+        """What `enter` would refuse with now: check before reading a large body."""
         if self._draining:
             return Refusal.SHUTTING_DOWN
         return Refusal.AT_CAPACITY if self._in_flight >= self.limit else None
 
     def enter(self) -> Slot | Refusal:
-        """Take a slot, or say at once why not."""
+        """Take a slot, or return at once why there is none."""
         with self._lock:
             if (refusal := self.refusal()) is not None:
                 return refusal
@@ -79,7 +79,7 @@ class Admission:
         return Slot(self)
 
     def leave(self) -> None:
-        """Count one completion less (`Slot.release` calls this)."""
+        """Count one completion less (called by `Slot.release`)."""
         with self._lock:
             self._in_flight -= 1
 
@@ -87,9 +87,9 @@ class Admission:
 class Bodies:
     """Room for `limit` bytes of request bodies, from their arrival to the first event.
 
-    In that time a body costs four to five times its size: as bytes, as values, as what
-    goes upstream. Without a bound a dozen of the largest would be more than a pod has,
-    and the kernel's refusal ends every stream.
+    In that time a body costs four to five times its size: as bytes, as values, as the
+    upstream request. Without a bound a dozen of the largest would exhaust a pod's
+    memory, and the kernel's OOM killer would end every stream.
     """
 
     def __init__(self, limit: int) -> None:
@@ -99,7 +99,7 @@ class Bodies:
 
     @contextlib.contextmanager
     def under_way(self) -> Iterator[Callable[[int], bool]]:
-        """Give a function that asks for room; the end of the block gives it all back."""
+        """Yield a function that asks for room; the end of the block gives it all back."""
         held = 0
 
         def reserve(size: int) -> bool:

@@ -1,18 +1,19 @@
-"""``create_app``: construct, inject, route. The rim of errors and request ids."""
+"""``create_app``: construct, inject, route. Request ids; errors rendered in one place."""
 
 import logging
 import os
 import re
 import uuid
+from collections.abc import Mapping
 
 import falcon
 import msgspec
 
 from proxy import (
+    cancellation,
     chat,
     credentials,
     errors,
-    guard,
     health,
     inbound_auth,
     metrics,
@@ -22,72 +23,86 @@ from proxy import (
     upstream,
 )
 from proxy.admission import Admission, Bodies
-from proxy.schema import completion
+from proxy.schema import openai
 
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 BODIES = 2
-"""So many times MAX_BODY_BYTES may be on their way upstream at once: about 300 MiB."""
+"""How many times MAX_BODY_BYTES may be on the way upstream at once: about 300 MiB."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class Proxy:
-    """The application and the parts of it that the server must reach."""
+    """The WSGI application, and the parts of it that the server has to reach."""
 
     def __init__(
         self,
         config: settings.Settings,
-        source: credentials.Source | None = None,
-        sender: transport.Transport | None = None,
+        credential: credentials.Credential,
+        sender: transport.Transport,
     ) -> None:
-        """Build everything; opens no connection, so it may happen before a fork.
-
-        Raises ``settings.SettingsError`` for settings that cannot work.
-        """
+        """Build everything; opens no connection, so it may happen before a fork."""
         self.config = config
-        source = source or credentials.source_for(config)
-        self.credential = credentials.Credential(source)
-        base_url = config.base_url or source.base_url
-        self._sender = sender or transport.create(
-            base_url, os.environ, connect_timeout=config.connect_timeout
-        )
+        self.credential = credential
+        self._sender = sender
         self.slots = Admission(config.max_requests)
-        self.watch = guard.Watch(
-            guard.Deadlines(
+        self.watchdog = cancellation.Watchdog(
+            cancellation.Deadlines(
                 header=config.header_timeout,
                 progress=config.progress_timeout,
                 total=config.total_timeout,
             )
         )
-        self.measured = metrics.Metrics(
+        self.metrics = metrics.Metrics(
             in_flight=lambda: float(self.slots.in_flight),
-            expires_at=self.credential.expires_at,
+            expires_at=credential.expires_at,
         )
-        calls = upstream.Upstream(self.credential, self._sender)
-        self.catalogue = models.Catalogue(
-            models.fetcher(self.credential, calls, self._sender, self.watch)
-        )
+        anthropic = upstream.Upstream(credential, sender, self.watchdog)
+        self.catalogue = models.Catalogue(anthropic.models_list)
         self.wsgi = _routed(
             config,
             self.catalogue,
             chat.Services(
                 config=config,
-                calls=calls,
+                upstream=anthropic,
                 slots=self.slots,
                 bodies=Bodies(BODIES * config.max_body_bytes),
-                watch=self.watch,
-                measured=self.measured,
+                watchdog=self.watchdog,
+                metrics=self.metrics,
                 live=self.catalogue.live,
             ),
         )
 
     def start(self) -> None:
         """Start the threads of a serving process; once, after the fork."""
-        self.watch.start()
+        self.watchdog.start()
+
+    def drain(self, deadline: float) -> None:
+        """Refuse new completions; cancel what still runs at ``deadline`` (monotonic)."""
+        self.slots.drain()
+        self.watchdog.drain(deadline)
 
     def close(self) -> None:
         """Close the connections to Anthropic."""
         self._sender.close()
+
+
+def create_app(
+    config: settings.Settings, environ: Mapping[str, str] | None = None
+) -> Proxy:
+    """The application for these settings; opens no connection.
+
+    ``environ`` is where a network proxy may be named (``HTTPS_PROXY``, ``NO_PROXY``);
+    by default the process's own. Raises ``settings.SettingsError`` for settings that
+    cannot work.
+    """
+    source = credentials.source_for(config)
+    sender = transport.create(
+        config.base_url or source.base_url,
+        os.environ if environ is None else environ,
+        connect_timeout=config.connect_timeout,
+    )
+    return Proxy(config, credentials.Credential(source), sender)
 
 
 def _routed(
@@ -109,7 +124,7 @@ def _routed(
 
 
 class RequestId:
-    """``x-request-id``: the caller's, if it is one, or a new one."""
+    """``x-request-id``: the caller's, if it is well formed, or a new one."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         given = req.get_header("x-request-id") or ""
@@ -120,8 +135,8 @@ class RequestId:
         resp.set_header("x-request-id", request_id)
 
 
-def _envelope(error: completion.Error) -> bytes:
-    return _encode(completion.ErrorResponse(error))
+def _envelope(error: openai.Error) -> bytes:
+    return _encode(openai.ErrorResponse(error))
 
 
 def _render(
@@ -135,7 +150,7 @@ def _render(
     for name, value in ex.headers.items():
         resp.set_header(name, value)
     resp.data = _envelope(
-        completion.Error(message=ex.message, type=ex.type, param=ex.param, code=ex.code)
+        openai.Error(message=ex.message, type=ex.type, param=ex.param, code=ex.code)
     )
 
 
@@ -145,7 +160,7 @@ def _render_unexpected(
     ex: Exception,
     params: dict[str, object],
 ) -> None:
-    """A fault of ours: its place goes to the log, its words to nobody."""
+    """A fault of ours: the log says where, the client learns nothing more."""
     if isinstance(ex, falcon.HTTPError):
         resp.status = ex.status
         resp.set_headers(ex.headers or {})
@@ -153,11 +168,11 @@ def _render_unexpected(
         return
     logger.error("unexpected %s", type(ex).__name__, exc_info=ex)
     fault = errors.ProxyError(
-        "The proxy failed; its log says where",
+        "The proxy failed; see its log",
         status=500,
         type="server_error",
         code="internal_error",
-        headers={"retry-after": "3"},  # else a .NET client asks three times at once
+        headers={"retry-after": "3"},  # else a .NET client retries three times at once
     )
     _render(req, resp, fault, params)
 
@@ -165,13 +180,13 @@ def _render_unexpected(
 def _serialize(
     _req: falcon.Request, resp: falcon.Response, ex: falcon.HTTPError
 ) -> None:
-    """Falcon's own 404, 405 … in OpenAI's envelope, whatever is accepted."""
+    """Falcon's own 404, 405 … in OpenAI's envelope, whatever the client accepts."""
     code = {404: "not_found", 405: "method_not_allowed"}.get(ex.status_code)
     message = {
-        404: "There is nothing at this path",
-        405: "This path does not take this method",
-    }.get(ex.status_code, ex.title or "The request was refused")
+        404: "No such path",
+        405: "This path does not support this method",
+    }.get(ex.status_code, ex.title or "The request was rejected")
     resp.content_type = falcon.MEDIA_JSON
     resp.data = _envelope(
-        completion.Error(message=message, type="invalid_request_error", code=code)
+        openai.Error(message=message, type="invalid_request_error", code=code)
     )

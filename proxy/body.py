@@ -1,7 +1,7 @@
-"""Reading a request's body and making a ``ChatRequest`` of it.
+"""Reads a request's body and decodes it to a ``ChatRequest``.
 
-Bodies with a length and chunked ones both work: what is read is ``wsgi.input``, since
-Falcon's bounded stream is empty for a chunked request.
+Bodies with a length and chunked ones both work: it reads ``wsgi.input``, since Falcon's
+bounded stream is empty for a chunked request.
 """
 
 import json
@@ -13,7 +13,7 @@ import falcon
 import msgspec
 
 from proxy import errors
-from proxy.schema import openai
+from proxy.schema import allowed, chat_request
 
 STEP = 64 * 1024
 
@@ -22,17 +22,16 @@ _HALF_A_PAIR = re.compile(
 )
 
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
-_WRONG_TAG = re.compile(r"Invalid (?:value|enum value) '.*'", re.DOTALL)
 
 
 def read(req: falcon.Request, limit: int, reserve: Callable[[int], bool]) -> bytes:
     """The whole body, at most ``limit`` bytes.
 
-    ``reserve`` is asked for room before bytes are read, for all of them where the length
-    is told. Raises ``UnavailableError`` where it refuses. Raises ``InvalidRequestError``: 413 for more (before reading, where the length is
-    told), 415 for encodings and types that are not JSON, 400 for a body cut short or
-    badly framed, 408 for one that takes too long. Raises ``ConnectionError`` when the
-    client is gone.
+    ``reserve`` is asked for room before bytes are read, for all of them where the
+    length is known. Raises ``UnavailableError`` where it refuses, ``ClientGoneError``,
+    and ``InvalidRequestError``: 413 for a larger body (before reading it, where the
+    length is known), 415 for encodings and types that are not JSON, 400 for a body that
+    is cut short or badly framed, 408 for one that takes too long.
     """
     _check_type(req)
     length = _content_length(req)
@@ -62,7 +61,7 @@ def read(req: falcon.Request, limit: int, reserve: Callable[[int], bool]) -> byt
 
 
 def _step(source: BinaryIO, size: int) -> bytes:
-    """One read of what the server gives; its errors are those of ``proxy.connection``."""
+    """One read from the server; its errors are those of ``proxy.server.connection``."""
     try:
         return source.read(size)
     except TimeoutError:
@@ -73,7 +72,7 @@ def _step(source: BinaryIO, size: int) -> bytes:
             headers={"connection": "close"},
         ) from None
     except ConnectionError:
-        raise
+        raise errors.ClientGoneError from None
     except ValueError:
         raise errors.InvalidRequestError(
             "The body is cut short, or its chunks are malformed",
@@ -83,7 +82,7 @@ def _step(source: BinaryIO, size: int) -> bytes:
 
 
 def _content_length(req: falcon.Request) -> int | None:
-    """``None`` for a chunked body, whose end its chunks tell."""
+    """``None`` for a chunked body, which has no length."""
     if "chunked" in req.env.get("HTTP_TRANSFER_ENCODING", "").lower():
         return None
     return req.content_length or 0
@@ -100,7 +99,7 @@ def _too_large(limit: int) -> errors.InvalidRequestError:
 
 def _no_room() -> errors.UnavailableError:
     full = errors.UnavailableError(
-        "Too many large requests are under way", code="at_capacity", retry=True
+        "Too many large requests are in progress", code="at_capacity", retry=True
     )
     full.headers["connection"] = "close"
     return full
@@ -111,30 +110,32 @@ def _check_type(req: falcon.Request) -> None:
     kind = (req.content_type or "application/json").split(";")[0].strip().lower()
     if encoding.strip().lower() != "identity":
         raise errors.InvalidRequestError(
-            "Compressed bodies are not accepted",
+            "Content-Encoding: must be identity; compressed bodies are not accepted",
             status=415,
             code="unsupported_encoding",
         )
     if kind != "application/json":
         raise errors.InvalidRequestError(
-            "The body must be application/json",
+            "Content-Type: must be application/json",
             status=415,
             code="unsupported_media_type",
         )
 
 
-def decode(body: bytes) -> openai.ChatRequest:
-    """Bytes to a typed request.
+def decode(body: bytes) -> chat_request.ChatRequest:
+    """Decode a request.
 
     Raises ``InvalidRequestError`` with ``param`` set to the field that does not fit.
     """
     if b"\\u" in body:
         body = _whole_characters(body)
     try:
-        str(body, "utf-8")  # Raw parts are passed on unread, so all is checked here
-        return openai.decode_request(body)
+        str(
+            body, "utf-8"
+        )  # Raw parts are passed on unread, so all of it is checked here
+        return chat_request.decode_request(body)
     except msgspec.ValidationError as ex:
-        raise _does_not_fit(str(ex)) from None
+        raise _does_not_fit(str(ex), body) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise errors.InvalidRequestError(
             "The body is not valid JSON", code="invalid_json"
@@ -150,26 +151,26 @@ def _whole_characters(body: bytes) -> bytes:
 
     Text that was cut in the middle of an emoji is common, and no reason to fail.
     """
-    surrogates = b"\\ud" in body or b"\\uD" in body  # a search by pattern is slow
+    surrogates = b"\\ud" in body or b"\\uD" in body  # the pattern alone is slow
     if not surrogates or _HALF_A_PAIR.search(body) is None:
         return body
     try:
         text = json.dumps(json.loads(body), ensure_ascii=False)
     except (ValueError, RecursionError):
-        return body  # not JSON: the reader that follows says so
+        return body  # not JSON: the decoder that follows reports it
     if not any("\ud800" <= one <= "\udfff" for one in text):
         return body
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
-def _does_not_fit(said: str) -> errors.InvalidRequestError:
-    """The decoder's one line as ours: ``messages[0].content: expected …``.
+def _does_not_fit(error: str, body: bytes) -> errors.InvalidRequestError:
+    """The decoder's one-line error as ours: ``messages[0].content: must be a string``.
 
-    Values of the client's are not repeated.
+    Enums and tags name the allowed values; the client's own are never repeated.
     """
-    what, _, path = said.rpartition(" - at `$")
+    what, _, path = error.rpartition(" - at `$")
     if not what:
-        what, path = said, ""
+        what, path = error, ""
     param = path.rstrip("`").lstrip(".")
     missing = _MISSING.fullmatch(what)
     if missing is not None:
@@ -179,18 +180,52 @@ def _does_not_fit(said: str) -> errors.InvalidRequestError:
         )
     if not param and what.startswith("Expected `object`"):
         return errors.InvalidRequestError(
-            "The body is not a JSON object", code="invalid_json"
+            "The body must be a JSON object", code="invalid_json"
         )
     if param == "messages":
         return errors.InvalidRequestError(
-            "messages: must be a list",
+            "messages: must be an array",
             param="messages",
             code="missing_required_parameter",
         )
-    what = _WRONG_TAG.sub("not one of the values it may have", what).replace("`", "")
-    what = what[:1].lower() + what[1:]
+    code = "invalid_type" if what.startswith("Expected") else "invalid_value"
+    requirement = _requirement(what) or _one_of(param, body)
     return errors.InvalidRequestError(
-        f"{param}: {what}" if param else f"The body: {what}",
+        f"{param}: {requirement}" if param else f"The body: {requirement}",
         param=param or None,
-        code="invalid_type" if what.startswith("expected") else "invalid_value",
+        code=code,
     )
+
+
+def _requirement(what: str) -> str:
+    """``Expected `int | null`, got `str` `` -> ``must be an integer, not a string``."""
+    expected, _, got = what.partition(", got ")
+    if not expected.startswith("Expected"):
+        return ""
+    kinds, _, limit = expected.removeprefix("Expected `").partition("`")
+    names = [_KINDS.get(kind, kind) for kind in kinds.split(" | ") if kind != "null"]
+    limit = limit.removesuffix(".0")
+    for sign, words in _LIMITS:
+        limit = limit.replace(sign, words)
+    text = f"must be {' or '.join(names)}{limit}"
+    return f"{text}, not {_KINDS.get(got.strip('`'), got)}" if got else text
+
+
+_KINDS = {
+    "str": "a string", "int": "an integer", "float": "a number", "bool": "a boolean",
+    "array": "an array", "object": "an object", "null": "null",
+}  # fmt: skip
+_LIMITS = (
+    (" of length <= ", " no longer than "),
+    (" >= ", " of at least "),
+    (" <= ", " of at most "),
+    (" > ", " above "),
+)
+
+
+def _one_of(param: str, body: bytes) -> str:
+    values = allowed.allowed_values(chat_request.ChatRequest, param, body)
+    if not values:
+        return "has a value that is not allowed"
+    *others, last = values
+    return f"must be {', '.join(others)} or {last}" if others else f"must be {last}"

@@ -1,4 +1,4 @@
-"""What each Claude model takes: one data table, and how a name finds its row.
+"""What each Claude model accepts: one data table, and how a name finds its row.
 
 Sources (2026-11): the SDK's ``types/model.py`` and ``_data/deprecated_models.py``,
 platform.claude.com's pages on effort, thinking, structured outputs, mid-conversation
@@ -23,27 +23,27 @@ _ALL = frozenset(EFFORT_LEVELS)
 
 
 class Model(Struct, frozen=True, kw_only=True):
-    """One row. Defaults are the newest generation's, which unknown names get."""
+    """One row. The defaults are the newest generation's, which unknown names get."""
 
     id: str = ""
     known: bool = True
     sampling: bool = False
-    """Takes ``temperature`` or ``top_p`` (one of them), under version 2023-06-01."""
+    """Accepts ``temperature`` or ``top_p`` (one of them), under version 2023-06-01."""
     prefill: bool = False
     """Continues a history that ends with an assistant turn."""
     forced_tools: bool = True
-    """Takes ``tool_choice`` any and tool."""
+    """Accepts ``tool_choice`` any and tool."""
     mid_system: bool = True
-    """Takes ``role: system`` after a user turn."""
+    """Accepts mid-conversation system messages: ``role: system`` after a user turn."""
     thinking: frozenset[ThinkingType] = frozenset({"adaptive"})
     thinking_default: ThinkingDefault = "on"
     effort: frozenset[str] = _ALL
     structured_outputs: bool = True
     max_tokens: int | None = 128_000
-    """Largest answer; ``None`` where it is not known (nothing is clamped)."""
+    """Longest response; ``None`` where it is not known (nothing is clamped)."""
     max_input_tokens: int | None = 1_000_000
     created: int = 0
-    """Seconds since the epoch, for ``/v1/models`` when Anthropic cannot be asked."""
+    """Seconds since the epoch, for ``/v1/models`` when Anthropic cannot be reached."""
 
     @property
     def adaptive(self) -> bool:
@@ -148,7 +148,7 @@ _DATED = re.compile(r"-20\d{6}$")
 _DOTTED = re.compile(r"(?<=\d)\.(?=\d)")
 
 Live = Mapping[str, Model]
-"""What Anthropic's models list says, by id and by id without its date; may be empty."""
+"""Anthropic's models list, by id and by id without its date; may be empty."""
 
 
 def undated(name: str) -> str:
@@ -193,8 +193,8 @@ def with_live(
 ) -> Model:
     """The row of ``name`` with what Anthropic itself says of it (``ModelInfo``).
 
-    What the live list does not tell (sampling, prefill, forced tools, mid-conversation
-    system messages, the thinking default) stays the table's.
+    What the live list does not say (sampling, prefill, forced tools, mid-conversation
+    system messages, the thinking default) stays as in the table.
     """
     row = model_for(name)
     words: frozenset[ThinkingType] = frozenset(

@@ -1,8 +1,8 @@
-"""``POST /v1/chat/completions``: admit, read, translate, call, answer, tell.
+"""``POST /v1/chat/completions``: admit, read, translate, call, respond, log.
 
-The responder is thin; ``_Completion`` holds what one completion holds (a slot, a guard,
-an upstream answer, the facts for its log line) and lets go of all of it exactly once,
-however the completion ends.
+The responder is thin; ``_Completion`` holds what one completion holds (a slot, a cancel
+scope, an upstream response, the facts for its log line) and releases all of it exactly
+once, however the completion ends.
 """
 
 import time
@@ -13,26 +13,35 @@ import falcon
 import msgspec
 from msgspec import Struct
 
-from proxy import admission, body, errors, guard, log, metrics, settings, upstream
+from proxy import (
+    admission,
+    body,
+    cancellation,
+    errors,
+    log,
+    metrics,
+    settings,
+    upstream,
+)
 from proxy.capabilities import Live
-from proxy.schema import anthropic, completion
-from proxy.translate import fold, frames, request, response, stream
+from proxy.schema import chat_response, messages_response, openai
+from proxy.translate import accumulator, request, response, stream, stream_encoder
 
 CLIENT_GONE = 499
-"""nginx's status for a client that left; nobody reads it but the log."""
+"""nginx's status for a client that left; only the log shows it."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Services(Struct, frozen=True, kw_only=True):
-    """What a completion needs of the world."""
+    """What a completion needs from the rest of the process."""
 
     config: settings.Settings
-    calls: upstream.Upstream
+    upstream: upstream.Upstream
     slots: admission.Admission
     bodies: admission.Bodies
-    watch: guard.Watch
-    measured: metrics.Metrics
+    watchdog: cancellation.Watchdog
+    metrics: metrics.Metrics
     live: Callable[[], Live]
     """What Anthropic's models list says, without waiting for it."""
     now: Callable[[], float] = time.time
@@ -44,84 +53,80 @@ class ChatCompletions:
         self._services = services
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer a completion, whole or as a stream that the server closes."""
-        one = _Completion(self._services, req.context.request_id)
+        """Serve a completion, whole or as a stream that the server closes."""
+        completion = _Completion(self._services, req.context.request_id)
         try:
-            one.start(req)
-            for name, value in one.headers().items():
+            completion.start(req)
+            for name, value in completion.headers().items():
                 resp.set_header(name, value)
-            if one.reading.stream:
+            if completion.context.stream:
                 resp.content_type = "text/event-stream; charset=utf-8"
                 resp.set_header("cache-control", "no-cache")
                 resp.set_header("x-accel-buffering", "no")
-                resp.stream = Stream(one)
-                return  # the server closes the stream, and that the completion
-            resp.data = one.whole()
-        except upstream.ClientGoneError:
+                resp.stream = Stream(completion)
+                return  # the server closes the stream, which closes the completion
+            resp.data = completion.whole()
+        except errors.ClientGoneError:
             resp.status = f"{CLIENT_GONE} Client Closed Request"
-            one.gone()
+            completion.note_client_gone()
         except errors.ProxyError as ex:
-            ex.headers.update(one.headers())
-            one.failed(ex)
-            one.close()
+            ex.headers.update(completion.headers())
+            completion.note_error(ex)
+            completion.close()
             raise
         except BaseException:
-            one.record.status = HTTPStatus.INTERNAL_SERVER_ERROR
-            one.close()
+            completion.record.status = HTTPStatus.INTERNAL_SERVER_ERROR
+            completion.close()
             raise
-        one.close()
+        completion.close()
 
 
 class _Completion:
     """One completion in flight, and everything it holds."""
 
-    reading: request.Reading
+    context: request.ResponseContext
 
     def __init__(self, services: Services, request_id: str) -> None:
         self.record = log.Completion(request_id=request_id, status=HTTPStatus.OK)
         self._services = services
         self._started = time.monotonic()
         self._slot: admission.Slot | None = None
-        self._guard: guard.Guard | None = None
-        self._answer: upstream.Answer | None = None
+        self._scope: cancellation.CancelScope | None = None
+        self._events: upstream.EventStream | None = None
         self._warnings: tuple[str, ...] = ()
         self._closed = False
 
-    # ------------------------------------------------------------ before the answer
+    # ------------------------------------------------------- before the response
 
     def start(self, req: falcon.Request) -> None:
-        """Admit, read, translate, call: to the first event of the answer.
+        """Admit, read, translate, call: up to the first event of the response.
 
         A completion that would be refused is refused before its body is read. The slot
-        itself is taken after that: a client that sends slowly takes nobody's.
+        itself is taken after that, so that a client that sends slowly takes nobody's.
         """
         services, record = self._services, self.record
         _check(services.slots.refusal())
         with services.bodies.under_way() as reserve:
             translation = self._translated(req, reserve)
             self._admit()
-            self._guard = services.watch.guard(req.env.get("gunicorn.socket"))
-            self._answer = services.calls.open(translation, self._guard)
+            self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))
+            self._events = services.upstream.open(translation, self._scope)
         record.first_event_ms = self._elapsed_ms()
-        opened = self._answer.opened
-        record.calls, record.upstream_request_id = opened.calls, opened.request_id
-        record.upstream_model = opened.model
-        self.reading, self._warnings = opened.reading, opened.warnings
+        head = self._events.head
+        record.calls, record.upstream_request_id = head.calls, head.request_id
+        record.upstream_model = head.model
+        self.context, self._warnings = head.context, head.warnings
 
     def _translated(
         self, req: falcon.Request, reserve: Callable[[int], bool]
     ) -> request.Translation:
         services, record = self._services, self.record
-        try:
-            sent = body.read(req, services.config.max_body_bytes, reserve)
-        except ConnectionError:
-            raise upstream.ClientGoneError from None
-        chat = body.decode(sent)
+        chat = body.decode(body.read(req, services.config.max_body_bytes, reserve))
         record.model, record.stream = chat.model or "", bool(chat.stream)
         translation = request.to_anthropic_request(
             chat, services.config, services.live()
         )
-        record.model, self._warnings = translation.reading.model, translation.warnings
+        record.model, self._warnings = translation.context.model, translation.warnings
         record.upstream_model = translation.request.model
         return translation
 
@@ -134,58 +139,62 @@ class _Completion:
                 _check(refusal)
 
     def headers(self) -> dict[str, str]:
-        """What every answer tells beside its body."""
-        opened = self._answer.opened if self._answer is not None else None
-        told = {
+        """The headers of every response, beside its body."""
+        head = self._events.head if self._events is not None else None
+        headers = {
             "x-proxy-warnings": ", ".join(self._warnings),
             "x-anthropic-model": self.record.upstream_model,
-            "x-anthropic-request-id": opened.request_id if opened else "",
-            **(opened.headers if opened else {}),
+            "x-anthropic-request-id": head.request_id if head else "",
+            **(head.headers if head else {}),
         }
-        return {name: value for name, value in told.items() if _is_header_safe(value)}
+        return {
+            name: value for name, value in headers.items() if _is_header_safe(value)
+        }
 
-    # ------------------------------------------------------------ the answer
+    # ------------------------------------------------------- the response
 
-    def batches(self) -> Iterator[list[anthropic.Event]]:
-        if self._answer is None:
-            raise RuntimeError("not started")
-        return iter(self._answer)
+    def batches(self) -> Iterator[list[messages_response.Event]]:
+        if self._events is None:
+            raise RuntimeError
+        return iter(self._events)
 
     def whole(self) -> bytes:
-        """The folded answer of a client that does not stream."""
-        folder = fold.Folder()
+        """The complete response, for a client that does not stream."""
+        accumulated = accumulator.MessageAccumulator()
         for batch in self.batches():
             for event in batch:
-                folder.feed(event)
-        message = folder.message
-        answer = response.to_openai_response(
+                accumulated.feed(event)
+        message = accumulated.message
+        completion = response.to_openai_response(
             message,
-            model=self.reading.model,
+            model=self.context.model,
             created=int(self._services.now()),
-            client_names=self.reading.client_names,
-            legacy_functions=self.reading.legacy_functions,
+            client_names=self.context.client_names,
+            legacy_functions=self.context.legacy_functions,
         )
-        self.told(message.usage, answer.choices[0].finish_reason, folder.skipped)
-        return _encode(answer)
+        self.note_outcome(
+            message.usage, completion.choices[0].finish_reason, accumulated.skipped
+        )
+        return _encode(completion)
 
     def chunks(self) -> stream.ChunkStream:
         return stream.ChunkStream(
-            model=self.reading.model,
+            model=self.context.model,
             created=int(self._services.now()),
-            client_names=self.reading.client_names,
-            legacy_functions=self.reading.legacy_functions,
-            include_usage=self.reading.include_usage,
+            client_names=self.context.client_names,
+            legacy_functions=self.context.legacy_functions,
+            include_usage=self.context.include_usage,
         )
 
-    # ------------------------------------------------------------ the end
+    # ------------------------------------------------------- the end
 
-    def told(
+    def note_outcome(
         self,
-        usage: anthropic.Usage,
-        finish_reason: completion.FinishReason | None,
+        usage: messages_response.Usage,
+        finish_reason: chat_response.FinishReason | None,
         skipped: int,
     ) -> None:
-        """Note what the answer held."""
+        """Note for the log line what the response held."""
         record = self.record
         record.input_tokens = usage.input_tokens or 0
         record.output_tokens = usage.output_tokens or 0
@@ -193,42 +202,42 @@ class _Completion:
         record.cache_write_tokens = usage.cache_creation_input_tokens or 0
         record.finish_reason, record.skipped_events = finish_reason, skipped
 
-    def failed(self, error: errors.ProxyError) -> None:
-        """Note an error that is the whole answer."""
+    def note_error(self, error: errors.ProxyError) -> None:
+        """Note an error that is the whole response."""
         self.record.code, self.record.status = error.code, error.status
         if error.calls:
             self.record.calls = error.calls
             self.record.upstream_request_id = error.upstream_request_id
 
-    def broken(self, error: completion.Error) -> None:
-        """Note an error that was told inside a stream: its status was sent before."""
+    def note_stream_error(self, error: openai.Error) -> None:
+        """Note an error inside a stream, whose status line went out before."""
         self.record.code = error.code
 
-    def gone(self) -> None:
-        """Note that the client did not wait for its answer."""
+    def note_client_gone(self) -> None:
+        """Note that the client did not wait for its response."""
         self.record.client_gone, self.record.status = True, CLIENT_GONE
 
     def close(self) -> None:
-        """Let go of everything and write the log line; once."""
+        """Release everything and write the log line; once."""
         if self._closed:
             return
         self._closed = True
-        for held in (self._answer, self._guard):
+        for held in (self._events, self._scope):
             if held is not None:
                 held.close()
         if self._slot is not None:
             self._slot.release()
-        self._tell()
+        self._write_log_line()
 
     def _elapsed_ms(self) -> float:
         return round((time.monotonic() - self._started) * 1000, 1)
 
-    def _tell(self) -> None:
+    def _write_log_line(self) -> None:
         record = self.record
         record.duration_ms, record.warnings = self._elapsed_ms(), self._warnings
         log.COMPLETIONS.info(record)
         first = record.first_event_ms
-        self._services.measured.completed(
+        self._services.metrics.completed(
             status=record.status,
             seconds=record.duration_ms / 1000,
             first_event_seconds=None if first is None else first / 1000,
@@ -248,9 +257,7 @@ def _check(refusal: admission.Refusal | None) -> None:
                 "All slots are taken (MAX_REQUESTS)", code="at_capacity", retry=True
             )
         case admission.Refusal.SHUTTING_DOWN:
-            raise errors.UnavailableError(
-                "The proxy is shutting down", code="shutting_down", retry=True
-            )
+            raise errors.shutting_down()
         case None:
             pass
 
@@ -259,47 +266,47 @@ def _is_header_safe(value: str) -> bool:
     return bool(value) and value.isascii() and value.isprintable()
 
 
-def _in_band(ex: errors.ProxyError) -> completion.Error:
-    """An error as it is told inside a stream, where a stall is one way to be cut."""
+def _in_band(ex: errors.ProxyError) -> openai.Error:
+    """An error inside a stream, where a stall is one way for it to be incomplete."""
     code = "stream_incomplete" if ex.code == "upstream_timeout" else ex.code
-    return completion.Error(message=ex.message, type=ex.type, param=ex.param, code=code)
+    return openai.Error(message=ex.message, type=ex.type, param=ex.param, code=code)
 
 
 class Stream:
-    """The body of a streamed answer: an iterable that the server closes.
+    """The body of a streamed response: an iterable that the server closes.
 
     Ends in one of three ways: ``[DONE]``; the error object and then ``StreamCut``,
-    because a client takes a proper end for a complete answer; or closed by the server,
-    whose client left.
+    because a client takes a proper end for a complete response; or closed by the
+    server, whose client left.
     """
 
-    def __init__(self, one: _Completion) -> None:
-        self._one = one
-        self._chunks = one.chunks()
-        self._pieces = self._told()
+    def __init__(self, completion: _Completion) -> None:
+        self._completion = completion
+        self._chunks = completion.chunks()
+        self._pieces = self._encoded()
 
     def __iter__(self) -> Iterator[bytes]:
         return self._pieces
 
-    def _told(self) -> Iterator[bytes]:
-        chunks, one = self._chunks, self._one
-        feed = frames.Frames(chunks).feed
+    def _encoded(self) -> Iterator[bytes]:
+        chunks, completion = self._chunks, self._completion
+        feed = stream_encoder.StreamEncoder(chunks).feed
         try:
-            for batch in one.batches():
+            for batch in completion.batches():
                 if piece := feed(batch):
                     yield piece
         except errors.ProxyError as ex:
-            told = _in_band(ex)
-            one.broken(told)
-            yield frames.error(told)
+            error = _in_band(ex)
+            completion.note_stream_error(error)
+            yield stream_encoder.encode_error(error)
             raise errors.StreamCut from None
-        except upstream.ClientGoneError:
+        except errors.ClientGoneError:
             raise errors.StreamCut from None
         finally:
-            one.told(chunks.usage, chunks.finish_reason, chunks.skipped)
+            completion.note_outcome(chunks.usage, chunks.finish_reason, chunks.skipped)
 
     def close(self) -> None:
-        """Called by the server when the response is over, whichever way."""
-        if not self._chunks.complete and self._one.record.code is None:
-            self._one.gone()
-        self._one.close()
+        """Called by the server when the response is over, whichever way it ended."""
+        if not self._chunks.complete and self._completion.record.code is None:
+            self._completion.note_client_gone()
+        self._completion.close()

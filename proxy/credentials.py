@@ -1,11 +1,11 @@
-"""Where the proxy's credential comes from, read again when it changes.
+"""Where the proxy's credential comes from, re-read when it changes.
 
 In this order: ``ANTHROPIC_API_KEY``; ``CLAUDE_ACCESS_TOKEN``; Workload Identity
 Federation or a profile, where the SDK's own settings name one; the credentials file.
 
 A file is opened by its path each time (the CLI renames a new file into place, a Secret
-volume swaps a symlink), and the last good token is kept while the file is being written,
-or gone. The refresh token in the CLI's file is never looked at.
+volume swaps a symlink), and the last good token is kept while the file is being replaced
+or missing. The refresh token in the CLI's file is never read.
 """
 
 import os
@@ -25,16 +25,16 @@ from msgspec import Struct
 from proxy import errors, settings
 
 CLOCK_SKEW = 60.0
-"""Seconds: the upstream judges a token whose expiry is as close as clocks differ."""
+"""Seconds by which clocks may differ: closer to the expiry, Anthropic is the judge."""
 
-RENEWAL_WAIT = 2.0
+REFRESH_WAIT = 2.0
 """Seconds to wait for another token in a file after a 401."""
 
-RENEWAL_PAUSE = 0.1
+REFRESH_PAUSE = 0.1
 """Seconds between two looks in that time."""
 
 REMEMBERED = 5.0
-"""Seconds for which a refused token is not tried again: no storm of 401s."""
+"""Seconds for which a refused token is not used again: no storm of 401s."""
 
 
 class Token(Struct, frozen=True):
@@ -55,24 +55,24 @@ _LATEST = 10**10  # seconds; a later expiry is no time
 
 
 class MissingCredentialError(Exception):
-    """There is no token; ``str()`` says in words why, and what to do."""
+    """There is no token; ``str()`` says why, and what to do."""
 
 
-class Source(Protocol):
+class CredentialSource(Protocol):
     description: str
-    """Where it comes from, in words: for the start line and for errors."""
+    """Where it comes from, for the start line and for errors."""
     headers: Mapping[str, str]
-    """What each call needs beside the token (a profile's workspace)."""
+    """Headers that each call needs besides the token (a profile's workspace)."""
     base_url: str | None
-    """The API that a profile belongs to, where it names one."""
+    """The API that a profile belongs to, where the profile names one."""
     changes: bool
-    """Another token may appear by itself, so a 401 is worth a short wait."""
+    """Another token may appear at any time, so a 401 is worth a short wait."""
 
     def token(self) -> Token:
         """The token to use now. Raises ``MissingCredentialError``."""
 
     def discard(self) -> None:
-        """The token was refused: do not give it from a cache again."""
+        """The token was refused: drop it from any cache."""
 
 
 class Fixed:
@@ -90,7 +90,7 @@ class Fixed:
         return self._token
 
     def discard(self) -> None:
-        """There is no other."""
+        """There is no other token."""
 
 
 class Federation:
@@ -178,7 +178,7 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
 
 
 def _expiry_beside(path: Path) -> float | None:
-    """The expiry that stands beside a bare token, as a mounted Secret gives it."""
+    """The expiry beside a bare token, in the form that a mounted Secret has."""
     try:
         text = path.with_name("expires-at").read_text(encoding="utf-8").strip()
         return datetime.fromisoformat(text).timestamp()
@@ -198,11 +198,11 @@ class _Credentials(Struct):
 
 
 def parse(text: str, expires_at: float | None = None) -> Token | None:
-    """A credentials file's text as a token; ``None`` while there is none in it.
+    """The token in a credentials file's text; ``None`` while it holds none.
 
     Knows the CLI's JSON (``claudeAiOauth.accessToken``, ``expiresAt`` in milliseconds),
     JSON with a top-level ``access_token`` or ``token``, and a bare token, whose expiry
-    ``expires_at`` (seconds) tells.
+    is ``expires_at`` (seconds).
     """
     text = text.strip("\ufeff \t\r\n")
     if not text.startswith("{"):
@@ -225,11 +225,11 @@ def parse(text: str, expires_at: float | None = None) -> Token | None:
 
 
 def is_usable(value: str) -> bool:
-    """Whether a value looks like a token: what RFC 6750 lets stand behind ``Bearer``."""
+    """Whether a value looks like a token: RFC 6750's characters after ``Bearer``."""
     return _TOKEN.fullmatch(value) is not None
 
 
-def source_for(config: settings.Settings) -> Source:
+def source_for(config: settings.Settings) -> CredentialSource:
     """The first source that the settings name. Opens nothing.
 
     Raises ``settings.SettingsError`` where the SDK's own settings name a broken profile,
@@ -239,7 +239,7 @@ def source_for(config: settings.Settings) -> Source:
         value = getattr(config, name)
         if value and not is_usable(value):
             raise settings.SettingsError(
-                f"{name.upper()}: holds a space, or characters that are not ASCII"
+                f"{name.upper()}: must be one line of printable ASCII without spaces"
             )
     if config.anthropic_api_key:
         token = Token(config.anthropic_api_key, oauth=False)
@@ -251,14 +251,14 @@ def source_for(config: settings.Settings) -> Source:
         found = _federation(config.base_url)
     except anthropic.AnthropicError as ex:
         raise settings.SettingsError(
-            f"the SDK's profile settings cannot be used ({type(ex).__name__})"
+            f"the SDK's profile settings are unusable ({type(ex).__name__})"
         ) from None
     return found or File(config.claude_credentials_path)
 
 
 def _federation(base_url: str | None) -> Federation | None:
     if os.environ.get("ANTHROPIC_AUTH_TOKEN"):
-        return None  # the SDK would take it first, and it is not one of our sources
+        return None  # the SDK would prefer it, and it is not one of our sources
     result = (
         sdk.default_credentials(base_url=base_url)
         if base_url
@@ -268,12 +268,14 @@ def _federation(base_url: str | None) -> Federation | None:
 
 
 class Credential:
-    """The source, and what Anthropic last said of its token.
+    """The source, and what Anthropic last made of its token.
 
     Thread-safe. ``now`` gives seconds since the epoch.
     """
 
-    def __init__(self, source: Source, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, source: CredentialSource, now: Callable[[], float] = time.time
+    ) -> None:
         self.source = source
         self._now = now
         self._refused: tuple[str, errors.ProxyError, float] | None = None
@@ -282,7 +284,7 @@ class Credential:
         """The token for a call.
 
         Raises ``UnavailableError`` (``no_credentials``, ``credentials_expired``), or
-        again the error of a token that was refused a moment ago.
+        the error of a token that was refused a moment ago.
         """
         try:
             token = self.source.token()
@@ -299,7 +301,7 @@ class Credential:
             when = datetime.fromtimestamp(token.expires_at, UTC)
             raise errors.UnavailableError(
                 f"The access token from {self.source.description} expired at "
-                f"{when:%Y-%m-%dT%H:%M:%SZ} and was not renewed",
+                f"{when:%Y-%m-%dT%H:%M:%SZ} and was not refreshed",
                 code="credentials_expired",
                 retry=True,
             )
@@ -310,20 +312,20 @@ class Credential:
     ) -> None:
         """Remember that Anthropic refused ``token``, for some seconds.
 
-        If ``final``, until the source has another one.
+        If ``final``, until the source has another token.
         """
         until = float("inf") if final else self._now() + REMEMBERED
         self._refused = (token.value, error.anew(), until)
 
-    def renewed(self, old: Token, wait: Callable[[float], None]) -> Token | None:
+    def refreshed(self, old: Token, wait: Callable[[float], None]) -> Token | None:
         """Another token than ``old`` after a 401, or ``None``.
 
         Looks again at once, and where the source may change for up to two seconds;
         ``wait(seconds)`` pauses and may raise to end the wait.
         """
         self.source.discard()
-        looks = round(RENEWAL_WAIT / RENEWAL_PAUSE) if self.source.changes else 0
-        for pause in (0.0, *[RENEWAL_PAUSE] * looks):
+        looks = round(REFRESH_WAIT / REFRESH_PAUSE) if self.source.changes else 0
+        for pause in (0.0, *[REFRESH_PAUSE] * looks):
             if pause:
                 wait(pause)
             try:
@@ -335,7 +337,7 @@ class Credential:
         return None
 
     def trouble(self) -> str | None:
-        """Why there is no usable credential, in words; ``None`` when there is one."""
+        """Why there is no usable credential; ``None`` when there is one."""
         try:
             self.token()
         except errors.ProxyError as ex:
@@ -343,7 +345,7 @@ class Credential:
         return None
 
     def expires_at(self) -> float | None:
-        """When the token ends, in seconds since the epoch, where that is known."""
+        """When the token expires, in seconds since the epoch, where that is known."""
         try:
             return self.source.token().expires_at
         except MissingCredentialError:

@@ -1,10 +1,11 @@
-"""The errors a client can meet. Each carries its whole answer.
+"""The errors of a request. A ``ProxyError`` carries the whole response to it.
 
     ProxyError
     ├── InvalidRequestError     the client's request cannot be sent
-    ├── UpstreamError           Anthropic answered with an error, or not at all
+    ├── UpstreamError           Anthropic responded with an error, or not at all
     └── UnavailableError        this proxy cannot serve now (credential, capacity, drain)
-    StreamCut                   not an answer: a stream that must not look complete
+    ClientGoneError             nobody is left to respond to
+    StreamCut                   ends a response that must not look complete
 
 Raise one anywhere; ``proxy.app`` renders it once. Messages point at the input and never
 repeat it: prompts are private and logs are not.
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 
 
 class ProxyError(Exception):
-    """An error with its answer: HTTP status, OpenAI's four words, extra headers."""
+    """An error and its response: HTTP status, OpenAI's four fields, extra headers."""
 
     def __init__(
         self,
@@ -34,15 +35,15 @@ class ProxyError(Exception):
         self.param = param
         self.headers = dict(headers or {})
         self.calls = 0
-        """Calls to Anthropic that led here, for the log line."""
+        """Upstream calls that led here, for the log line."""
         self.upstream_request_id = ""
-        """Anthropic's id of the last of them, where it answered."""
+        """Anthropic's id of the last of them, where it responded."""
 
     def anew(self) -> "ProxyError":
-        """The same answer as another exception, for an error that is told again.
+        """The same error as a new exception, for one that is raised again.
 
-        One that is raised twice keeps the traceback of each time, and with it all that
-        those requests held.
+        An exception that is raised twice keeps the traceback of each time, and with it
+        everything that those requests held.
         """
         return ProxyError(
             self.message,
@@ -55,7 +56,7 @@ class ProxyError(Exception):
 
 
 class InvalidRequestError(ProxyError):
-    """A request that is refused here; nothing of it goes upstream."""
+    """A request that is rejected here; nothing of it goes upstream."""
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class UpstreamError(ProxyError):
 
 
 class UnavailableError(ProxyError):
-    """A 503 of ours. ``retry`` False says that trying again cannot help by itself."""
+    """A 503 of our own. ``retry`` False: asking again cannot help by itself."""
 
     def __init__(self, message: str, *, code: str, retry: bool) -> None:
         headers = {"retry-after": "1"} if retry else {"x-should-retry": "false"}
@@ -90,9 +91,20 @@ class UnavailableError(ProxyError):
         )
 
 
+def shutting_down() -> UnavailableError:
+    """A request, or a response, that the end of this process cuts short."""
+    return UnavailableError(
+        "The proxy is shutting down", code="shutting_down", retry=True
+    )
+
+
+class ClientGoneError(ConnectionError):
+    """The client has left: nobody reads a response, or sends the rest of the request."""
+
+
 class StreamCut(Exception):  # noqa: N818 - an event, not an error of ours
     """Raised by a response body after its last bytes: close without the last chunk.
 
-    A client must not take what it has for a complete answer. The worker sends what was
-    written, half-closes, and logs nothing: the completion's own line says why.
+    A client must not take what it has for a complete response. The server sends what
+    was written, half-closes, and logs nothing: the completion's own line has the reason.
     """

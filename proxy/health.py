@@ -1,20 +1,6 @@
-"""Health, readiness and metrics.
-
-``/health`` is the original's, on the API's port. ``/healthz``, ``/readyz`` and
-``/metrics`` have a listener of their own, served by threads of their own: a probe must
-not queue behind completions that each take minutes.
-"""
-
-import json
-import socket
-import threading
-from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+"""``GET /health`` on the API's port, as the original has it. Probes: ``proxy.server``."""
 
 import falcon
-
-Answer = tuple[int, str, bytes]
-"""Status, content type, body."""
 
 
 class Health:
@@ -26,78 +12,3 @@ class Health:
         resp.data = b'{"status":"ok"}'
 
     on_head = on_get  # wget --spider
-
-
-def pages(
-    trouble: Callable[[], str | None],
-    metrics: Callable[[], Answer],
-) -> Mapping[str, Callable[[], Answer]]:
-    """The health listener's pages, by path. ``trouble`` is why it is not ready."""
-
-    def ready() -> Answer:
-        why = trouble()
-        body = {"status": "ready"} if why is None else {"status": why}
-        return 200 if why is None else 503, "application/json", _json(body)
-
-    return {
-        "/healthz": lambda: (200, "application/json", _json({"status": "ok"})),
-        "/readyz": ready,
-        "/metrics": metrics,
-    }
-
-
-def _json(body: dict[str, str]) -> bytes:
-    return json.dumps(body).encode()
-
-
-def bind(port: int) -> socket.socket:
-    """The listening socket, on all interfaces: kubelets probe the pod's address.
-
-    Made in gunicorn's master, so that a taken port stops the start. Raises ``OSError``.
-    """
-    dual = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if dual else socket.AF_INET
-    listener = socket.create_server(
-        ("", port), family=family, backlog=64, dualstack_ipv6=dual
-    )
-    listener.set_inheritable(True)
-    return listener
-
-
-class Listener(ThreadingHTTPServer):
-    """Serves the pages on a socket that is bound already."""
-
-    daemon_threads = True
-
-    def __init__(
-        self, sock: socket.socket, served: Mapping[str, Callable[[], Answer]]
-    ) -> None:
-        super().__init__(("", 0), _Handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = sock
-        self.pages = served
-
-    def start(self) -> None:
-        """Serve in a thread of its own; call after the fork."""
-        threading.Thread(target=self.serve_forever, name="health", daemon=True).start()
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A prober that left is no news."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 5
-    server: Listener
-
-    def do_GET(self) -> None:
-        page = self.server.pages.get(self.path.partition("?")[0])
-        status, kind, body = page() if page else (404, "application/json", b"{}")
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - inherited
-        """Probes are not news."""

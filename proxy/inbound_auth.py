@@ -14,7 +14,7 @@ from proxy import errors, settings
 
 
 class InboundKeys:
-    """The keys that clients may send: one from the environment, several from a file."""
+    """The keys that clients may send: one from a setting, several from a file."""
 
     def __init__(self, config: settings.Settings) -> None:
         self.required = config.has_inbound_key
@@ -26,7 +26,7 @@ class InboundKeys:
         self._from_file: list[str] = []
 
     def accepts(self, key: str) -> bool:
-        """Compare with every key, in constant time each."""
+        """Compare with every key, each in constant time."""
         given = _digest(key)
         found = [hmac.compare_digest(given, _digest(one)) for one in self._keys()]
         return any(found)
@@ -41,17 +41,17 @@ class InboundKeys:
                     self._from_file = [one.strip() for one in lines if one.strip()]
                     self._stamp = stamp
             except (OSError, UnicodeDecodeError):
-                pass  # being replaced: the last good keys stay
+                pass  # it is being replaced: the last good keys stay
         return self._own + self._from_file
 
 
 def _digest(key: str) -> bytes:
-    """Equal lengths, whatever was sent, also where it is not ASCII."""
+    """Digests have equal lengths, whatever was sent, also where it is not ASCII."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
 class InboundAuth:
-    """Falcon middleware. Default deny: a new resource is closed until it says open."""
+    """Falcon middleware. Default deny: a resource is closed unless it says otherwise."""
 
     def __init__(self, config: settings.Settings) -> None:
         self._keys = InboundKeys(config)
@@ -67,7 +67,7 @@ class InboundAuth:
         has_key = self._keys.required and self._keys.accepts(_sent(req))
         if req.get_header("origin") is not None and not has_key:
             raise errors.InvalidRequestError(
-                "Requests from web pages need the proxy's key",
+                "Requests from web pages (with an Origin header) need the proxy's key",
                 status=403,
                 code="origin_not_allowed",
             )

@@ -1,7 +1,7 @@
 """Logging: JSON lines on stdout, and the one line that each completion writes.
 
 No prompt, no header, no key. Free text passes through ``redacted``; tracebacks are
-reduced to where they went, since an exception's words may quote what it choked on.
+reduced to file names and lines, since an exception's message may quote its input.
 """
 
 import logging
@@ -20,7 +20,7 @@ _LONGEST = 2000
 
 
 class Completion(Struct, kw_only=True):
-    """The facts of one completion, as its log line tells them.
+    """The facts of one completion: the fields of its log line.
 
     Times are milliseconds from the request's arrival; counts are tokens.
     """
@@ -30,11 +30,11 @@ class Completion(Struct, kw_only=True):
     model: str = ""
     """As the client named it."""
     upstream_model: str = ""
-    """As Anthropic named it in the answer, or as it was asked for."""
+    """As Anthropic named it in its response, else as it was asked for."""
     stream: bool = False
     status: int = 0
     code: str | None = None
-    """The error's code, also of one told inside a stream."""
+    """The error's code, also for an error inside a stream."""
     finish_reason: str | None = None
     warnings: tuple[str, ...] = ()
     input_tokens: int = 0
@@ -44,22 +44,22 @@ class Completion(Struct, kw_only=True):
     first_event_ms: float | None = None
     duration_ms: float = 0.0
     calls: int = 0
-    """Calls to Anthropic, retries included."""
+    """Upstream calls, retries included."""
     skipped_events: int = 0
-    """Events of kinds that this version does not know."""
+    """Events of types that this version does not know."""
     client_gone: bool = False
 
 
 def redacted(text: str) -> str:
-    """Text without what looks like a credential, and not too long."""
+    """Text without anything that looks like a credential, cut to 2,000 characters."""
     return _SECRET.sub("[redacted]", text)[:_LONGEST]
 
 
 class Formatter(logging.Formatter):
-    """One JSON object a record."""
+    """One JSON object per record."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one record as one line of JSON."""
+        """One record as one line of JSON."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(
                 timespec="milliseconds"
@@ -82,7 +82,7 @@ class Formatter(logging.Formatter):
 
 
 def config(level: str) -> dict[str, Any]:
-    """For ``logging.config.dictConfig``, and gunicorn's ``logconfig_dict``."""
+    """Configuration for ``logging.config.dictConfig`` and gunicorn's ``logconfig_dict``."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

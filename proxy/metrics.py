@@ -12,7 +12,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-# a second series for each counter, which nobody asks for
+# each would be a second series for every counter
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -28,19 +28,19 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "claude_proxy_requests",
-            "Completions answered, by HTTP status (499: the client left).",
+            "Completions served, by HTTP status (499: the client left).",
             ["status"],
             registry=self._registry,
         )
         self._duration = Histogram(
             "claude_proxy_request_duration_seconds",
-            "From a completion's arrival to the end of its answer.",
+            "Time from the arrival of a request to the end of its response.",
             buckets=_SECONDS,
             registry=self._registry,
         )
         self._first_event = Histogram(
             "claude_proxy_first_event_seconds",
-            "From a completion's arrival to Anthropic's first event.",
+            "Time from the arrival of a request to Anthropic's first event.",
             buckets=_SECONDS,
             registry=self._registry,
         )
@@ -52,12 +52,12 @@ class Metrics:
         )
         Gauge(
             "claude_proxy_requests_in_flight",
-            "Completions being answered.",
+            "Completions in flight.",
             registry=self._registry,
         ).set_function(in_flight)
         Gauge(
             "claude_proxy_credential_expiration_timestamp_seconds",
-            "When the access token ends; 0 where that is not known.",
+            "When the access token expires; 0 where that is not known.",
             registry=self._registry,
         ).set_function(lambda: expires_at() or 0.0)
 

@@ -1,4 +1,4 @@
-"""``/v1/models``: what Anthropic offers, asked now and then, and what it can do."""
+"""``/v1/models``: the models that Anthropic lists, cached, and what each can do."""
 
 import logging
 import threading
@@ -10,16 +10,13 @@ import falcon
 import msgspec
 from msgspec import Struct
 
-from proxy import capabilities, credentials, errors, guard, transport, upstream
-from proxy.schema import completion
+from proxy import capabilities, errors, transport
+from proxy.schema import openai
 
-PATH = "/v1/models?limit=1000"
 FRESH = 3600.0
-"""Seconds for which a list is good."""
+"""Seconds for which a list is used."""
 AGAIN = 60.0
 """Seconds after a failure before Anthropic is asked again."""
-PROMPTLY = guard.Deadlines(header=5.0, progress=5.0, total=10.0)
-"""A client waits for the list, and the built-in one is not much worse."""
 
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -68,16 +65,16 @@ class _Page(Struct):
 
 
 def to_models(page: bytes) -> list[capabilities.Model]:
-    """Anthropic's models list as rows of the capability table, retired ones left out.
+    """Anthropic's models list as rows of the capability table, without retired models.
 
-    Raises ``msgspec.MsgspecError`` for what is no models list.
+    Raises ``msgspec.MsgspecError`` for anything that is not a models list.
     """
     found = (_entry(raw) for raw in msgspec.json.decode(page, type=_Page).data)
     return [_row(one) for one in found if one and one.lifecycle != "retired"]
 
 
 def _entry(raw: msgspec.Raw) -> _ModelInfo | None:
-    """One entry; one that does not fit is left out, and costs none of the others."""
+    """One entry, or ``None`` for a malformed one, which must not cost the others."""
     try:
         return msgspec.json.decode(raw, type=_ModelInfo)
     except msgspec.MsgspecError:
@@ -108,8 +105,8 @@ def _row(info: _ModelInfo) -> capabilities.Model:
 def _supported(words: _Effort | _ThinkingTypes | None) -> frozenset[str] | None:
     if words is None:
         return None
-    said = msgspec.structs.asdict(words).items()
-    return frozenset(word for word, one in said if one and one.supported)
+    listed = msgspec.structs.asdict(words).items()
+    return frozenset(word for word, one in listed if one and one.supported)
 
 
 def _epoch(when: str) -> int:
@@ -123,6 +120,7 @@ class Catalogue:
     """The models list, cached. Completions read it and never wait for it."""
 
     def __init__(self, fetch: Callable[[], bytes]) -> None:
+        """``fetch`` returns the list's body; it may raise ProxyError, TransportError."""
         self._fetch = fetch
         self._listed: list[capabilities.Model] = list(capabilities.MODELS)
         self._live: dict[str, capabilities.Model] = {}
@@ -130,35 +128,35 @@ class Catalogue:
         self._lock = threading.Lock()
 
     def live(self) -> capabilities.Live:
-        """What is known now; asks in the background when that is old."""
+        """What is known now; refreshed in the background when it is old."""
         if time.monotonic() >= self._due and not self._lock.locked():
             threading.Thread(target=self.refresh, name="models", daemon=True).start()
         return self._live
 
     def refresh(self) -> None:
-        """Ask Anthropic if the list is old. One at a time; a failure keeps the old."""
+        """Ask Anthropic if the list is old. One at a time; a failure keeps the old one."""
         with self._lock:
             if time.monotonic() < self._due:
                 return
             self._due = time.monotonic() + AGAIN
             try:
                 found = to_models(self._fetch())
-            except errors.UnavailableError as ex:  # the words are ours: no credential
-                logger.warning("the models list is not to be had: %s", ex.message)
+            except errors.UnavailableError as ex:  # our own message: no credential
+                logger.warning("cannot fetch the models list: %s", ex.message)
                 return
             except (
                 errors.ProxyError,
                 transport.TransportError,
                 msgspec.MsgspecError,
             ) as ex:
-                logger.info("the models list is not to be had: %s", type(ex).__name__)
+                logger.info("cannot fetch the models list: %s", type(ex).__name__)
                 return
             if found:
                 self._listed, self._live = found, _by_name(found)
                 self._due = time.monotonic() + FRESH
 
     def models(self) -> list[capabilities.Model]:
-        """Anthropic's models, or the built-in table where it cannot be asked."""
+        """Anthropic's models, or the built-in table where it cannot be reached."""
         self.refresh()
         return self._listed
 
@@ -167,34 +165,8 @@ class Catalogue:
         return _by_name(self.models()).get(name)
 
 
-def fetcher(
-    credential: credentials.Credential,
-    calls: upstream.Upstream,
-    sender: transport.Transport,
-    watch: guard.Watch,
-) -> Callable[[], bytes]:
-    """How the catalogue asks; raises ``ProxyError`` and ``TransportError``."""
-
-    def fetch() -> bytes:
-        """Ask once, with the credential of now."""
-        headers = calls.headers(credential.token())
-        with watch.guard(None, PROMPTLY) as guarded:
-            try:
-                reply = sender.get(PATH, headers, guarded)
-                try:
-                    if reply.status != 200:  # noqa: PLR2004 - the one good status
-                        raise transport.UnreachedError
-                    return reply.read()
-                finally:
-                    reply.close()
-            except guard.Cancelled:
-                raise transport.UnreachedError from None
-
-    return fetch
-
-
-def _to_openai(model: capabilities.Model, name: str | None = None) -> completion.Model:
-    return completion.Model(id=name or model.id, created=model.created)
+def _to_openai(model: capabilities.Model, name: str | None = None) -> openai.Model:
+    return openai.Model(id=name or model.id, created=model.created)
 
 
 class Models:
@@ -205,11 +177,11 @@ class Models:
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         data = [_to_openai(model) for model in self._catalogue.models()]
-        resp.data = _encode(completion.ModelList(data=data))
+        resp.data = _encode(openai.ModelList(data=data))
 
 
 class Model:
-    """``GET /v1/models/{id}``; a router's spelling is answered as it was asked."""
+    """``GET /v1/models/{id}``; a router's spelling is echoed in the response."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue

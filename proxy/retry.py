@@ -1,8 +1,8 @@
-"""Whether a failed call is tried again: one decision, before any answer began.
+"""Whether a failed upstream call is retried: one decision, before a response began.
 
-At most one retry for transport, 429, 5xx or 401, and apart from it one repair of a 400:
-three calls in all. What was generated is paid for, so nothing is asked again once
-Anthropic's ``message_start`` has come.
+At most one retry for transport errors, 429, 5xx or 401, and apart from it one repair of
+a 400: three calls in all. What was generated has been paid for, so nothing is retried
+once Anthropic's ``message_start`` has arrived.
 """
 
 from enum import Enum, auto
@@ -10,29 +10,29 @@ from enum import Enum, auto
 from msgspec import Struct
 
 PATIENCE = 5.0
-"""Seconds of ``retry-after`` that are worth waiting for in here."""
+"""Seconds of ``retry-after`` that the proxy itself waits for at most."""
 
 FIRST_PAUSE = 0.5
-"""Seconds before the retry of a busy upstream that named no time."""
+"""Seconds before the retry where a busy upstream named no time."""
 
 
 class Failure(Enum):
-    """What went wrong with one call, as far as a retry is concerned."""
+    """What went wrong with one upstream call, as far as a retry is concerned."""
 
     UNREACHED = auto()
-    """No connection, or one that ended before it gave an answer."""
+    """No connection, or one that ended before a response began."""
     BUSY = auto()
     """429 or 5xx."""
     UNAUTHORIZED = auto()
-    """401: worth another token, if there is one."""
+    """401: worth a refreshed token, if there is one."""
     INVALID = auto()
     """400: worth a repair, if one is known."""
     FINAL = auto()
-    """Nothing that a second call could change."""
+    """Nothing that another call could change."""
 
 
-class Tries(Struct, frozen=True):
-    """What was spent on one completion."""
+class Attempts(Struct, frozen=True):
+    """What one completion has used up so far."""
 
     retried: bool = False
     repaired: bool = False
@@ -40,25 +40,25 @@ class Tries(Struct, frozen=True):
 
 
 class Step(Enum):
-    AGAIN = auto()
-    RENEW = auto()
+    RETRY = auto()
+    REFRESH = auto()
     REPAIR = auto()
     GIVE_UP = auto()
 
 
 def next_step(
-    failure: Failure, tries: Tries, retry_after: float | None = None
+    failure: Failure, attempts: Attempts, retry_after: float | None = None
 ) -> tuple[Step, float]:
     """What to do after a failed call, and the pause in seconds before it."""
     match failure:
-        case Failure.INVALID if not tries.repaired:
+        case Failure.INVALID if not attempts.repaired:
             return Step.REPAIR, 0.0
-        case Failure.UNREACHED if not tries.retried:
-            return Step.AGAIN, 0.0
-        case Failure.UNAUTHORIZED if not tries.retried:
-            return Step.RENEW, 0.0
-        case Failure.BUSY if not tries.retried:
+        case Failure.UNREACHED if not attempts.retried:
+            return Step.RETRY, 0.0
+        case Failure.UNAUTHORIZED if not attempts.retried:
+            return Step.REFRESH, 0.0
+        case Failure.BUSY if not attempts.retried:
             pause = FIRST_PAUSE if retry_after is None else retry_after
             if pause <= PATIENCE:
-                return Step.AGAIN, pause
+                return Step.RETRY, pause
     return Step.GIVE_UP, 0.0

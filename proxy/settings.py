@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, inspect
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=7 * 24 * 3600)]
@@ -16,11 +16,11 @@ Count = Annotated[int, Meta(ge=1)]
 
 
 class SettingsError(Exception):
-    """A known variable with a bad value. The message names it and never repeats it."""
+    """A known variable with a bad value. The message names the variable, never its value."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """One field a variable, in capitals; the docstring below each is its meaning."""
+    """One field per variable (in capitals); docs/operations.md has its docstring."""
 
     host: str = "127.0.0.1"
     """Address to listen on. Any address but loopback requires an inbound key."""
@@ -93,7 +93,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         try:
             return msgspec.convert(_lowered(given), cls, strict=False)
         except msgspec.ValidationError as ex:
-            raise SettingsError(_say(str(ex))) from None
+            raise SettingsError(_message(ex, cls)) from None
 
     def __repr__(self) -> str:
         return "Settings(…)"  # holds keys
@@ -129,15 +129,33 @@ def _default_path(environ: Mapping[str, str]) -> str:
 
 
 def _lowered(given: dict[str, str]) -> dict[str, str]:
-    """Words are case-insensitive: ``INFO`` and ``Always`` are what they say."""
+    """Words are case-insensitive: ``INFO`` is ``info``."""
     words = {"prompt_caching", "reasoning_display", "log_level", "strict_params"}
     return {k: v.lower() if k in words else v for k, v in given.items()}
 
 
-def _say(error: str) -> str:
-    """``Expected `int` >= 1 - at `$.port` `` -> ``PORT: expected int >= 1``."""
-    what, _, path = error.partition(" - at `$.")
-    what = what.replace("`", "")
-    if what.startswith("Invalid enum value"):
-        what = "not one of the words that it may be"
-    return f"{path.rstrip('`').upper()}: {what[0].lower()}{what[1:]}"
+def _requirement(kind: inspect.Type) -> str:
+    """What a field accepts, in words: ``an integer from 1 to 65535``."""
+    match kind:
+        case inspect.UnionType(types=(wanted, inspect.NoneType())):
+            return _requirement(wanted)
+        case inspect.LiteralType(values=values):
+            *others, last = (str(one) for one in values if one)
+            return f"{', '.join(others)} or {last}"
+        case inspect.BoolType():
+            return "0, 1, true or false"
+        case inspect.IntType(ge=least, le=None):
+            return f"an integer of at least {least}"
+        case inspect.IntType(ge=least, le=most):
+            return f"an integer from {least} to {most}"
+        case inspect.FloatType(gt=limit, le=most):
+            return f"a number above {limit:g} and at most {most:g}"
+        case _:  # a field of another type needs words of its own
+            raise TypeError(kind)
+
+
+def _message(error: msgspec.ValidationError, cls: type[Settings]) -> str:
+    """What to say instead of msgspec's line, which repeats the value."""
+    name = str(error).rpartition(" - at `$.")[2].rstrip("`")
+    fields = {field.name: field.type for field in inspect.type_info(cls).fields}  # type: ignore[attr-defined]
+    return f"{name.upper()}: must be {_requirement(fields[name])}"

@@ -5,11 +5,11 @@ name is not read, because Anthropic repeats it as ``type`` inside the payload.
 """
 
 MAX_EVENT = 16 * 1024 * 1024
-"""Bytes of one event; more is no stream of Anthropic's."""
+"""Bytes of one event at most; Anthropic's are far smaller."""
 
 DONE = b"data: [DONE]\n\n"
 PING = b": ping\n\n"
-"""A comment: keeps hops in between awake, and is no chunk."""
+"""A comment: keeps intermediaries from timing out, and is not a chunk."""
 
 
 class EventTooLargeError(Exception):
@@ -30,7 +30,7 @@ class Decoder:
         """
         if self._after_cr and data.startswith(b"\n"):  # the rest of a CRLF
             data = data[1:]
-        if b"\r" in data:  # never Anthropic's own, but a middlebox's
+        if b"\r" in data:  # not from Anthropic itself, but from a middlebox
             self._after_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         elif data:
@@ -59,7 +59,7 @@ def encode(payload: bytes) -> bytes:
 def one_line_each(events: bytes) -> bytes:
     """Escape what text splitters take for a line end (U+0085, U+2028, U+2029).
 
-    Many clients read a stream by lines of text; these stand only in JSON strings.
+    Many clients read a stream as lines of text; these occur only in JSON strings.
     """
     if b"\xe2\x80" in events:
         events = events.replace(b"\xe2\x80\xa8", rb"\u2028")

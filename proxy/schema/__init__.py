@@ -1,7 +1,12 @@
-"""Wire types only, one module an API, in that API's own words.
+"""Wire types only: one module for each API and direction, in that API's own words.
 
-No module here knows the clock, the network or a framework. Where we read a client
-(``openai`` requests) the types are closed, and what does not fit is a 400 that names
-the field. Where we read Anthropic (``anthropic`` events) they are open: an event, a
-block or a delta that is new becomes ``Unknown`` and never breaks an answer.
+    chat_request        what chat completions clients send; closed, so that what does
+                        not fit is a 400 that names the field
+    chat_response       what they read
+    openai              what OpenAI's APIs share: errors, the models list
+    messages_request    what is sent to Anthropic
+    messages_response   what Anthropic sends back; open, so that an event, a block or a
+                        delta that is new becomes ``Unknown`` and breaks nothing
+
+No module here knows the clock, the network or a framework.
 """

@@ -1,8 +1,8 @@
-"""Cache marks: the client's own, and the two placed when it brings none (b.4 row 14).
+"""Cache breakpoints: the client's own, or the two added when it sets none (b.4 row 14).
 
-A mark ends a prefix that Anthropic keeps: tools, then system, then messages. At most
-four are allowed, the request's top-level one included. Moving marks never changes what
-the model reads, nor which replayed thinking is valid.
+A block with ``cache_control`` ends a prefix that Anthropic caches: tools, then system,
+then messages. At most four are allowed, the request's top-level one included. Moving
+breakpoints never changes what the model reads, nor which replayed thinking is valid.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,115 +10,125 @@ from typing import Literal, TypeVar
 
 from msgspec import structs
 
-from proxy.schema import anthropic, openai
+from proxy.schema import chat_request, messages_request
 from proxy.translate import warn
 
-MAX_MARKS = 4
+MAX_BREAKPOINTS = 4
 
-B = TypeVar("B", bound=anthropic.Block)
-Mark = anthropic.CacheControl | None
+B = TypeVar("B", bound=messages_request.Block)
+Control = messages_request.CacheControl | None
 Ttl = Literal["5m", "1h"] | None
-"""The lifetime a mark without one of its own gets; ``None`` is Anthropic's 5 minutes."""
+"""The lifetime of a breakpoint that names none; ``None`` is Anthropic's 5 minutes."""
 
 
-def default_ttl(options: openai.CacheOptions | None) -> Ttl:
-    """OpenAI's lifetimes (30 minutes, 12 hours) both need Anthropic's longer one."""
+def default_ttl(options: chat_request.CacheOptions | None) -> Ttl:
+    """OpenAI's lifetimes (30 minutes, 12 hours) both take Anthropic's longer one."""
     return "1h" if options is not None and options.ttl is not None else None
 
 
-def mark(carrier: openai.Marked, ttl: Ttl) -> anthropic.CacheControl | None:
-    """The mark a part, message or tool carries, in whichever API's words."""
+def control_of(carrier: chat_request.Cacheable) -> Control:
+    """The ``cache_control`` of a part, message or tool, set in either API's terms."""
     if carrier.cache_control is not None:
-        return anthropic.CacheControl(ttl=carrier.cache_control.ttl)
+        return messages_request.CacheControl(ttl=carrier.cache_control.ttl)
     if carrier.prompt_cache_breakpoint is not None:
-        own = carrier.prompt_cache_breakpoint.ttl
-        return anthropic.CacheControl(ttl="1h" if own is not None else ttl)
+        if carrier.prompt_cache_breakpoint.ttl is None:
+            return messages_request.DefaultCacheControl()
+        return messages_request.CacheControl(ttl="1h")
     return None
 
 
-def mark_last(blocks: Sequence[B], control: Mark) -> list[B]:
-    """A message's own mark belongs to its last block."""
+def set_on_last(blocks: Sequence[B], control: Control) -> list[B]:
+    """The blocks with ``control`` on the last: a message's own goes there."""
     if control is None or not blocks:
         return list(blocks)
     return [*blocks[:-1], structs.replace(blocks[-1], cache_control=control)]
 
 
 def place(
-    request: anthropic.MessagesRequest,
+    request: messages_request.MessagesRequest,
     *,
     automatic: bool,
     ttl: Ttl,
     warnings: warn.Warnings,
-) -> anthropic.MessagesRequest:
-    """The request with at most four legal marks.
+) -> messages_request.MessagesRequest:
+    """The request with at most four valid breakpoints, each with its lifetime.
 
-    ``automatic`` places two where the client brought none: at the end of the first
-    system block, which with the tools before it never changes in an agent's life, and
-    (by the top-level field) on the last block, for the loop of one turn.
+    ``ttl`` is the lifetime of those that name none.
+
+    ``automatic`` adds two where the client set none: at the end of the first system
+    block, which with the tools before it rarely changes in an agent's life, and (by the
+    top-level field) on the last block, for the tool loop of one turn.
     """
-    marked = request.cache_control is not None or any(
+    has_own = request.cache_control is not None or any(
         control is not None for _, control in _blocks(request)
     )
-    if not marked:
+    if not has_own:
         if not automatic:
             return request
-        own = anthropic.CacheControl(ttl=ttl)
+        own = messages_request.CacheControl(ttl=ttl)
         system = request.system
         if system:
-            system = [*mark_last(system[:1], own), *system[1:]]
+            system = [*set_on_last(system[:1], own), *system[1:]]
         return structs.replace(request, system=system, cache_control=own)
-    return _limit(request, warnings)
+    return _limit(request, ttl, warnings)
 
 
-def _blocks(request: anthropic.MessagesRequest) -> Iterator[tuple[bool, Mark]]:
-    """Each block in the prompt's order: is it before the messages, and its mark."""
+def _blocks(
+    request: messages_request.MessagesRequest,
+) -> Iterator[tuple[bool, Control]]:
+    """Each block in prompt order: whether it precedes the messages, and its control."""
     for block in (*(request.tools or ()), *(request.system or ())):
         yield True, block.cache_control
     for message in request.messages:
         for content in message.content:
-            if isinstance(content, anthropic.Block):
+            if isinstance(content, messages_request.Block):
                 yield False, content.cache_control
 
 
 def _limit(
-    request: anthropic.MessagesRequest, warnings: warn.Warnings
-) -> anthropic.MessagesRequest:
-    marks = list(_blocks(request))
-    placed = [i for i, (_, control) in enumerate(marks) if control is not None]
+    request: messages_request.MessagesRequest, ttl: Ttl, warnings: warn.Warnings
+) -> messages_request.MessagesRequest:
+    found = list(_blocks(request))
+    placed = [i for i, (_, control) in enumerate(found) if control is not None]
     if not placed:
         return request
-    room = MAX_MARKS - (request.cache_control is not None)
-    head = [i for i in placed if marks[i][0]]
+    room = MAX_BREAKPOINTS - (request.cache_control is not None)
+    head = [i for i in placed if found[i][0]]
     turns = placed[len(head) :]
     kept_head = head[-(room - 1 if turns else room) :]
     kept = {*kept_head, *turns[-(room - len(kept_head)) :]}
     if len(kept) < len(placed):
         warnings.add("cache_marks_dropped")
-    controls = [c if i in kept else None for i, (_, c) in enumerate(marks)]
+    controls = [_timed(c, ttl) if i in kept else None for i, (_, c) in enumerate(found)]
     ordered = _longest_first([*controls, request.cache_control])
     if ordered != [*controls, request.cache_control]:
         warnings.add("cache_ttl_lowered")
     return _rewrite(request, ordered)
 
 
-def _longest_first(controls: Sequence[Mark]) -> list[Mark]:
-    """One-hour marks must stand before five-minute ones: a late one is lowered."""
-    out: list[Mark] = []
+def _timed(control: Control, ttl: Ttl) -> Control:
+    is_default = isinstance(control, messages_request.DefaultCacheControl)
+    return messages_request.CacheControl(ttl=ttl) if is_default else control
+
+
+def _longest_first(controls: Sequence[Control]) -> list[Control]:
+    """One-hour breakpoints must precede five-minute ones: a later one is lowered."""
+    out: list[Control] = []
     short = False
     for control in controls:
         late = short and control is not None and control.ttl == "1h"
-        out.append(anthropic.CacheControl() if late else control)
+        out.append(messages_request.CacheControl() if late else control)
         short = short or (control is not None and control.ttl != "1h")
     return out
 
 
 def _rewrite(
-    request: anthropic.MessagesRequest, controls: Sequence[Mark]
-) -> anthropic.MessagesRequest:
-    """The request with these marks: one for each block in order, then the top-level."""
+    request: messages_request.MessagesRequest, controls: Sequence[Control]
+) -> messages_request.MessagesRequest:
+    """The request with these controls: one per block in order, then the top-level one."""
     rest = iter(controls)
 
-    def remark(block: B) -> B:
+    def with_next(block: B) -> B:
         control = next(rest)
         if control == block.cache_control:
             return block
@@ -126,13 +136,15 @@ def _rewrite(
 
     return structs.replace(
         request,
-        tools=request.tools and [remark(tool) for tool in request.tools],
-        system=request.system and [remark(block) for block in request.system],
+        tools=request.tools and [with_next(tool) for tool in request.tools],
+        system=request.system and [with_next(block) for block in request.system],
         messages=[
-            anthropic.Message(
+            messages_request.Message(
                 role=message.role,
                 content=[
-                    remark(block) if isinstance(block, anthropic.Block) else block
+                    with_next(block)
+                    if isinstance(block, messages_request.Block)
+                    else block
                     for block in message.content
                 ],
             )

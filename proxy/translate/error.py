@@ -1,7 +1,7 @@
 """Anthropic's errors as OpenAI's: status, type, code, and whether to try again (b.8).
 
 One table, by Anthropic's error type first and by status second: ``overloaded_error``
-arrives with other statuses than 529 too, and in a stream with none at all.
+arrives with other statuses than 529 too, and inside a stream with none at all.
 """
 
 import re
@@ -12,15 +12,17 @@ import msgspec
 from msgspec import Struct
 
 from proxy import errors
-from proxy.schema import anthropic
+from proxy.schema import messages_response
 
 MAX_RETRY_AFTER = 60.0
-"""Seconds. Clients wait as long as they are told, some without a cap."""
+"""Seconds. Clients wait for as long as they are asked to, some without a limit."""
 
 WORTH_A_RETRY = frozenset({429, 500, 502, 503})
 
 
-class Answer(Struct, frozen=True):
+class Kind(Struct, frozen=True):
+    """What an OpenAI client reads of a kind of error."""
+
     status: int
     type: str
     code: str | None
@@ -29,20 +31,20 @@ class Answer(Struct, frozen=True):
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
 
-BY_TYPE: dict[str, Answer] = {
-    "invalid_request_error": Answer(400, _INVALID, None),
-    "authentication_error": Answer(401, _INVALID, "invalid_api_key"),
-    "billing_error": Answer(402, "insufficient_quota", "billing_error"),
-    "permission_error": Answer(403, _INVALID, "permission_denied"),
-    "not_found_error": Answer(404, _INVALID, "model_not_found"),
-    "conflict_error": Answer(409, _INVALID, "conflict"),
-    "request_too_large": Answer(413, _INVALID, "request_too_large"),
-    "rate_limit_error": Answer(429, "rate_limit_error", "rate_limit_exceeded"),
-    "timeout_error": Answer(504, _SERVER, "upstream_timeout"),
-    "overloaded_error": Answer(503, _SERVER, "overloaded"),
-    "api_error": Answer(500, _SERVER, "upstream_error"),
+BY_TYPE: dict[str, Kind] = {
+    "invalid_request_error": Kind(400, _INVALID, None),
+    "authentication_error": Kind(401, _INVALID, "invalid_api_key"),
+    "billing_error": Kind(402, "insufficient_quota", "billing_error"),
+    "permission_error": Kind(403, _INVALID, "permission_denied"),
+    "not_found_error": Kind(404, _INVALID, "model_not_found"),
+    "conflict_error": Kind(409, _INVALID, "conflict"),
+    "request_too_large": Kind(413, _INVALID, "request_too_large"),
+    "rate_limit_error": Kind(429, "rate_limit_error", "rate_limit_exceeded"),
+    "timeout_error": Kind(504, _SERVER, "upstream_timeout"),
+    "overloaded_error": Kind(503, _SERVER, "overloaded"),
+    "api_error": Kind(500, _SERVER, "upstream_error"),
 }
-BY_STATUS: dict[int, Answer] = {
+BY_STATUS: dict[int, Kind] = {
     400: BY_TYPE["invalid_request_error"],
     401: BY_TYPE["authentication_error"],
     402: BY_TYPE["billing_error"],
@@ -54,7 +56,7 @@ BY_STATUS: dict[int, Answer] = {
     504: BY_TYPE["timeout_error"],
     529: BY_TYPE["overloaded_error"],
 }
-NOT_JSON = Answer(502, _SERVER, "upstream_error")
+NOT_JSON = Kind(502, _SERVER, "upstream_error")
 
 _NOT_ALLOWED = re.compile(r"only authorized for use with claude code", re.IGNORECASE)
 _TOO_LONG = re.compile(r"prompt is too long: (\d+) tokens > (\d+) maximum")
@@ -64,67 +66,69 @@ _NO_ROOM = re.compile(
 _SPEND_CAPS = frozenset({"enforced_spend_limit_reached"})
 
 
-class Context(Struct, frozen=True, kw_only=True):
-    """What an error's answer depends on beside the error."""
+class Circumstances(Struct, frozen=True, kw_only=True):
+    """What the client gets depends on these as well as on the error."""
 
     credential: str
     """Where the proxy's credential comes from, in words."""
     retry_after: float | None = None
     """Seconds that Anthropic asked to wait."""
     pause: int = 1
-    """Seconds to ask for where Anthropic gave none (1 to 3, drawn by the caller)."""
+    """Seconds to ask for where Anthropic named none (1 to 3, drawn by the caller)."""
 
 
 def to_openai_error(
-    status: int, error: anthropic.Error | None, context: Context
+    status: int, error: messages_response.Error | None, circumstances: Circumstances
 ) -> errors.UpstreamError:
-    """One error of Anthropic's as the exception that answers for it.
+    """One error of Anthropic's as the exception that carries the client's response.
 
     ``error`` is ``None`` where the body was not Anthropic's JSON. ``status`` is 200 for
     an ``error`` event inside a stream.
     """
     if error is None:
-        return _answer(
-            NOT_JSON, "Anthropic answered with something unreadable", context
-        )
+        return _error(NOT_JSON, "Anthropic sent an unreadable response", circumstances)
     if _NOT_ALLOWED.search(error.message):
-        return not_allowed(context.credential)
-    answer = BY_TYPE.get(error.type) or BY_STATUS.get(status)
-    if answer is None:
+        return not_allowed(circumstances.credential)
+    kind = BY_TYPE.get(error.type) or BY_STATUS.get(status)
+    if kind is None:
         refused = 400 <= status < 500  # noqa: PLR2004 - the class of client errors
-        answer = Answer(status, _INVALID, None) if refused else BY_TYPE["api_error"]
-    if answer.status == 401:  # noqa: PLR2004 - unauthorized
+        kind = Kind(status, _INVALID, None) if refused else BY_TYPE["api_error"]
+    if kind.status == 401:  # noqa: PLR2004 - unauthorized
         message = (
-            f"Anthropic refused the proxy's own credential ({context.credential}): "
+            f"Anthropic refused the proxy's own credential ({circumstances.credential}): "
             f"{error.message}"
         )
-        return _answer(answer, message, context)
-    if answer is BY_TYPE["invalid_request_error"]:
-        return _invalid(error, context)
+        return _error(kind, message, circumstances)
+    if kind is BY_TYPE["invalid_request_error"]:
+        return _invalid(error, circumstances)
     spent = error.details is not None and error.details.error_code in _SPEND_CAPS
-    return _answer(answer, error.message, context, final=spent)
+    return _error(kind, error.message, circumstances, final=spent)
 
 
-def _invalid(error: anthropic.Error, context: Context) -> errors.UpstreamError:
+def _invalid(
+    error: messages_response.Error, circumstances: Circumstances
+) -> errors.UpstreamError:
     overflow = _TOO_LONG.search(error.message) or _NO_ROOM.search(error.message)
-    if overflow is not None:  # the words that clients parse to trim and try again
+    if (
+        overflow is not None
+    ):  # the wording that clients parse in order to trim and try again
         message = (
             f"This model's maximum context length is {overflow[2]} tokens. However, "
             f"your messages resulted in {overflow[1]} tokens. Please reduce the length "
             "of the messages."
         )
-        return _answer(
-            Answer(400, _INVALID, "context_length_exceeded"), message, context
+        return _error(
+            Kind(400, _INVALID, "context_length_exceeded"), message, circumstances
         )
     if "prompt is too long" in error.message:
-        answer = Answer(400, _INVALID, "context_length_exceeded")
-        return _answer(answer, error.message, context)
+        kind = Kind(400, _INVALID, "context_length_exceeded")
+        return _error(kind, error.message, circumstances)
     code = error.details.error_code if error.details else None
-    return _answer(Answer(400, _INVALID, code), error.message, context)
+    return _error(Kind(400, _INVALID, code), error.message, circumstances)
 
 
 def not_allowed(credential: str) -> errors.UpstreamError:
-    """Anthropic does not take this credential outside its own clients."""
+    """Anthropic does not accept this credential outside its own clients."""
     return errors.UpstreamError(
         f"Anthropic refuses this subscription credential here ({credential}): it is "
         "meant for Anthropic's own applications. Use an API key (ANTHROPIC_API_KEY) or "
@@ -136,17 +140,17 @@ def not_allowed(credential: str) -> errors.UpstreamError:
     )
 
 
-def unreachable(context: Context) -> errors.UpstreamError:
-    answer = Answer(502, _SERVER, "upstream_unreachable")
-    return _answer(answer, "Anthropic could not be reached", context)
+def unreachable(circumstances: Circumstances) -> errors.UpstreamError:
+    kind = Kind(502, _SERVER, "upstream_unreachable")
+    return _error(kind, "Anthropic could not be reached", circumstances)
 
 
-def unreadable(context: Context) -> errors.UpstreamError:
-    return to_openai_error(502, None, context)
+def unreadable(circumstances: Circumstances) -> errors.UpstreamError:
+    return to_openai_error(502, None, circumstances)
 
 
 def timed_out(what: str) -> errors.UpstreamError:
-    """A deadline of ours passed: a plain 504, since a retry starts the bill anew."""
+    """A deadline of ours passed: a plain 504, since a retry would be billed again."""
     return errors.UpstreamError(
         f"Anthropic did not {what} in time",
         status=504,
@@ -156,30 +160,38 @@ def timed_out(what: str) -> errors.UpstreamError:
     )
 
 
-def incomplete(context: Context) -> errors.UpstreamError:
-    answer = Answer(502, _SERVER, "stream_incomplete")
-    return _answer(answer, "Anthropic's answer ended before it was complete", context)
+def incomplete(circumstances: Circumstances) -> errors.UpstreamError:
+    kind = Kind(502, _SERVER, "stream_incomplete")
+    return _error(
+        kind, "Anthropic's response ended before it was complete", circumstances
+    )
 
 
-def _answer(
-    answer: Answer, message: str, context: Context, *, final: bool = False
+def _error(
+    kind: Kind, message: str, circumstances: Circumstances, *, final: bool = False
 ) -> errors.UpstreamError:
     headers = {}
-    if answer.status in WORTH_A_RETRY:
-        wait = context.pause if context.retry_after is None else context.retry_after
+    if kind.status in WORTH_A_RETRY:
+        wait = (
+            circumstances.pause
+            if circumstances.retry_after is None
+            else circumstances.retry_after
+        )
         if final or wait > MAX_RETRY_AFTER:
             headers["x-should-retry"] = "false"
-            if context.retry_after is not None:
-                message = f"{message} (try again in {context.retry_after:.0f} seconds)"
+            if circumstances.retry_after is not None:
+                message = (
+                    f"{message} (try again in {circumstances.retry_after:.0f} seconds)"
+                )
         else:
             headers["retry-after"] = f"{max(wait, 0):.0f}" if wait >= 1 else "1"
-    elif answer.status == 504:  # noqa: PLR2004 - gateway timeout
+    elif kind.status == 504:  # noqa: PLR2004 - gateway timeout
         headers["x-should-retry"] = "false"
     return errors.UpstreamError(
         message,
-        status=answer.status,
-        type=answer.type,
-        code=answer.code,
+        status=kind.status,
+        type=kind.type,
+        code=kind.code,
         headers=headers,
     )
 
@@ -187,10 +199,10 @@ def _answer(
 # ------------------------------------------------------------------ reading headers
 
 
-def decode_error(body: bytes) -> anthropic.Error | None:
+def decode_error(body: bytes) -> messages_response.Error | None:
     """The error of a body, or ``None`` where it is not Anthropic's JSON (HTML, cut)."""
     try:
-        return anthropic.decode_error_response(body).error
+        return messages_response.decode_error_response(body).error
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 

@@ -6,7 +6,7 @@ import re
 from msgspec import Struct
 
 from proxy import capabilities, errors, settings
-from proxy.schema import anthropic, openai
+from proxy.schema import chat_request, messages_request
 from proxy.translate import thinking, warn
 
 MAX_USER_ID = 256
@@ -14,30 +14,39 @@ _PERSONAL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[\d\s().-]{7,}")
 _TIERS = {"auto": "auto", "default": "standard_only"}
 
 
-def refuse_impossible(chat: openai.ChatRequest) -> None:
-    """What no translation can satisfy; to ignore it would be a lie."""
+IMPOSSIBLE = {
+    "n": "must be 1",
+    "modalities": "must not include audio",
+    "audio": "must be null; Claude has no audio output",
+    "web_search_options": "must be null; web search is not supported",
+}
+"""What must not be asked for, with what to send instead."""
+
+
+def reject_impossible(chat: chat_request.ChatRequest) -> None:
+    """Reject what no translation can satisfy; ignoring it would mislead the client."""
     if not chat.messages:
         raise errors.InvalidRequestError(
             "messages: must not be empty",
             param="messages",
             code="missing_required_parameter",
         )
-    impossible = {
+    asked = {
         "n": chat.n is not None and chat.n != 1,
         "modalities": "audio" in (chat.modalities or ()),
         "audio": chat.audio is not None,
         "web_search_options": chat.web_search_options is not None,
     }
-    for param, found in impossible.items():
+    for param, found in asked.items():
         if found:
             raise errors.InvalidRequestError(
-                f"{param}: Claude cannot do this through chat completions",
+                f"{param}: {IMPOSSIBLE[param]}",
                 param=param,
                 code="unsupported_value",
             )
     if chat.stream_options is not None and not chat.stream:
         raise errors.InvalidRequestError(
-            "stream_options: is only allowed when stream is true",
+            "stream_options: must be null unless stream is true",
             param="stream_options",
         )
 
@@ -56,7 +65,7 @@ IGNORED = (
 something (``null``, 0, ``{}``, false and the default verbosity do not)."""
 
 
-def tell_ignored(chat: openai.ChatRequest, warnings: warn.Warnings) -> None:
+def warn_about_ignored(chat: chat_request.ChatRequest, warnings: warn.Warnings) -> None:
     for field in IGNORED:
         value = getattr(chat, field)
         if value and value != "medium":
@@ -67,7 +76,7 @@ def tell_ignored(chat: openai.ChatRequest, warnings: warn.Warnings) -> None:
 
 
 def limit(
-    chat: openai.ChatRequest, model: capabilities.Model, warnings: warn.Warnings
+    chat: chat_request.ChatRequest, model: capabilities.Model, warnings: warn.Warnings
 ) -> int | None:
     """``max_completion_tokens`` before ``max_tokens``, never above the model's own."""
     asked = chat.max_completion_tokens or chat.max_tokens
@@ -80,14 +89,14 @@ def limit(
 def default_limit(
     config: settings.Settings, model: capabilities.Model, planned: thinking.Plan
 ) -> int:
-    """For a request that sets none: a thinking budget does not eat up the answer."""
+    """For a request that sets none: room for the response beside a thinking budget."""
     budget = planned.config.budget_tokens if planned.config is not None else None
     wanted = config.default_max_tokens + (budget or 0)
     return wanted if model.max_tokens is None else min(wanted, model.max_tokens)
 
 
 def stop_sequences(
-    chat: openai.ChatRequest, warnings: warn.Warnings
+    chat: chat_request.ChatRequest, warnings: warn.Warnings
 ) -> list[str] | None:
     asked = [chat.stop] if isinstance(chat.stop, str) else chat.stop or []
     kept = [stop for stop in asked if stop.strip()]
@@ -107,7 +116,7 @@ class Sampling(Struct, frozen=True, kw_only=True):
 
 
 def sampling(
-    chat: openai.ChatRequest,
+    chat: chat_request.ChatRequest,
     model: capabilities.Model,
     warnings: warn.Warnings,
     *,
@@ -148,17 +157,17 @@ def sampling(
     )
 
 
-def metadata(chat: openai.ChatRequest) -> anthropic.Metadata | None:
+def metadata(chat: chat_request.ChatRequest) -> messages_request.Metadata | None:
     """``metadata.user_id``: opaque, as the API forbids what identifies a person."""
     user = chat.safety_identifier or chat.user
     if not user:
         return None
     if len(user) > MAX_USER_ID or _PERSONAL.search(user):
         user = hashlib.sha256(user.encode()).hexdigest()
-    return anthropic.Metadata(user_id=user)
+    return messages_request.Metadata(user_id=user)
 
 
-def service_tier(chat: openai.ChatRequest, warnings: warn.Warnings) -> str | None:
+def service_tier(chat: chat_request.ChatRequest, warnings: warn.Warnings) -> str | None:
     if chat.service_tier is None:
         return None
     if chat.service_tier not in _TIERS:

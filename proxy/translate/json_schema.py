@@ -1,9 +1,9 @@
-"""JSON schemas as Anthropic's structured outputs take them (b.3).
+"""JSON schemas in the form that Anthropic's structured outputs accept (b.3).
 
 Total and deterministic: every JSON value gives a schema or ``InexpressibleError``, and
 equal input gives equal bytes. Anthropic compiles a schema to a grammar, so every object
-is closed, what a grammar cannot say (lengths, ranges) moves into ``description``, and
-what is open or recursive has no equivalent at all.
+is closed, what a grammar cannot express (lengths, ranges) moves into ``description``,
+and what is open or recursive has no equivalent at all.
 
 Source: platform.claude.com, structured outputs, "JSON Schema limitations" (2026-08).
 """
@@ -36,7 +36,7 @@ Schema = dict[str, Any]
 
 
 class InexpressibleError(Exception):
-    """The schema has no equal in structured outputs; ``str()`` says what is in the way."""
+    """The schema has no equivalent in structured outputs; ``str()`` says why."""
 
 
 def to_anthropic_schema(raw: bytes) -> bytes:
@@ -71,8 +71,8 @@ def _closed(node: object) -> bool:
 
 
 def _types(node: Mapping[str, Any]) -> list[Any]:
-    said = node.get("type")
-    return said if isinstance(said, list) else [said]
+    types = node.get("type")
+    return types if isinstance(types, list) else [types]
 
 
 class _Transform:
@@ -121,7 +121,7 @@ class _Transform:
         out: Schema,
         prose: dict[str, Any],
     ) -> None:
-        """Put one keyword where it belongs: kept, transformed, told in words, dropped."""
+        """Put one keyword where it belongs: kept, transformed, in prose, or dropped."""
         match key:
             case "description":
                 if isinstance(value, str):
@@ -171,7 +171,7 @@ class _Transform:
         out["additionalProperties"] = False
 
     def _reference(self, target: object, description: object) -> Schema:
-        """A definition is transformed once; any other pointer is replaced by its goal.
+        """A definition is transformed once; any other pointer is replaced by its target.
 
         Recursion has no equivalent.
         """
@@ -192,7 +192,7 @@ class _Transform:
         return self._named(target, named[1], description)
 
     def _named(self, target: str, name: str, description: object) -> Schema:
-        """A reference to a definition; a copy where it has words of its own."""
+        """A reference to a definition; a copy where it has its own description."""
         if self._origins[name] != target:
             raise InexpressibleError("two definitions have one name")
         if isinstance(description, str):
@@ -248,8 +248,8 @@ def _merged(node: Mapping[str, Any]) -> Schema:
 
 
 def _described(description: object, prose: dict[str, Any]) -> str:
-    """What the grammar cannot hold, told to the model: ``minimum: 1; maxLength: 5``."""
-    told = "; ".join(
+    """What the grammar cannot hold, as prose: ``minimum: 1; maxLength: 5``."""
+    added = "; ".join(
         f"{key}: {msgspec.json.encode(value).decode()}" for key, value in prose.items()
     )
-    return f"{description}\n{told}" if description else told
+    return f"{description}\n{added}" if description else added

@@ -1,15 +1,17 @@
 """Tool names and tool-call ids as Anthropic accepts them.
 
-Both are pure functions of the string itself, so a history always translates alike. What
-is changed gets eight hex digits of its sha256, which keeps two odd names apart.
+Both are pure functions of the string itself, so a history always translates the same way.
+A changed name gets eight hex digits of its sha256, which keeps similar names apart.
 """
 
 import hashlib
 import re
 
-MAX_NAME = 128  # what the live API's message says; the documentation still says 64
+MAX_NAME = 128  # from the live API's error message; the documentation still says 64
 MAX_ID = 64
-_SHORTENED = 64  # a name that has to change anyway also fits the documented limit
+_SHORTENED = (
+    64  # a name that must change anyway is made to fit the documented limit too
+)
 _ODD = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -37,9 +39,9 @@ def tool_use_id(call_id: str) -> str:
 class UseIds:
     """Keeps tool_use ids unique over a conversation.
 
-    Clients that number their calls anew in each turn send ``call_1`` again and again;
-    Anthropic refuses a second ``tool_use`` of the same id. The n-th use of an id gets
-    ``_n`` behind it, which depends on earlier turns only.
+    Clients that number their calls afresh in each turn send ``call_1`` again and again,
+    and Anthropic rejects a second ``tool_use`` with the same id. The n-th use of an id
+    gets the suffix ``_n``, which depends on earlier turns only.
     """
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from msgspec import Raw, Struct
 
 from proxy import capabilities, errors
-from proxy.schema import anthropic, openai
+from proxy.schema import chat_request, messages_request
 from proxy.translate import json_schema, warn
 
 JSON_OBJECT = "Reply with one JSON object and nothing else."
@@ -16,16 +16,16 @@ BY_SCHEMA = (
 
 
 class Output(Struct, frozen=True):
-    format: anthropic.JSONSchemaFormat | None = None
+    format: messages_request.JSONSchemaFormat | None = None
     instruction: str | None = None
-    """What goes to the end of the system prompt: a function of ``response_format``
-    alone, which clients keep constant over a conversation (b.10)."""
+    """Goes to the end of the system prompt; a function of ``response_format`` alone,
+    which clients keep constant over a conversation (b.10)."""
 
 
 def to_output(
-    chat: openai.ChatRequest, model: capabilities.Model, warnings: warn.Warnings
+    chat: chat_request.ChatRequest, model: capabilities.Model, warnings: warn.Warnings
 ) -> Output:
-    """What a request's wish for JSON becomes.
+    """What a request for JSON becomes.
 
     Anthropic's own ``output_config.format`` wins over ``response_format``. Raises
     ``InvalidRequestError`` for a ``json_schema`` without its schema.
@@ -34,13 +34,13 @@ def to_output(
         given, at = chat.output_config.format.schema, "output_config.format.schema"
         return _by_schema(given, at, model, warnings)
     match chat.response_format:
-        case openai.JSONObjectFormat():
+        case chat_request.JSONObjectFormat():
             warnings.add("json_object_by_prompt")
             return Output(instruction=JSON_OBJECT)
-        case openai.JSONSchemaFormat(json_schema=given_schema):
+        case chat_request.JSONSchemaFormat(json_schema=given_schema):
             at = "response_format.json_schema.schema"
             return _by_schema(given_schema.schema, at, model, warnings)
-        case openai.TextFormat() | None:
+        case chat_request.TextFormat() | None:
             return Output()
 
 
@@ -54,7 +54,7 @@ def _by_schema(
         )
     if given[:1] not in {b"{", b"t", b"f"}:
         raise errors.InvalidRequestError(
-            f"{at}: expected a JSON schema", param=at, code="invalid_type"
+            f"{at}: must be a JSON schema", param=at, code="invalid_type"
         )
     if model.structured_outputs:
         try:
@@ -62,6 +62,6 @@ def _by_schema(
         except json_schema.InexpressibleError:
             pass
         else:
-            return Output(format=anthropic.JSONSchemaFormat(schema=Raw(schema)))
+            return Output(format=messages_request.JSONSchemaFormat(schema=Raw(schema)))
     warnings.add_or_refuse("schema_not_enforced", param=at)
     return Output(instruction=BY_SCHEMA + given.decode())

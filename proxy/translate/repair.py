@@ -1,14 +1,14 @@
-"""One second try for exactly five refusals of Anthropic's (b.0).
+"""Repairs a request after one of exactly five rejections by Anthropic (b.0).
 
 The capability table can be wrong about a model; a 400 costs nothing and says what was
-wrong. Anything else is relayed as it is.
+wrong. Any other rejection is relayed.
 """
 
 import re
 
 from msgspec import structs
 
-from proxy.schema import anthropic
+from proxy.schema import messages_request
 from proxy.translate import messages, output_format, request, tools
 
 _FORCED = re.compile(r'tool_choice: type "tool" and "any"')
@@ -32,44 +32,50 @@ _CHANGING = frozenset(
         "schema_not_enforced",
     }
 )
-"""What ``STRICT_PARAMS`` forbids: changes that the answer shows."""
+"""What ``STRICT_PARAMS`` forbids: changes that change the response."""
 
 
 def repaired(
     translation: request.Translation, message: str
 ) -> request.Translation | None:
-    """The request without what a 400 with this message refuses, or ``None``.
+    """The request without what a 400 with this message rejects, or ``None``.
 
-    ``None`` also where the change would change nothing: never the same request twice.
+    ``None`` also where nothing would change: the same request is never sent twice.
     """
-    for pattern, mend, code in (
+    for pattern, change, code in (
         (_FORCED, _unforced, "forced_tool_choice_downgraded"),
         (_SAMPLING, _unsampled, "temperature_ignored"),
         (_PREFILL, _continued, "prefill_unsupported"),
         (_SIGNATURE, _without_thinking, "thinking_skipped"),
         (_STRICT, _lenient, "strict_dropped"),
-        (_STRICT, _told_in_words, "schema_not_enforced"),
+        (_STRICT, _as_instruction, "schema_not_enforced"),
     ):
         if pattern.search(message):
-            mended = mend(translation.request)
-            if mended == translation.request:
+            repaired_request = change(translation.request)
+            if repaired_request == translation.request:
                 continue
             if translation.strict and code in _CHANGING:
                 return None
-            sampled = (mended.temperature, mended.top_p, mended.top_k)
+            sampled = (
+                repaired_request.temperature,
+                repaired_request.top_p,
+                repaired_request.top_k,
+            )
             return structs.replace(
                 translation,
-                request=mended,
+                request=repaired_request,
                 version=None if sampled == (None, None, None) else translation.version,
                 warnings=tuple(dict.fromkeys((*translation.warnings, code))),
             )
     return None
 
 
-def _unforced(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
+def _unforced(
+    sent: messages_request.MessagesRequest,
+) -> messages_request.MessagesRequest:
     if sent.tool_choice is None or sent.tool_choice.type not in {"any", "tool"}:
         return sent
-    instruction = anthropic.Text(text=tools.instead_of(sent.tool_choice))
+    instruction = messages_request.Text(text=tools.instead_of(sent.tool_choice))
     return structs.replace(
         sent,
         tool_choice=structs.replace(sent.tool_choice, type="auto", name=None),
@@ -77,19 +83,25 @@ def _unforced(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
     )
 
 
-def _unsampled(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
+def _unsampled(
+    sent: messages_request.MessagesRequest,
+) -> messages_request.MessagesRequest:
     return structs.replace(sent, temperature=None, top_p=None, top_k=None)
 
 
-def _continued(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
+def _continued(
+    sent: messages_request.MessagesRequest,
+) -> messages_request.MessagesRequest:
     if sent.messages[-1].role != "assistant":
         return sent
     return structs.replace(sent, messages=[*sent.messages, messages.GO_ON])
 
 
-def _without_thinking(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
-    """No replayed block, and no budget, which would ask for them in a tool turn."""
-    kinds = anthropic.Thinking | anthropic.RedactedThinking
+def _without_thinking(
+    sent: messages_request.MessagesRequest,
+) -> messages_request.MessagesRequest:
+    """No replayed blocks, and no budget, which would require them in a tool turn."""
+    kinds = messages_request.Thinking | messages_request.RedactedThinking
     manual = sent.thinking is not None and sent.thinking.type == "enabled"
     return structs.replace(
         sent,
@@ -103,13 +115,17 @@ def _without_thinking(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequ
     )
 
 
-def _lenient(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
+def _lenient(
+    sent: messages_request.MessagesRequest,
+) -> messages_request.MessagesRequest:
     plain = [structs.replace(tool, strict=None) for tool in sent.tools or ()]
     return structs.replace(sent, tools=plain or None)
 
 
-def _told_in_words(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest:
-    """A schema that is too much for a grammar can still be asked for."""
+def _as_instruction(
+    sent: messages_request.MessagesRequest,
+) -> messages_request.MessagesRequest:
+    """A schema that is too complex for a grammar, as an instruction instead."""
     config = sent.output_config
     if config is None or config.format is None:
         return sent
@@ -117,5 +133,5 @@ def _told_in_words(sent: anthropic.MessagesRequest) -> anthropic.MessagesRequest
     return structs.replace(
         sent,
         output_config=structs.replace(config, format=None) if config.effort else None,
-        system=[*(sent.system or ()), anthropic.Text(text=words)],
+        system=[*(sent.system or ()), messages_request.Text(text=words)],
     )

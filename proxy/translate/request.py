@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from proxy import capabilities, settings
-from proxy.schema import anthropic, openai
+from proxy.schema import chat_request, messages_request
 from proxy.translate import (
     cache,
     fields,
@@ -18,35 +18,35 @@ CONTEXT_MANAGEMENT_BETA = "context-management-2025-06-27"
 FAST_MODE_BETA = "fast-mode-2026-02-01"
 
 
-class Reading(Struct, frozen=True, kw_only=True):
-    """What the answer's translation must know: all that is kept while it arrives."""
+class ResponseContext(Struct, frozen=True, kw_only=True):
+    """What translating the response depends on: all that is kept while it arrives."""
 
     model: str
-    """The name that was asked for, which the answer carries."""
+    """The name that was asked for, which the response carries."""
     client_names: dict[str, str]
     """Anthropic's tool name -> the client's, where they differ."""
     legacy_functions: bool
-    """The request used ``functions``: answer with ``function_call``."""
+    """The request used ``functions``, so the response uses ``function_call``."""
     stream: bool
     include_usage: bool
 
 
 class Translation(Struct, frozen=True, kw_only=True):
-    """What goes upstream, and what the answer's translation must know."""
+    """What goes upstream, and what translating the response depends on."""
 
-    request: anthropic.MessagesRequest
+    request: messages_request.MessagesRequest
     version: str | None
-    """The ``anthropic-version`` to send; ``None`` is the SDK's own."""
+    """The ``anthropic-version`` to send; ``None`` for the SDK's own."""
     betas: tuple[str, ...]
-    """Words for the ``anthropic-beta`` header."""
+    """Values of the ``anthropic-beta`` header."""
     warnings: tuple[str, ...]
     strict: bool
-    """``STRICT_PARAMS``: a repair may not change what was asked for either."""
-    reading: Reading
+    """``STRICT_PARAMS``: a repair may not change what was asked for, either."""
+    context: ResponseContext
 
 
 def to_anthropic_request(
-    chat: openai.ChatRequest,
+    chat: chat_request.ChatRequest,
     config: settings.Settings,
     live: capabilities.Live | None = None,
 ) -> Translation:
@@ -54,9 +54,9 @@ def to_anthropic_request(
 
     Raises ``InvalidRequestError``, with ``param``, for what cannot be honoured.
     """
-    fields.refuse_impossible(chat)
+    fields.reject_impossible(chat)
     warnings = warn.Warnings(strict=config.strict_params)
-    fields.tell_ignored(chat, warnings)
+    fields.warn_about_ignored(chat, warnings)
     asked_model = (chat.model or "").strip() or config.default_model
     model_id = capabilities.to_anthropic_id(asked_model)
     model = capabilities.model_for(model_id, live)
@@ -69,11 +69,11 @@ def to_anthropic_request(
     )
     return Translation(
         request=request,
-        version=anthropic.SAMPLING_VERSION if parts.sampling.given else None,
+        version=messages_request.SAMPLING_VERSION if parts.sampling.given else None,
         betas=betas,
         warnings=warnings.codes,
         strict=config.strict_params,
-        reading=Reading(
+        context=ResponseContext(
             model=asked_model,
             client_names=parts.toolset.client_names,
             legacy_functions=bool(chat.functions) and not chat.tools,
@@ -86,28 +86,27 @@ def to_anthropic_request(
 
 
 class _Parts(Struct, frozen=True, kw_only=True):
-    """The parts of a request that depend on each other, decided in this order."""
+    """The interdependent parts of a request, decided in this order."""
 
     toolset: tools.Tools
     output: output_format.Output
     max_tokens: int
     effort: str | None
-    thinking: anthropic.ThinkingConfig | None
+    thinking: messages_request.ThinkingConfig | None
     bound: bool
-    """Replayed thinking is bound softly, which is a beta."""
+    """Replayed thinking may be dropped instead of failing, which takes a beta."""
     sampling: fields.Sampling
     conversation: messages.Conversation
 
 
 def _parts(
-    chat: openai.ChatRequest,
+    chat: chat_request.ChatRequest,
     config: settings.Settings,
     model: capabilities.Model,
     warnings: warn.Warnings,
 ) -> _Parts:
-    ttl = cache.default_ttl(chat.prompt_cache_options)
     limit = fields.limit(chat, model, warnings)
-    toolset = tools.to_tools(chat, model, ttl, warnings)
+    toolset = tools.to_tools(chat, model, warnings)
     output = output_format.to_output(chat, model, warnings)
     planned = thinking.plan(
         thinking.Asked(
@@ -126,7 +125,6 @@ def _parts(
         model=model,
         keep_thinking=planned.on and not planned.between_tools,
         prefill=model.prefill and not planned.on and output.format is None,
-        ttl=ttl,
     )
     conversation = messages.to_anthropic_messages(chat.messages, rules, warnings)
     thinks, bound = planned.config, False
@@ -145,20 +143,20 @@ def _parts(
 
 
 def _assembled(
-    chat: openai.ChatRequest,
+    chat: chat_request.ChatRequest,
     config: settings.Settings,
     model_id: str,
     parts: _Parts,
     warnings: warn.Warnings,
-) -> anthropic.MessagesRequest:
-    # Instructions of our own stand at the end of ``system``, those that a client keeps
+) -> messages_request.MessagesRequest:
+    # Our own instructions go to the end of ``system``, those that a client keeps
     # constant first: they are part of the prefix that replayed thinking is bound to.
     instructions = (parts.output.instruction, parts.toolset.instruction)
-    injected = [anthropic.Text(text=text) for text in instructions if text]
-    request = anthropic.MessagesRequest(
+    injected = [messages_request.Text(text=text) for text in instructions if text]
+    request = messages_request.MessagesRequest(
         model=model_id,
         max_tokens=parts.max_tokens,
-        stream=True,  # always: it can be cancelled, and no answer is too long for it
+        stream=True,  # always: a stream can be cancelled, and no response is too long for it
         tools=parts.toolset.tools,
         tool_choice=parts.toolset.choice,
         system=[*parts.conversation.system, *injected] or None,
@@ -166,7 +164,7 @@ def _assembled(
         stop_sequences=fields.stop_sequences(chat, warnings),
         thinking=parts.thinking,
         output_config=_output_config(parts.effort, parts.output.format),
-        cache_control=_own_mark(chat.cache_control),
+        cache_control=_cache_control(chat.cache_control),
         metadata=fields.metadata(chat),
         service_tier=fields.service_tier(chat, warnings),
         inference_geo=chat.inference_geo,
@@ -185,19 +183,21 @@ def _assembled(
 
 
 def _output_config(
-    effort: str | None, output: anthropic.JSONSchemaFormat | None
-) -> anthropic.OutputConfig | None:
+    effort: str | None, output: messages_request.JSONSchemaFormat | None
+) -> messages_request.OutputConfig | None:
     if effort is None and output is None:
         return None
-    return anthropic.OutputConfig(effort=effort, format=output)
+    return messages_request.OutputConfig(effort=effort, format=output)
 
 
-def _own_mark(mark: openai.CacheControl | None) -> anthropic.CacheControl | None:
-    return None if mark is None else anthropic.CacheControl(ttl=mark.ttl)
+def _cache_control(
+    given: chat_request.CacheControl | None,
+) -> messages_request.CacheControl | None:
+    return None if given is None else messages_request.CacheControl(ttl=given.ttl)
 
 
-def _automatic(chat: openai.ChatRequest, config: settings.Settings) -> bool:
-    """Whether marks are placed for a client that brings none."""
+def _automatic(chat: chat_request.ChatRequest, config: settings.Settings) -> bool:
+    """Whether to add cache breakpoints for a client that sets none."""
     options = chat.prompt_cache_options
     if options is not None and options.mode == "explicit":
         return False
@@ -208,6 +208,6 @@ def _automatic(chat: openai.ChatRequest, config: settings.Settings) -> bool:
             return False
         case "auto":
             return bool(chat.tools or chat.functions) or any(
-                isinstance(message, openai.AssistantMessage)
+                isinstance(message, chat_request.AssistantMessage)
                 for message in chat.messages
             )

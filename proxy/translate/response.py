@@ -1,10 +1,10 @@
-"""A whole answer as a ChatCompletion, and what plain and streamed answers share (b.6)."""
+"""A whole message as a ChatCompletion, and what streams share with it (b.6)."""
 
 from msgspec import UNSET, Raw, UnsetType, json
 
-from proxy.schema import anthropic, completion
+from proxy.schema import chat_response, messages_response
 
-FINISH_REASONS: dict[str, completion.FinishReason] = {
+FINISH_REASONS: dict[str, chat_response.FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "tool_use": "tool_calls",
@@ -19,8 +19,8 @@ _SERVICE_TIERS = {"standard": "default", "priority": "priority"}
 
 def finish_reason(
     stop_reason: str | None, *, has_calls: bool, legacy: bool
-) -> completion.FinishReason:
-    """OpenAI's word; a new one of Anthropic's is ``stop``, as is a lone ``tool_use``."""
+) -> chat_response.FinishReason:
+    """OpenAI's term; an unknown stop reason is ``stop``, as is ``tool_use`` without calls."""
     reason = FINISH_REASONS.get(stop_reason or "", "stop")
     if reason == "tool_calls":
         if not has_calls:
@@ -30,37 +30,37 @@ def finish_reason(
 
 
 def refusal_text(
-    stop_reason: str | None, details: anthropic.StopDetails | None
+    stop_reason: str | None, details: messages_response.StopDetails | None
 ) -> str | None:
     if stop_reason != "refusal":
         return None
     return (details.explanation if details else None) or DECLINED
 
 
-def to_openai_usage(usage: anthropic.Usage) -> completion.Usage:
-    """OpenAI's prompt tokens hold the cached ones, Anthropic's input tokens do not."""
+def to_openai_usage(usage: messages_response.Usage) -> chat_response.Usage:
+    """OpenAI's prompt tokens include cached ones, Anthropic's input tokens do not."""
     read = usage.cache_read_input_tokens or 0
     written = usage.cache_creation_input_tokens or 0
     prompt = (usage.input_tokens or 0) + read + written
     output = usage.output_tokens or 0
     details = usage.output_tokens_details
-    return completion.Usage(
+    return chat_response.Usage(
         prompt_tokens=prompt,
         completion_tokens=output,
         total_tokens=prompt + output,
-        prompt_tokens_details=completion.PromptTokensDetails(read, written),
-        completion_tokens_details=completion.CompletionTokensDetails(
+        prompt_tokens_details=chat_response.PromptTokensDetails(read, written),
+        completion_tokens_details=chat_response.CompletionTokensDetails(
             (details.thinking_tokens if details else None) or 0
         ),
     )
 
 
-def service_tier(usage: anthropic.Usage) -> str | UnsetType:
+def service_tier(usage: messages_response.Usage) -> str | UnsetType:
     return _SERVICE_TIERS.get(usage.service_tier or "", UNSET)
 
 
 def arguments(given: Raw) -> str:
-    """A tool call's input as text: compact JSON, or the cut text as it came.
+    """A tool call's input as text: compact JSON, or the truncated text as it came.
 
     ``"{}"`` for a tool without arguments: an empty or null string makes .NET throw.
     """
@@ -68,45 +68,45 @@ def arguments(given: Raw) -> str:
     if text.strip() in {"", "null"}:
         return "{}"
     try:
-        return json.format(text, indent=-1)  # numbers and key order stay as they are
-    except (ValueError, RecursionError):  # a model that loops until its limit
+        return json.format(text, indent=-1)  # keeps numbers and key order as they are
+    except (ValueError, RecursionError):  # a model that repeats itself until the limit
         return text
 
 
 def to_openai_response(
-    message: anthropic.AnswerMessage,
+    message: messages_response.Message,
     *,
     model: str,
     created: int,
     client_names: dict[str, str],
     legacy_functions: bool = False,
-) -> completion.ChatCompletion:
-    """Translate a complete answer.
+) -> chat_response.ChatCompletion:
+    """Translate a complete message.
 
     ``model`` is the name the client asked for, ``created`` seconds since the epoch,
     ``client_names`` the request's reverse map of tool names.
     """
     texts: list[str] = []
     thoughts: list[str] = []
-    blocks: completion.ThinkingBlocks = []
-    calls: list[completion.AnsweredToolCall] = []
+    blocks: chat_response.ThinkingBlocks = []
+    calls: list[chat_response.ToolCall] = []
     for block in message.content:
         match block:
-            case anthropic.AnswerText(text):
+            case messages_response.TextBlock(text):
                 texts.append(text)
-            case anthropic.AnswerToolUse(use_id, name, given):
-                function = completion.AnsweredFunction(
+            case messages_response.ToolUseBlock(use_id, name, given):
+                function = chat_response.Function(
                     client_names.get(name, name), arguments(given)
                 )
-                calls.append(completion.AnsweredToolCall(id=use_id, function=function))
-            case anthropic.AnswerThinking(thinking, signature):
+                calls.append(chat_response.ToolCall(id=use_id, function=function))
+            case messages_response.ThinkingBlock(thinking, signature):
                 thoughts.append(thinking)
                 if signature:
-                    blocks.append(completion.AnsweredThinking(thinking, signature))
-            case anthropic.AnswerRedactedThinking(data):
-                blocks.append(completion.AnsweredRedactedThinking(data))
+                    blocks.append(chat_response.ThinkingBlock(thinking, signature))
+            case messages_response.RedactedThinkingBlock(data):
+                blocks.append(chat_response.RedactedThinkingBlock(data))
     legacy_call = legacy_functions and bool(calls)
-    answer = completion.AnsweredMessage(
+    translated = chat_response.Message(
         content="".join(texts) or None,  # citations split sentences: no separator
         refusal=refusal_text(message.stop_reason, message.stop_details),
         tool_calls=calls if calls and not legacy_call else UNSET,
@@ -117,11 +117,11 @@ def to_openai_response(
     reason = finish_reason(
         message.stop_reason, has_calls=bool(calls), legacy=legacy_functions
     )
-    return completion.ChatCompletion(
+    return chat_response.ChatCompletion(
         id=message.id,
         created=created,
         model=model,
-        choices=[completion.Choice(message=answer, finish_reason=reason)],
+        choices=[chat_response.Choice(message=translated, finish_reason=reason)],
         usage=to_openai_usage(message.usage),
         service_tier=service_tier(message.usage),
     )

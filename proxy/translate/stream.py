@@ -1,40 +1,40 @@
-"""One upstream answer as OpenAI chunks (b.7).
+"""One upstream message as OpenAI chunks (b.7).
 
-Theory of operation. Anthropic tells an answer as blocks with an index, each started,
-told in deltas, and stopped; OpenAI tells one message to which every chunk adds. The
-state is the map between the two: which block index is text, reasoning, or the n-th tool
-call. A block of a kind that is not known is never in the map, so its deltas fall through.
-The finish reason comes with ``message_delta`` but is told only at ``message_stop``:
-an answer that was cut must not look finished.
+Theory of operation. Anthropic streams a message as indexed blocks, each with a start,
+deltas and a stop; OpenAI streams one message to which every chunk adds. The state maps
+one to the other: which block index is text, reasoning, or the n-th tool call. A block of
+an unknown type is never in the map, so its deltas fall through. The finish reason arrives
+with ``message_delta`` but is sent only at ``message_stop``: a response that was cut must
+not look finished.
 """
 
 from collections.abc import Iterator
 
 from msgspec import UNSET, UnsetType
 
-from proxy.schema import anthropic, completion
-from proxy.translate import fold, response
+from proxy.schema import chat_response, messages_response
+from proxy.translate import accumulator, response
 
 
-class _Call:
-    """A client's tool call being told."""
+class _ToolCall:
+    """A tool call while it is streamed."""
 
-    def __init__(self, position: int, start: anthropic.AnswerToolUse) -> None:
+    def __init__(self, position: int, start: messages_response.ToolUseBlock) -> None:
         self.position = position
         self.start = start
-        self.told = False
+        self.has_arguments = False
 
 
-class _Thought:
-    """A thinking block being told; its signature comes at its end."""
+class _Thinking:
+    """A thinking block while it is streamed; its signature comes at its end."""
 
-    def __init__(self, start: anthropic.AnswerThinking) -> None:
+    def __init__(self, start: messages_response.ThinkingBlock) -> None:
         self.pieces = [start.thinking]
         self.signature = start.signature
 
 
 class ChunkStream:
-    """Feed it an answer's events in order; it gives the chunks that tell them.
+    """Feed it a message's events in order; it returns the chunks for them.
 
     ``usage``, ``finish_reason``, ``complete`` and ``skipped`` are facts for the log line.
     """
@@ -48,8 +48,8 @@ class ChunkStream:
         legacy_functions: bool = False,
         include_usage: bool = False,
     ) -> None:
-        self.usage = anthropic.Usage()
-        self.finish_reason: completion.FinishReason | None = None
+        self.usage = messages_response.Usage()
+        self.finish_reason: chat_response.FinishReason | None = None
         self.complete = False
         self.skipped = 0
         self._model = model
@@ -58,77 +58,78 @@ class ChunkStream:
         self._legacy = legacy_functions
         self._include_usage = include_usage
         self._id = ""
-        self._stop = anthropic.Stop()
-        self._calls: dict[int, _Call] = {}  # content block index -> tool call
+        self._stop = messages_response.Stop()
+        self._calls: dict[int, _ToolCall] = {}  # content block index -> tool call
         self._texts: set[int] = set()
-        self._thoughts: dict[int, _Thought] = {}
-        self._blocks: completion.ThinkingBlocks = []  # to be handed back, in order
+        self._thinking: dict[int, _Thinking] = {}
+        self._blocks: chat_response.ThinkingBlocks = []  # to be sent back by the client, in order
 
-    def feed(self, event: anthropic.Event) -> Iterator[completion.Chunk]:
-        """The chunks that tell one event: none, one or more."""
+    def feed(self, event: messages_response.Event) -> Iterator[chat_response.Chunk]:
+        """The chunks for one event: none, one or more."""
         match event:
-            case anthropic.ContentBlockDelta(index, delta):
-                told = self._delta(index, delta)
-                if told is not None:
-                    yield self._chunk(told)
-            case anthropic.ContentBlockStart(index, block):
-                told = self._start(index, block)
-                if told is not None:
-                    yield self._chunk(told)
-            case anthropic.ContentBlockStop(index):
-                told = self._block_stop(index)
-                if told is not None:
-                    yield self._chunk(told)
-            case anthropic.MessageStart(message):
+            case messages_response.ContentBlockDelta(index, delta):
+                if (added := self._delta(index, delta)) is not None:
+                    yield self._chunk(added)
+            case messages_response.ContentBlockStart(index, block):
+                if (started := self._start(index, block)) is not None:
+                    yield self._chunk(started)
+            case messages_response.ContentBlockStop(index):
+                if (stopped := self._block_stop(index)) is not None:
+                    yield self._chunk(stopped)
+            case messages_response.MessageStart(message):
                 self._id, self.usage = message.id, message.usage
-                yield self._chunk(completion.Delta(role="assistant", content=""))
-            case anthropic.MessageDelta(stop, usage):
+                yield self._chunk(chat_response.Delta(role="assistant", content=""))
+            case messages_response.MessageDelta(stop, usage):
                 self._stop = stop
-                self.usage = fold.merge_usage(self.usage, usage)
-            case anthropic.MessageStop():
+                self.usage = accumulator.merge_usage(self.usage, usage)
+            case messages_response.MessageStop():
                 yield from self._end()
-            case anthropic.Unknown():
+            case messages_response.Unknown():
                 self.skipped += 1
-            case anthropic.Ping() | anthropic.ErrorEvent():
+            case messages_response.Ping() | messages_response.ErrorEvent():
                 pass
 
-    def tells_text(self, index: int) -> bool:
-        """Whether a text delta of this block is told at all."""
+    def is_text(self, index: int) -> bool:
+        """Whether this block is text, so that its deltas are passed on."""
         return index in self._texts
 
-    def text_chunk(self, text: str) -> completion.Chunk:
-        """The chunk that tells a piece of text."""
-        return self._chunk(completion.Delta(content=text))
+    def text_chunk(self, text: str) -> chat_response.Chunk:
+        """The chunk for a piece of text."""
+        return self._chunk(chat_response.Delta(content=text))
 
     def _chunk(
-        self, delta: completion.Delta, reason: completion.FinishReason | None = None
-    ) -> completion.Chunk:
-        return completion.Chunk(
+        self,
+        delta: chat_response.Delta,
+        reason: chat_response.FinishReason | None = None,
+    ) -> chat_response.Chunk:
+        return chat_response.Chunk(
             id=self._id,
             created=self._created,
             model=self._model,
-            choices=[completion.ChunkChoice(delta=delta, finish_reason=reason)],
+            choices=[chat_response.ChunkChoice(delta=delta, finish_reason=reason)],
             usage=None if self._include_usage else UNSET,
         )
 
     def _start(
-        self, index: int, block: anthropic.AnswerBlock
-    ) -> completion.Delta | None:
+        self, index: int, block: messages_response.ContentBlock
+    ) -> chat_response.Delta | None:
         match block:
-            case anthropic.AnswerText(text):
+            case messages_response.TextBlock(text):
                 self._texts.add(index)
-                return completion.Delta(content=text) if text else None
-            case anthropic.AnswerThinking(thinking):
-                self._thoughts[index] = _Thought(block)
+                return chat_response.Delta(content=text) if text else None
+            case messages_response.ThinkingBlock(thinking):
+                self._thinking[index] = _Thinking(block)
                 return (
-                    completion.Delta(reasoning_content=thinking) if thinking else None
+                    chat_response.Delta(reasoning_content=thinking)
+                    if thinking
+                    else None
                 )
-            case anthropic.AnswerRedactedThinking(data):
-                self._blocks.append(completion.AnsweredRedactedThinking(data))
+            case messages_response.RedactedThinkingBlock(data):
+                self._blocks.append(chat_response.RedactedThinkingBlock(data))
                 return None
-            case anthropic.AnswerToolUse(use_id, name):
-                call = self._calls[index] = _Call(len(self._calls), block)
-                function = completion.FunctionDelta(
+            case messages_response.ToolUseBlock(use_id, name):
+                call = self._calls[index] = _ToolCall(len(self._calls), block)
+                function = chat_response.FunctionDelta(
                     name=self._client_names.get(name, name), arguments=""
                 )
                 return self._call_delta(call, function, use_id=use_id)
@@ -136,72 +137,74 @@ class ChunkStream:
     def _delta(
         self,
         index: int,
-        delta: anthropic.TextDelta
-        | anthropic.InputJSONDelta
-        | anthropic.ThinkingDelta
-        | anthropic.SignatureDelta,
-    ) -> completion.Delta | None:
+        delta: messages_response.TextDelta
+        | messages_response.InputJSONDelta
+        | messages_response.ThinkingDelta
+        | messages_response.SignatureDelta,
+    ) -> chat_response.Delta | None:
         match delta:
-            case anthropic.TextDelta(text):
-                if text and self.tells_text(index):
-                    return completion.Delta(content=text)
-            case anthropic.InputJSONDelta(partial_json):
+            case messages_response.TextDelta(text):
+                if text and self.is_text(index):
+                    return chat_response.Delta(content=text)
+            case messages_response.InputJSONDelta(partial_json):
                 if partial_json and (call := self._calls.get(index)):
-                    call.told = True
-                    function = completion.FunctionDelta(arguments=partial_json)
+                    call.has_arguments = True
+                    function = chat_response.FunctionDelta(arguments=partial_json)
                     return self._call_delta(call, function)
-            case anthropic.ThinkingDelta(thinking):
-                if thinking and (thought := self._thoughts.get(index)):
-                    thought.pieces.append(thinking)
-                    return completion.Delta(reasoning_content=thinking)
-            case anthropic.SignatureDelta(signature):
-                if thought := self._thoughts.get(index):
-                    thought.signature = signature
+            case messages_response.ThinkingDelta(thinking):
+                if thinking and (thinking_block := self._thinking.get(index)):
+                    thinking_block.pieces.append(thinking)
+                    return chat_response.Delta(reasoning_content=thinking)
+            case messages_response.SignatureDelta(signature):
+                if thinking_block := self._thinking.get(index):
+                    thinking_block.signature = signature
         return None
 
-    def _block_stop(self, index: int) -> completion.Delta | None:
-        if (call := self._calls.get(index)) and not call.told:
-            call.told = (
-                True  # no deltas came: the input stood in the start, or is empty
-            )
+    def _block_stop(self, index: int) -> chat_response.Delta | None:
+        if (call := self._calls.get(index)) and not call.has_arguments:
+            call.has_arguments = True  # no deltas came: the start had the input, if any
             given = response.arguments(call.start.input)
-            return self._call_delta(call, completion.FunctionDelta(arguments=given))
-        if (thought := self._thoughts.get(index)) and thought.signature:
-            text = "".join(thought.pieces)
-            self._blocks.append(completion.AnsweredThinking(text, thought.signature))
+            return self._call_delta(call, chat_response.FunctionDelta(arguments=given))
+        if (thinking_block := self._thinking.get(index)) and thinking_block.signature:
+            text = "".join(thinking_block.pieces)
+            self._blocks.append(
+                chat_response.ThinkingBlock(text, thinking_block.signature)
+            )
         return None
 
     def _call_delta(
         self,
-        call: _Call,
-        function: completion.FunctionDelta,
+        call: _ToolCall,
+        function: chat_response.FunctionDelta,
         *,
         use_id: str | UnsetType = UNSET,
-    ) -> completion.Delta | None:
-        if self._legacy:  # one call is all that a legacy answer can hold
+    ) -> chat_response.Delta | None:
+        if self._legacy:  # a legacy response can hold only one call
             return (
-                completion.Delta(function_call=function) if not call.position else None
+                chat_response.Delta(function_call=function)
+                if not call.position
+                else None
             )
         kind = UNSET if use_id is UNSET else "function"
-        told = completion.ToolCallDelta(
+        call_delta = chat_response.ToolCallDelta(
             index=call.position, id=use_id, type=kind, function=function
         )
-        return completion.Delta(tool_calls=[told])
+        return chat_response.Delta(tool_calls=[call_delta])
 
-    def _end(self) -> Iterator[completion.Chunk]:
+    def _end(self) -> Iterator[chat_response.Chunk]:
         self.complete = True
         if self._blocks:  # all at once: openai-python merges lists only by an index
-            yield self._chunk(completion.Delta(thinking_blocks=self._blocks))
+            yield self._chunk(chat_response.Delta(thinking_blocks=self._blocks))
         stopped = self._stop
         refusal = response.refusal_text(stopped.stop_reason, stopped.stop_details)
         if refusal is not None:
-            yield self._chunk(completion.Delta(refusal=refusal))
+            yield self._chunk(chat_response.Delta(refusal=refusal))
         self.finish_reason = response.finish_reason(
             stopped.stop_reason, has_calls=bool(self._calls), legacy=self._legacy
         )
-        yield self._chunk(completion.Delta(), self.finish_reason)
+        yield self._chunk(chat_response.Delta(), self.finish_reason)
         if self._include_usage:
-            yield completion.Chunk(
+            yield chat_response.Chunk(
                 id=self._id,
                 created=self._created,
                 model=self._model,

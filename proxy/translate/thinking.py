@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from proxy import errors
 from proxy.capabilities import EFFORT_LEVELS, Model
-from proxy.schema import anthropic, openai
+from proxy.schema import chat_request, messages_request
 from proxy.translate import warn
 
 MIN_BUDGET = 1024
@@ -29,25 +29,25 @@ Display = Literal["", "summarized", "omitted"]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    config: anthropic.ThinkingConfig | None = None
+    config: messages_request.ThinkingConfig | None = None
     effort: str | None = None
     on: bool = False
-    """The model will think: sampling is restricted, blocks may be replayed."""
+    """The model thinks: sampling is restricted, earlier thinking may be replayed."""
 
     @property
     def between_tools(self) -> bool:
-        """Thinking that cannot be bound softly: a changed prefix would be a 400."""
+        """Thinking whose blocks cannot be dropped: a changed prefix would be a 400."""
         return self.config is not None and self.config.type == "between_tools"
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """What the decision depends on beside the model."""
+    """What the decision depends on besides the model."""
 
     effort: str | None
     own_effort: str | None
-    """Anthropic's own ``output_config.effort``, which wins."""
-    thinking: openai.Thinking | None
-    """Anthropic's own ``thinking``, which wins."""
+    """Anthropic's own ``output_config.effort``, which takes precedence."""
+    thinking: chat_request.Thinking | None
+    """Anthropic's own ``thinking``, which takes precedence."""
     max_tokens: int
     forced_tool: bool
     unsigned_tool_turn: bool
@@ -58,7 +58,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 def plan(asked: Asked, model: Model, warnings: warn.Warnings) -> Plan:
     """Decide ``thinking`` and ``output_config.effort``.
 
-    Raises ``InvalidRequestError`` for an effort word that OpenAI does not have.
+    Raises ``InvalidRequestError`` for an effort level that OpenAI does not have.
     """
     effort = _effort(asked, model, warnings)
     if asked.thinking is not None:
@@ -69,7 +69,9 @@ def plan(asked: Asked, model: Model, warnings: warn.Warnings) -> Plan:
         case "none":
             return _switched_off(effort, model, warnings)
         case word if model.adaptive:
-            config = anthropic.ThinkingConfig(type="adaptive", display=_shown(asked))
+            config = messages_request.ThinkingConfig(
+                type="adaptive", display=_shown(asked)
+            )
             return Plan(config=config, effort=effort, on=True)
         case word if not model.effort:
             return _manual(BUDGETS[word], asked, model, warnings)
@@ -78,7 +80,7 @@ def plan(asked: Asked, model: Model, warnings: warn.Warnings) -> Plan:
 
 
 def _shown(asked: Asked) -> str:
-    """A client that asks for reasoning can read it, unless the setting says no."""
+    """A client that asks for reasoning can read it, unless the setting omits it."""
     return asked.display or "summarized"
 
 
@@ -98,7 +100,7 @@ def _effort(asked: Asked, model: Model, warnings: warn.Warnings) -> str | None:
     if word is None or word == "none":
         return None
     if not model.effort:
-        if asked.own_effort is not None or model.adaptive:  # no budget stands for it
+        if asked.own_effort is not None or model.adaptive:  # there is no budget for it
             warnings.add("reasoning_effort_ignored")
         return None
     wanted = "low" if word == "minimal" else word
@@ -116,11 +118,11 @@ def _step_down(wanted: str, model: Model, warnings: warn.Warnings) -> str:
 
 
 def _by_default(asked: Asked, effort: str | None, model: Model) -> Plan:
-    """Nothing asked for: the model's own default, made readable if a setting says so."""
+    """Nothing asked for: the model's default, made readable if the setting says so."""
     on = model.thinking_default != "off"
     config = None
     if on and asked.display and model.adaptive:
-        config = anthropic.ThinkingConfig(type="adaptive", display=asked.display)
+        config = messages_request.ThinkingConfig(type="adaptive", display=asked.display)
     return Plan(config=config, effort=effort, on=on)
 
 
@@ -129,23 +131,23 @@ def _switched_off(effort: str | None, model: Model, warnings: warn.Warnings) -> 
         return Plan(effort=effort)
     for word in ("disabled", "between_tools"):
         if word in model.thinking:
-            if effort in {"xhigh", "max"}:  # neither goes with more than high
+            if effort in {"xhigh", "max"}:  # neither allows more than high
                 effort = "high"
                 warnings.add("reasoning_effort_lowered")
-            config = anthropic.ThinkingConfig(type=word)
+            config = messages_request.ThinkingConfig(type=word)
             return Plan(config=config, effort=effort, on=word == "between_tools")
     warnings.add("thinking_always_on")
     return Plan(effort=effort or "low", on=True)
 
 
 def _manual(budget: int, asked: Asked, model: Model, warnings: warn.Warnings) -> Plan:
-    """A thinking budget, where the API would take one."""
+    """A thinking budget, where the API would accept one."""
     budget = min(budget, asked.max_tokens - 1)
-    refused = asked.forced_tool or asked.unsigned_tool_turn or budget < MIN_BUDGET
-    if refused or "enabled" not in model.thinking:
+    rejected = asked.forced_tool or asked.unsigned_tool_turn or budget < MIN_BUDGET
+    if rejected or "enabled" not in model.thinking:
         warnings.add("thinking_skipped")
         return Plan()
-    config = anthropic.ThinkingConfig(
+    config = messages_request.ThinkingConfig(
         type="enabled",
         budget_tokens=budget,
         display=asked.thinking.display if asked.thinking is not None else None,
@@ -155,12 +157,12 @@ def _manual(budget: int, asked: Asked, model: Model, warnings: warn.Warnings) ->
 
 def _as_asked(
     asked: Asked,
-    thinking: openai.Thinking,
+    thinking: chat_request.Thinking,
     effort: str | None,
     model: Model,
     warnings: warn.Warnings,
 ) -> Plan:
-    """The client's own ``thinking``, as far as the model takes it."""
+    """The client's own ``thinking``, as far as the model accepts it."""
     wants_to_read = asked.effort is not None or thinking.type == "enabled"
     display = thinking.display or asked.display or (wants_to_read and "summarized")
     match thinking.type:
@@ -174,42 +176,46 @@ def _as_asked(
         case "enabled" if model.adaptive:
             warnings.add(
                 "thinking_budget_ignored"
-            )  # newer models decide for themselves
+            )  # newer models choose their own budget
         case "adaptive" if model.adaptive:
             pass
         case _:
             warnings.add("thinking_skipped")
             return Plan(effort=effort, on=model.thinking_default != "off")
-    config = anthropic.ThinkingConfig(type="adaptive", display=display or None)
+    config = messages_request.ThinkingConfig(type="adaptive", display=display or None)
     return Plan(config=config, effort=effort, on=True)
 
 
-def bound(planned: Plan, model: Model) -> tuple[anthropic.ThinkingConfig | None, bool]:
+def bound(
+    planned: Plan, model: Model
+) -> tuple[messages_request.ThinkingConfig | None, bool]:
     """The thinking config when blocks are replayed, and whether it needs the beta.
 
-    Preserved thinking is bound to all that stood before it; ``drop_block`` makes a
-    block whose prefix has changed vanish where it would else be a 400. It needs
-    ``type: adaptive``, which for a model that thinks by default changes nothing.
+    Preserved thinking is bound to everything before it; with ``drop_block`` a block
+    whose prefix has changed is dropped where it would otherwise be a 400. It requires
+    ``type: adaptive``, which changes nothing for a model that thinks by default.
     """
     config = planned.config
     if config is None and model.thinking_default != "off" and model.adaptive:
-        config = anthropic.ThinkingConfig(type="adaptive")
+        config = messages_request.ThinkingConfig(type="adaptive")
     if config is None or config.type != "adaptive":
         return config, False
     return (
-        anthropic.ThinkingConfig(
+        messages_request.ThinkingConfig(
             type="adaptive",
             display=config.display,
-            block_binding=anthropic.BlockBinding(prefix_mismatch_behavior=DROP_BLOCK),
+            block_binding=messages_request.BlockBinding(
+                prefix_mismatch_behavior=DROP_BLOCK
+            ),
         ),
         True,
     )
 
 
-def has_unsigned_tool_turn(messages: Iterable[openai.Message]) -> bool:
-    """Whether manual thinking would be refused: a tool call without its thinking."""
+def has_unsigned_tool_turn(messages: Iterable[chat_request.Message]) -> bool:
+    """Whether manual thinking would be rejected: a tool call without its thinking."""
     return any(
-        isinstance(message, openai.AssistantMessage)
+        isinstance(message, chat_request.AssistantMessage)
         and (message.tool_calls or message.function_call)
         and not any(b.signature or b.data for b in message.thinking_blocks or ())
         for message in messages

@@ -1,17 +1,17 @@
-"""Tool results: which call each answers, and its content as blocks (b.4 row 7)."""
+"""Tool results: which call each belongs to, and its content as blocks (b.4 row 7)."""
 
 from collections import deque
 
 from msgspec import Struct
 
-from proxy.schema import anthropic, openai
+from proxy.schema import chat_request, messages_request
 from proxy.translate import cache, content
 
-Result = openai.ToolMessage | openai.FunctionMessage
+Result = chat_request.ToolMessage | chat_request.FunctionMessage
 
 
 class Call(Struct, frozen=True):
-    """One open tool call: the client's id, ours, where it stands, its legacy name."""
+    """One open tool call: the client's id (a name, for legacy calls) and ours."""
 
     id: str
     use_id: str
@@ -19,10 +19,10 @@ class Call(Struct, frozen=True):
 
 
 class Calls:
-    """The open calls of a run of assistant messages, found by what results carry.
+    """The open calls of a run of assistant messages, found by what results refer to.
 
-    Results name an id, legacy ones a function; where several calls have it they are
-    answered in order, and the last one takes what is left.
+    Results name an id, legacy ones a function; where several calls share it, results
+    are matched in order, and the last call takes all that remain.
     """
 
     def __init__(self) -> None:
@@ -33,8 +33,8 @@ class Calls:
         self.all.append(call)
         self._waiting.setdefault((call.legacy, call.id), deque()).append(call)
 
-    def answered_by(self, message: Result) -> Call | None:
-        if isinstance(message, openai.ToolMessage):
+    def of_result(self, message: Result) -> Call | None:
+        if isinstance(message, chat_request.ToolMessage):
             waiting = self._waiting.get((False, message.tool_call_id))
         else:
             waiting = self._waiting.get((True, message.name))
@@ -43,43 +43,43 @@ class Calls:
         return waiting.popleft() if len(waiting) > 1 else waiting[0]
 
 
-def tool_result(
-    message: Result, call: Call, ttl: cache.Ttl, at: str
-) -> anthropic.ToolResult:
-    """Blank content is omitted: Anthropic refuses an empty text, not an empty result."""
-    mark = cache.mark(message, ttl)
+def tool_result(message: Result, call: Call, at: str) -> messages_request.ToolResult:
+    """Blank content is omitted: Anthropic rejects empty text, not an empty result."""
+    control = cache.control_of(message)
     if message.content is None or isinstance(message.content, str):
         text = None if content.is_blank(message.content) else message.content
-        return anthropic.ToolResult(
+        return messages_request.ToolResult(
             tool_use_id=call.use_id,
             content=text,
             is_error=_is_error(message),
-            cache_control=mark,
+            cache_control=control,
         )
-    blocks = content.user_blocks(message.content, ttl, at=at)
-    for block in blocks:  # a mark inside a result belongs to the result
-        mark = block.cache_control or mark
-    return anthropic.ToolResult(
+    blocks = content.user_blocks(message.content, at=at)
+    for block in blocks:  # cache_control inside a result goes to the result itself
+        control = block.cache_control or control
+    return messages_request.ToolResult(
         tool_use_id=call.use_id,
-        content=[_unmarked(block) for block in blocks] or None,
+        content=[_without_control(block) for block in blocks] or None,
         is_error=_is_error(message),
-        cache_control=mark,
+        cache_control=control,
     )
 
 
 def _is_error(message: Result) -> bool | None:
-    """Never inferred from the text; only what the client says."""
-    said = message.is_error if isinstance(message, openai.ToolMessage) else None
-    return said or None
+    """Never inferred from the text; only what the client sets."""
+    is_error = (
+        message.is_error if isinstance(message, chat_request.ToolMessage) else None
+    )
+    return is_error or None
 
 
-def _unmarked(
-    block: anthropic.Text | anthropic.Image | anthropic.Document,
-) -> anthropic.Text | anthropic.Image | anthropic.Document:
+def _without_control(
+    block: messages_request.Text | messages_request.Image | messages_request.Document,
+) -> messages_request.Text | messages_request.Image | messages_request.Document:
     match block:
-        case anthropic.Text(text=text):
-            return anthropic.Text(text=text)
-        case anthropic.Image(source=image):
-            return anthropic.Image(source=image)
-        case anthropic.Document(source=document, title=title):
-            return anthropic.Document(source=document, title=title)
+        case messages_request.Text(text=text):
+            return messages_request.Text(text=text)
+        case messages_request.Image(source=image):
+            return messages_request.Image(source=image)
+        case messages_request.Document(source=document, title=title):
+            return messages_request.Document(source=document, title=title)

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Raw, Struct, json, structs
 
 from proxy import capabilities, errors
-from proxy.schema import anthropic, openai
+from proxy.schema import chat_request, messages_request
 from proxy.translate import cache, json_schema, names, warn
 
 MAX_STRICT = 20  # structured outputs: strict tools in one request
@@ -21,10 +21,10 @@ _NULLABLE = frozenset({"type", "properties", "required"})  # as some serialisers
 
 
 class Tools(Struct, frozen=True, kw_only=True):
-    tools: list[anthropic.Tool] | None = None
-    choice: anthropic.ToolChoice | None = None
+    tools: list[messages_request.Tool] | None = None
+    choice: messages_request.ToolChoice | None = None
     instruction: str | None = None
-    """Stands in for a forced choice where the model refuses one."""
+    """Replaces a forced choice where the model rejects one."""
     client_names: dict[str, str] = {}
     """Anthropic's name -> the client's, for the names that had to change."""
 
@@ -34,18 +34,17 @@ class Tools(Struct, frozen=True, kw_only=True):
 
 
 def to_tools(
-    chat: openai.ChatRequest,
+    chat: chat_request.ChatRequest,
     model: capabilities.Model,
-    ttl: cache.Ttl,
     warnings: warn.Warnings,
 ) -> Tools:
     """Definitions and choice of a request, legacy ``functions`` included.
 
     Raises ``InvalidRequestError`` for custom tools, bad schemas, duplicate names, and a
-    choice that names no tool.
+    choice that names none of the tools.
     """
     functions = list(_functions(chat))
-    tools = [_tool(function, at, ttl, warnings) for function, at in functions]
+    tools = [_tool(function, at, warnings) for function, at in functions]
     _check_unique(tools, functions)
     used = _used_names(chat.messages)
     known = {
@@ -60,7 +59,7 @@ def to_tools(
             return Tools()
         return Tools(
             tools=_history_tools(used),
-            choice=anthropic.ToolChoice(type="none"),
+            choice=messages_request.ToolChoice(type="none"),
             client_names=renamed,
         )
     choice = _choice(chat, known, warnings)
@@ -77,61 +76,61 @@ def to_tools(
     )
 
 
-def _refuse(at: str, why: str, code: str | None = None) -> Exception:
+def _rejected(at: str, why: str, code: str | None = None) -> Exception:
     return errors.InvalidRequestError(f"{at}: {why}", param=at, code=code)
 
 
 def _functions(
-    chat: openai.ChatRequest,
-) -> Iterable[tuple[openai.FunctionTool, str]]:
+    chat: chat_request.ChatRequest,
+) -> Iterable[tuple[chat_request.FunctionTool, str]]:
     """Every function with its JSON path; legacy ``functions`` as tools."""
     for i, tool in enumerate(chat.tools or ()):
-        if isinstance(tool, openai.CustomTool):
-            raise _refuse(
-                f"tools[{i}]", "custom tools cannot be translated", "unsupported_value"
+        if isinstance(tool, chat_request.CustomTool):
+            raise _rejected(
+                f"tools[{i}]", "must be of type function", "unsupported_value"
             )
         yield tool, f"tools[{i}].function"
     for i, function in enumerate(chat.functions or ()):
-        yield openai.FunctionTool(function=function), f"functions[{i}]"
+        yield chat_request.FunctionTool(function=function), f"functions[{i}]"
 
 
 def _tool(
-    tool: openai.FunctionTool, at: str, ttl: cache.Ttl, warnings: warn.Warnings
-) -> anthropic.Tool:
+    tool: chat_request.FunctionTool, at: str, warnings: warn.Warnings
+) -> messages_request.Tool:
     function = tool.function
     if not function.name:
-        raise _refuse(f"{at}.name", "must not be empty")
-    return anthropic.Tool(
+        raise _rejected(f"{at}.name", "must not be empty")
+    return messages_request.Tool(
         name=names.tool_name(function.name),
         description=function.description or None,
         input_schema=_input_schema(function.parameters, f"{at}.parameters", warnings),
         strict=function.strict or None,
-        cache_control=cache.mark(tool, ttl) or cache.mark(function, ttl),
+        cache_control=cache.control_of(tool) or cache.control_of(function),
     )
 
 
 def _input_schema(parameters: Raw, at: str, warnings: warn.Warnings) -> Raw:
-    """The schema's own bytes where possible: it is the head of the cached prefix.
+    """The schema's own bytes where possible: it begins the cached prefix.
 
-    Two things that other tool servers allow are 400s at Anthropic: a union at the top
-    level, which is told in words instead, and property names it has no pattern for.
+    Two things that other APIs allow are 400s at Anthropic: a union at the top level,
+    which moves into the description, and property names outside its pattern.
     """
     given = bytes(parameters)
     if given in {b"", b"null"}:
         return NO_PARAMETERS
     try:
-        read = json.decode(given)  # all of it: what is passed on unread must be JSON
+        read = json.decode(given)  # passed on unread, so all of it must be JSON
     except (ValueError, RecursionError):
-        raise _refuse(
-            at, "cannot be read: too deep, or a number out of range"
+        raise _rejected(
+            at, "must not nest too deeply or hold numbers out of range"
         ) from None
     if not isinstance(read, dict):
-        raise _refuse(at, "must be a JSON schema object")
+        raise _rejected(at, "must be a JSON schema object")
     schema = {k: v for k, v in read.items() if v is not None or k not in _NULLABLE}
     if not schema:
         return NO_PARAMETERS
     if schema.get("type", "object") != "object":
-        raise _refuse(f"{at}.type", "must be 'object'")
+        raise _rejected(f"{at}.type", "must be 'object'")
     _check_property_names(schema.get("properties", {}), f"{at}.properties")
     if not UNIONS.isdisjoint(schema):
         warnings.add("tool_schema_simplified")
@@ -143,30 +142,30 @@ def _input_schema(parameters: Raw, at: str, warnings: warn.Warnings) -> Raw:
 
 def _check_property_names(properties: object, at: str) -> None:
     if not isinstance(properties, dict):
-        raise _refuse(at, "must be an object")
+        raise _rejected(at, "must be an object")
     for name in properties:
         if _PROPERTY.fullmatch(name) is None:
             why = f"{name[:64]!r} must match ^[a-zA-Z0-9_.-]{{1,64}}$"
-            raise _refuse(at, why, "invalid_value")
+            raise _rejected(at, why, "invalid_value")
 
 
 def _without_unions(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with its top-level unions as words in its description."""
+    """The schema with its top-level unions moved into its description."""
     unions = ((k, v) for k, v in schema.items() if k in UNIONS)
-    told = "; ".join(f"{k}: {json.encode(v).decode()}" for k, v in unions)
-    said = schema.get("description")
-    words = f"{said}\n{told}" if isinstance(said, str) else told
+    added = "; ".join(f"{k}: {json.encode(v).decode()}" for k, v in unions)
+    own = schema.get("description")
+    words = f"{own}\n{added}" if isinstance(own, str) else added
     kept = {k: v for k, v in schema.items() if k not in UNIONS}
     return {**kept, "description": words}
 
 
 def _check_unique(
-    tools: Sequence[anthropic.Tool], functions: Sequence[tuple[object, str]]
+    tools: Sequence[messages_request.Tool], functions: Sequence[tuple[object, str]]
 ) -> None:
     seen: set[str] = set()
     for tool, (_, at) in zip(tools, functions, strict=True):
         if tool.name in seen:
-            raise _refuse(f"{at}.name", "another tool has this name")
+            raise _rejected(f"{at}.name", "must differ from the other tools' names")
         seen.add(tool.name)
 
 
@@ -174,9 +173,11 @@ def _check_unique(
 
 
 def _strict(
-    tools: list[anthropic.Tool], model: capabilities.Model, warnings: warn.Warnings
-) -> list[anthropic.Tool]:
-    """Keep ``strict`` where Anthropic can compile it: closed schemas, twenty at most."""
+    tools: list[messages_request.Tool],
+    model: capabilities.Model,
+    warnings: warn.Warnings,
+) -> list[messages_request.Tool]:
+    """Keep ``strict`` where Anthropic can compile it: closed schemas, at most twenty."""
     strict = sum(tool.strict is True for tool in tools)
     if strict > MAX_STRICT or (strict and not model.structured_outputs):
         warnings.add("strict_dropped")
@@ -184,7 +185,9 @@ def _strict(
     return [_compiled(tool, warnings) if tool.strict else tool for tool in tools]
 
 
-def _compiled(tool: anthropic.Tool, warnings: warn.Warnings) -> anthropic.Tool:
+def _compiled(
+    tool: messages_request.Tool, warnings: warn.Warnings
+) -> messages_request.Tool:
     given = bytes(tool.input_schema)
     if tool.input_schema is NO_PARAMETERS:
         return structs.replace(tool, input_schema=NOTHING_ALLOWED)
@@ -203,85 +206,94 @@ def _compiled(tool: anthropic.Tool, warnings: warn.Warnings) -> anthropic.Tool:
 
 
 def _choice(
-    chat: openai.ChatRequest, known: dict[str, str], warnings: warn.Warnings
-) -> anthropic.ToolChoice | None:
+    chat: chat_request.ChatRequest, known: dict[str, str], warnings: warn.Warnings
+) -> messages_request.ToolChoice | None:
     single = chat.parallel_tool_calls is False or None
     match chat.tool_choice:
         case None:
             return _legacy_choice(chat, known, single)
         case "none":
-            return anthropic.ToolChoice(type="none")  # the tools stay: cached prefix
+            return messages_request.ToolChoice(
+                type="none"
+            )  # the tools stay: cached prefix
         case "auto":
-            return anthropic.ToolChoice(type="auto", disable_parallel_tool_use=single)
+            return messages_request.ToolChoice(
+                type="auto", disable_parallel_tool_use=single
+            )
         case "required":
-            return anthropic.ToolChoice(type="any", disable_parallel_tool_use=single)
-        case openai.FunctionChoice(function=function):
+            return messages_request.ToolChoice(
+                type="any", disable_parallel_tool_use=single
+            )
+        case chat_request.FunctionChoice(function=function):
             return _named_choice(function.name, known, single, "tool_choice")
-        case openai.AllowedToolsChoice(allowed_tools=allowed):
+        case chat_request.AllowedToolsChoice(allowed_tools=allowed):
             warnings.add(
                 "tool_choice_ignored"
             )  # tools stay: filtering breaks the cache
-            return anthropic.ToolChoice(
+            return messages_request.ToolChoice(
                 type="any" if allowed.mode == "required" else "auto",
                 disable_parallel_tool_use=single,
             )
-        case openai.CustomChoice():
-            raise _refuse(
+        case chat_request.CustomChoice():
+            raise _rejected(
                 "tool_choice", "custom tools cannot be translated", "unsupported_value"
             )
         case str():
-            raise _refuse(
+            raise _rejected(
                 "tool_choice", "must be none, auto, required or a function",
                 "invalid_value",
             )  # fmt: skip
 
 
 def _legacy_choice(
-    chat: openai.ChatRequest, known: dict[str, str], single: bool | None
-) -> anthropic.ToolChoice | None:
-    """``function_call``, or no choice at all. Legacy answers hold one call."""
+    chat: chat_request.ChatRequest, known: dict[str, str], single: bool | None
+) -> messages_request.ToolChoice | None:
+    """``function_call``, or no choice at all. Legacy responses hold one call."""
     single = single or (chat.functions is not None and not chat.tools) or None
     match chat.function_call:
-        case openai.NamedFunction(name=name):
+        case chat_request.NamedFunction(name=name):
             return _named_choice(name, known, single, "function_call")
         case "none":
-            return anthropic.ToolChoice(type="none")
+            return messages_request.ToolChoice(type="none")
         case None | "auto":
             return (
-                anthropic.ToolChoice(type="auto", disable_parallel_tool_use=True)
+                messages_request.ToolChoice(type="auto", disable_parallel_tool_use=True)
                 if single
                 else None
             )
         case _:
-            raise _refuse(
+            raise _rejected(
                 "function_call", "must be none, auto or a function", "invalid_value"
             )
 
 
 def _named_choice(
     name: str, known: dict[str, str], single: bool | None, at: str
-) -> anthropic.ToolChoice:
+) -> messages_request.ToolChoice:
     ours = names.tool_name(name)
     if ours not in known:
-        raise _refuse(at, "names a function that is not among the tools")
-    return anthropic.ToolChoice(
+        raise _rejected(at, "must name one of the tools")
+    return messages_request.ToolChoice(
         type="tool", name=ours, disable_parallel_tool_use=single
     )
 
 
-def _check_no_choice(chat: openai.ChatRequest) -> None:
-    """Without tools a choice is pointless, and one that forces a call is wrong."""
+def _check_no_choice(chat: chat_request.ChatRequest) -> None:
+    """Without tools a choice is pointless, and one that forces a call is an error."""
     choice = chat.tool_choice if chat.tool_choice is not None else chat.function_call
     forcing = choice == "required" or isinstance(
-        choice, openai.FunctionChoice | openai.NamedFunction | openai.CustomChoice
+        choice,
+        chat_request.FunctionChoice
+        | chat_request.NamedFunction
+        | chat_request.CustomChoice,
     )
     if forcing:
         at = "tool_choice" if chat.tool_choice is not None else "function_call"
-        raise _refuse(at, "needs tools")
+        raise _rejected(at, "must not force a call without tools")
 
 
-def instead_of(choice: anthropic.ToolChoice) -> str:
-    """What is said where a forced choice cannot be sent."""
+def instead_of(choice: messages_request.ToolChoice) -> str:
+    """The instruction that replaces a forced choice."""
     if choice.type == "tool":
         return f"Answer by calling the tool {choice.name}."
     return "Answer by calling at least one of the tools."
@@ -290,11 +302,11 @@ def instead_of(choice: anthropic.ToolChoice) -> str:
 # ------------------------------------------------------------------ history
 
 
-def _used_names(messages: Iterable[openai.Message]) -> list[str]:
+def _used_names(messages: Iterable[chat_request.Message]) -> list[str]:
     """Names of the tools that the history calls, in order of first use."""
     used: dict[str, None] = {}
     for message in messages:
-        if isinstance(message, openai.AssistantMessage):
+        if isinstance(message, chat_request.AssistantMessage):
             for call in message.tool_calls or ():
                 if call.function is not None:
                     used[call.function.name] = None
@@ -303,7 +315,9 @@ def _used_names(messages: Iterable[openai.Message]) -> list[str]:
     return list(used)
 
 
-def _history_tools(used: Iterable[str]) -> list[anthropic.Tool]:
+def _history_tools(used: Iterable[str]) -> list[messages_request.Tool]:
     """A history with calls needs their tools defined, even if none may be called."""
     unique = dict.fromkeys(names.tool_name(name) for name in used)
-    return [anthropic.Tool(name=name, input_schema=ANY_PARAMETERS) for name in unique]
+    return [
+        messages_request.Tool(name=name, input_schema=ANY_PARAMETERS) for name in unique
+    ]

@@ -1,4 +1,4 @@
-"""What was dropped or changed on the way, by stable codes.
+"""What was dropped or changed in translation, by stable codes.
 
 The codes reach the client in ``x-proxy-warnings`` and the completion's log line.
 """
@@ -7,7 +7,7 @@ from proxy import errors
 
 
 class Warnings:
-    """Collects codes, each once, in order. ``strict`` turns the marked ones into 400s."""
+    """Collects codes, each once, in order. ``strict`` turns some of them into 400s."""
 
     def __init__(self, *, strict: bool = False) -> None:
         self._strict = strict
@@ -17,14 +17,14 @@ class Warnings:
         self._codes[code] = None
 
     def add_or_refuse(self, code: str, *, param: str) -> None:
-        """For what changes the answer: a warning, or a 400 under ``STRICT_PARAMS``.
+        """For what changes the response: a warning, or a 400 under ``STRICT_PARAMS``.
 
         Raises ``InvalidRequestError`` naming ``param``.
         """
         if self._strict:
             raise errors.InvalidRequestError(
-                f"{param}: cannot be honoured for this model as it was asked ({code}), "
-                "and STRICT_PARAMS is set",
+                f"{param}: must be something this model supports, since STRICT_PARAMS is "
+                f"set ({code})",
                 param=param,
                 code="unsupported_value",
             )

@@ -1,35 +1,40 @@
-"""The calls to Anthropic's hosts: the only package that opens connections.
+"""The calls to Anthropic: the only package that opens connections.
 
-It speaks HTTP and nothing above it: a request's bytes go out, a reply's bytes come in,
-and what went wrong on the way is told apart. Credentials, retries and meaning live in
-``proxy.upstream``.
+It speaks HTTP and nothing above it: a request's bytes go out, a response's bytes come in,
+and each way to fail has its own error. Credentials, retries and meaning are
+``proxy.upstream``'s.
 
-Every call goes through the SDK's client (``client``). In the plain case a middleware of
-ours answers it over plain sockets (``sockets``); where the environment names a proxy or
-CAs, the SDK's own HTTP stack does. One test suite passes over both.
+There are two transports behind one Protocol (``interface``), chosen once: plain
+``sockets``, and ``httpcore``, the SDK's own HTTP library, where the environment names a
+proxy. One test suite passes over both. The headers by which the SDK identifies itself go
+with every call of either.
 """
 
-from proxy.transport.client import SDKTransport, create
+from proxy.transport.factory import create, proxy_for
+from proxy.transport.httpcore import HTTPCoreTransport
 from proxy.transport.interface import (
     ERROR_BODY,
-    BadAnswerError,
+    BadResponseError,
     CutError,
-    NoAnswerError,
-    Reply,
+    NoResponseError,
+    Response,
     Transport,
     TransportError,
     UnreachedError,
 )
+from proxy.transport.sockets import SocketTransport
 
 __all__ = [
     "ERROR_BODY",
-    "BadAnswerError",
+    "BadResponseError",
     "CutError",
-    "NoAnswerError",
-    "Reply",
-    "SDKTransport",
+    "HTTPCoreTransport",
+    "NoResponseError",
+    "Response",
+    "SocketTransport",
     "Transport",
     "TransportError",
     "UnreachedError",
     "create",
+    "proxy_for",
 ]

@@ -1,39 +1,39 @@
-"""What a transport does, and how it says that it could not."""
+"""What a transport does, and how it reports that it could not."""
 
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from proxy import guard
+from proxy import cancellation
 
 ERROR_BODY = 1 << 20
-"""Bytes of an error's body that are read; more is nobody's error message."""
+"""Bytes of an error body that are read at most; no error message is longer."""
 
 HEADER_LIMIT = 1 << 16
-"""Bytes of a header block; Anthropic's has about 1,500."""
+"""Bytes of a header block at most; Anthropic's has about 1,500."""
 
 
 class TransportError(Exception):
-    """The base of what can go wrong between here and there."""
+    """The base of everything that can go wrong on the way to Anthropic."""
 
 
 class UnreachedError(TransportError):
-    """No connection: refused, no such host, TLS failed, or not in time."""
+    """No connection: refused, no such host, TLS failed, or too slow."""
 
 
-class NoAnswerError(UnreachedError):
-    """The connection ended before the first byte of a reply."""
+class NoResponseError(UnreachedError):
+    """The connection ended before the first byte of a response."""
 
 
 class CutError(TransportError):
-    """The connection ended inside the reply."""
+    """The connection ended in the middle of a response."""
 
 
-class BadAnswerError(TransportError):
-    """What came is not HTTP, or not what was asked for."""
+class BadResponseError(TransportError):
+    """What arrived is not HTTP, or not what was asked for."""
 
 
-class Reply(Protocol):
-    """One HTTP reply, while it arrives."""
+class Response(Protocol):
+    """One HTTP response, while it arrives."""
 
     status: int
 
@@ -42,19 +42,19 @@ class Reply(Protocol):
         """Names in lower case."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """Body bytes, once; what arrives together comes together.
+        """Body bytes, once; bytes that arrive together are yielded together.
 
-        Raises ``CutError``, ``BadAnswerError``, and ``guard.Cancelled``.
+        Raises ``CutError``, ``BadResponseError``, and ``cancellation.Cancelled``.
         """
 
     def read(self) -> bytes:
         """The whole body of an error, up to ``ERROR_BODY``. Raises as iterating does."""
 
     def close(self, *, over: bool = False) -> None:
-        """Let go of the connection: kept if the reply was read whole, else closed.
+        """Let go of the connection: kept if the response was read whole, else closed.
 
-        ``over`` says that its last event was read, so that only the end of its framing
-        may be missing: the connection is kept then, too, and nobody waits for that end.
+        ``over`` says that the last event was read, so that at most the end of the
+        framing is missing. The connection is then kept too, without waiting for it.
         """
 
 
@@ -62,21 +62,27 @@ class Transport(Protocol):
     """What sends requests to Anthropic."""
 
     def post(
-        self, path: str, body: bytes, headers: Mapping[str, str], watch: guard.Guard
-    ) -> Reply:
-        """Send one request and wait for the reply's headers.
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        scope: cancellation.CancelScope,
+    ) -> Response:
+        """Send one request and wait for the response's headers.
 
-        Any status is a reply; redirects are not followed. A kept connection that died
-        idle is replaced without a word.
+        Any status is a response; redirects are not followed. A kept connection that
+        died while idle is replaced silently.
 
-        Raises ``TransportError``, and ``guard.Cancelled`` when ``watch`` ends the call.
+        Raises ``TransportError``, and ``Cancelled`` when ``scope`` is cancelled.
         """
 
-    def get(self, path: str, headers: Mapping[str, str], watch: guard.Guard) -> Reply:
+    def get(
+        self, path: str, headers: Mapping[str, str], scope: cancellation.CancelScope
+    ) -> Response:
         """Fetch a resource (the models list). Raises as ``post`` does."""
 
     def close(self) -> None:
-        """Close the connections that are kept. Calls under way go on."""
+        """Close the kept connections. Calls in progress go on."""
 
 
 def read(parts: Iterator[bytes]) -> bytes:
@@ -92,4 +98,4 @@ def read(parts: Iterator[bytes]) -> bytes:
 def check_coding(headers: Mapping[str, str]) -> None:
     """Refuse an encoded body: ``identity`` was asked for."""
     if headers.get("content-encoding", "identity") != "identity":
-        raise BadAnswerError("the answer is encoded")
+        raise BadResponseError("the response is encoded")

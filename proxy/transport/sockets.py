@@ -1,8 +1,8 @@
 """HTTP/1.1 over plain sockets: llhttp parses, a stack of sockets is the pool.
 
-One thread makes a call from beginning to end, with blocking sockets and no timeouts of
-their own: the call's guard holds the socket and wakes the thread (`proxy.guard`). That
-saves a poll for every read, and a `recv` passes on at once whatever has arrived.
+One thread makes a call from beginning to end, on blocking sockets without timeouts: the
+call's cancel scope holds the socket and wakes the thread (`proxy.cancellation`). That
+saves a poll for every read, and `recv` passes on at once whatever has arrived.
 """
 
 import collections
@@ -17,28 +17,27 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from proxy import guard
+from proxy import cancellation
 from proxy.transport import interface
 from proxy.transport.interface import (
-    BadAnswerError,
+    BadResponseError,
     CutError,
-    NoAnswerError,
+    NoResponseError,
     UnreachedError,
 )
 
 KEEP = 30.0
-"""Seconds that an idle connection is kept. Anthropic's side keeps it for longer."""
+"""Seconds that an idle connection is kept; Anthropic's side keeps it for longer."""
 
 KEPT = 64
-"""Idle connections that are kept at most."""
+"""Idle connections kept at most."""
 
 RECEIVE = 1 << 16
 """Bytes of one `recv`; larger buffers cost an mmap each time."""
 
-_OPTIONS = (  # as the SDK's client sets them
+SOCKET_OPTIONS = (  # as the SDK's own client sets them
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 60),
@@ -47,15 +46,16 @@ _OPTIONS = (  # as the SDK's client sets them
 )
 
 
-class Sockets:
-    """Calls to one upstream. `tls` replaces the context that the SDK would use."""
+class SocketTransport:
+    """See `interface.Transport`. `headers` go with every call, before its own."""
 
     def __init__(
         self,
         base_url: str,
+        headers: Mapping[str, str],
         *,
         connect_timeout: float,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext,
     ) -> None:
         url = urlsplit(base_url)
         self._host = url.hostname or ""
@@ -63,41 +63,61 @@ class Sockets:
         self._prefix = url.path.rstrip("/")
         self._authority = url.netloc.rpartition("@")[2]
         self._connect_timeout = connect_timeout
-        self._tls: ssl.SSLContext | None = None
-        if url.scheme == "https":  # made once: it takes 20 ms
-            self._tls = tls or httpx2.create_ssl_context()
-            self._tls.set_alpn_protocols(["http/1.1"])
+        self._headers = dict(headers)
+        self._tls = tls if url.scheme == "https" else None
         self._lock = threading.Lock()
-        self._idle: collections.deque[tuple[SocketReply, float]] = collections.deque()
+        self._idle: collections.deque[tuple[SocketResponse, float]] = (
+            collections.deque()
+        )
 
-    def call(
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        scope: cancellation.CancelScope,
+    ) -> "SocketResponse":
+        """See `interface.Transport.post`."""
+        return self._call("POST", path, headers, body, scope)
+
+    def get(
+        self, path: str, headers: Mapping[str, str], scope: cancellation.CancelScope
+    ) -> "SocketResponse":
+        """See `interface.Transport.get`."""
+        return self._call("GET", path, headers, b"", scope)
+
+    def _call(
         self,
         method: str,
         path: str,
         headers: Mapping[str, str],
         body: bytes,
-        watch: guard.Guard,
-    ) -> "SocketReply":
-        """See `interface.Transport.post`."""
+        scope: cancellation.CancelScope,
+    ) -> "SocketResponse":
         lines = [f"{method} {self._prefix}{path} HTTP/1.1", f"host: {self._authority}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
+        fields = {**self._headers, **headers}
+        lines += [f"{name}: {value}" for name, value in fields.items()]
         lines += ["accept-encoding: identity", f"content-length: {len(body)}", "", ""]
         head = "\r\n".join(lines).encode("latin-1")
         if (kept := self._take()) is not None:
-            with contextlib.suppress(NoAnswerError):  # it died idle: a new one
-                return self._ask(kept, head, body, watch)
-        return self._ask(self._connect(watch), head, body, watch)
+            with contextlib.suppress(NoResponseError):  # it died idle: open another
+                return self._send(kept, head, body, scope)
+        return self._send(self._connect(scope), head, body, scope)
 
-    def _ask(
-        self, sock: socket.socket, head: bytes, body: bytes, watch: guard.Guard
-    ) -> "SocketReply":
-        reply = SocketReply(self, sock, watch)
+    def _send(
+        self,
+        sock: socket.socket,
+        head: bytes,
+        body: bytes,
+        scope: cancellation.CancelScope,
+    ) -> "SocketResponse":
+        response = SocketResponse(self, sock, scope)
         try:
-            reply.ask(head, body)
+            response.send(head, body)
         except BaseException:
-            reply.close()
+            response.close()
             raise
-        return reply
+        return response
 
     def close(self) -> None:
         """See `interface.Transport.close`."""
@@ -105,11 +125,11 @@ class Sockets:
             while self._idle:
                 self._idle.pop()[0].discard()
 
-    def give_back(self, reply: "SocketReply") -> None:
-        """Keep the connection of a reply that was read."""
+    def give_back(self, response: "SocketResponse") -> None:
+        """Keep the connection of a response that was read to its end."""
         now = time.monotonic()
         with self._lock:
-            self._idle.append((reply, now))
+            self._idle.append((response, now))
             while len(self._idle) > KEPT or now - self._idle[0][1] > KEEP:
                 self._idle.popleft()[0].discard()
 
@@ -119,14 +139,14 @@ class Sockets:
             with self._lock:
                 if not self._idle:
                     return None
-                reply, since = self._idle.pop()
-            sock = reply.socket_for_another()
+                response, since = self._idle.pop()
+            sock = response.socket_for_another()
             if sock is not None and time.monotonic() - since < KEEP:
                 return sock
-            reply.discard()
+            response.discard()
 
-    def _connect(self, watch: guard.Guard) -> socket.socket:
-        """Connect to the first address that answers, all within one timeout."""
+    def _connect(self, scope: cancellation.CancelScope) -> socket.socket:
+        """Connect to the first address that accepts, all within one timeout."""
         end = time.monotonic() + self._connect_timeout
         try:
             found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
@@ -137,10 +157,10 @@ class Sockets:
             left = max(0.001, end - time.monotonic()) / (len(found) - i)
             sock = socket.socket(family, kind, protocol)
             try:
-                return self._greet(sock, address, left, watch)
+                return self._greet(sock, address, left, scope)
             except OSError as ex:
                 failure = ex
-            watch.check()
+            scope.check()
         raise UnreachedError("the host cannot be reached") from failure
 
     def _greet(
@@ -148,12 +168,12 @@ class Sockets:
         sock: socket.socket,
         address: Any,  # noqa: ANN401 - as getaddrinfo gives it
         timeout: float,
-        watch: guard.Guard,
+        scope: cancellation.CancelScope,
     ) -> socket.socket:
-        """Connect one socket, with TLS if asked for; it is closed if that fails."""
+        """Connect one socket, with TLS if needed; it is closed if that fails."""
         try:
-            watch.attach(sock)
-            for option in _OPTIONS:
+            scope.attach(sock)
+            for option in SOCKET_OPTIONS:
                 sock.setsockopt(*option)
             sock.settimeout(timeout)
             sock.connect(address)
@@ -161,24 +181,27 @@ class Sockets:
                 sock = self._tls.wrap_socket(  # a new object for the same descriptor
                     sock, server_hostname=self._host, do_handshake_on_connect=False
                 )
-                watch.attach(sock)
+                scope.attach(sock)
                 sock.do_handshake()
             sock.settimeout(None)
         except BaseException:
-            watch.detach()
+            scope.detach()
             sock.close()
             raise
         return sock
 
 
-class SocketReply:
-    """One reply. It owns its socket and parser until `close`."""
+class SocketResponse:
+    """One response. It owns its socket and parser until `close`."""
 
     def __init__(
-        self, sockets: Sockets, sock: socket.socket, watch: guard.Guard
+        self,
+        transport: SocketTransport,
+        sock: socket.socket,
+        scope: cancellation.CancelScope,
     ) -> None:
         self.status = 0
-        self._sockets, self._watch = sockets, watch
+        self._transport, self._scope = transport, scope
         self._sock = sock
         self._open = True
         self._received = 0
@@ -192,13 +215,13 @@ class SocketReply:
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        if self._done:  # llhttp would go on, and append another body to ours
+        if self._done:  # llhttp would go on and append another body to ours
             self._keep = False
-            raise ValueError("bytes after the answer")
+            raise ValueError("bytes after the response")
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code() if self._parser else 0
-        if status >= 200:  # noqa: PLR2004 - 1xx are hints, the reply comes later
+        if status >= 200:  # noqa: PLR2004 - 1xx are hints, the response comes later
             self.status = status
         else:
             self._fields.clear()
@@ -212,18 +235,18 @@ class SocketReply:
 
     @cached_property
     def headers(self) -> Mapping[str, str]:
-        """See `interface.Reply.headers`."""
+        """See `interface.Response.headers`."""
         return {
             name.decode("latin-1").lower(): value.decode("latin-1")
             for name, value in self._fields.items()
         }
 
-    def ask(self, head: bytes, body: bytes) -> None:
+    def send(self, head: bytes, body: bytes) -> None:
         """Send the request and wait for the header block."""
-        watch, sock = self._watch, self._sock
-        watch.attach(sock)
-        watch.waiting_for_headers()
-        with contextlib.suppress(OSError):  # there may be an answer all the same
+        scope, sock = self._scope, self._sock
+        scope.attach(sock)
+        scope.waiting_for_headers()
+        with contextlib.suppress(OSError):  # there may be a response all the same
             if len(body) < RECEIVE:
                 sock.sendall(head + body)
             else:  # no copy of a large one
@@ -231,7 +254,7 @@ class SocketReply:
                 sock.sendall(body)
         while not self.status:
             self._receive()
-        watch.progress()
+        scope.progress()
         interface.check_coding(self.headers)
 
     def _receive(self) -> None:
@@ -241,73 +264,73 @@ class SocketReply:
                 self._received += len(data)
                 self._parser.feed_data(data)
                 if not self.status and self._received > interface.HEADER_LIMIT:
-                    raise BadAnswerError("the header block is too large")
+                    raise BadResponseError("the header block is too large")
                 return
         except (HttpParserError, HttpParserUpgrade) as ex:
             self._keep = False
-            if self._done:  # the answer is whole, what follows it is not ours
+            if self._done:  # the response is whole; what follows is not ours
                 return
             if not self._parts:
-                raise BadAnswerError("the answer is not HTTP/1.1") from ex
-            self._bad = True  # said after what came before it
+                raise BadResponseError("the response is not HTTP/1.1") from ex
+            self._bad = True  # raised after what came before it
             return
         except OSError as ex:
             self._ended(ex)
         self._ended(None)
 
     def _ended(self, ex: OSError | None) -> None:
-        """Decide what the end of the connection means."""
-        self._watch.check()
+        """Raise what the end of the connection means, if it is an error."""
+        self._scope.check()
         if not self._received:
-            raise NoAnswerError("the connection was closed") from ex
+            raise NoResponseError("the connection was closed") from ex
         if ex is not None or not self._ends_with_connection():
             raise CutError("the connection was cut") from ex
         self._done = True
 
     def _ends_with_connection(self) -> bool:
-        """The body's length is known by the connection's end only."""
+        """The body has no length: it ends where the connection ends."""
         names = self.headers.keys()
         return bool(self.status) and not names & {"content-length", "transfer-encoding"}
 
     def __iter__(self) -> Iterator[bytes]:
-        """See `interface.Reply.__iter__`."""
+        """See `interface.Response.__iter__`."""
         while True:
             if self._parts:
                 data = b"".join(self._parts)
                 self._parts.clear()
-                if self._done:  # before the last yield: the next call may have it
+                if self._done:  # before the last yield: the next call may take it
                     self.close()
                 yield data
             if self._done or not self._open:
                 return
             if self._bad:
-                raise BadAnswerError("the answer is not HTTP/1.1")
+                raise BadResponseError("the response is not HTTP/1.1")
             self._receive()
 
     def read(self) -> bytes:
-        """See `interface.Reply.read`."""
+        """See `interface.Response.read`."""
         return interface.read(iter(self))
 
     def close(self, *, over: bool = False) -> None:
-        """See `interface.Reply.close`."""
+        """See `interface.Response.close`."""
         if not self._open:
             return
         self._open = False
-        whole = self._watch.detach()
+        whole = self._scope.detach()
         if whole and ((self._done and self._keep) or (over and not self._done)):
-            self._sockets.give_back(self)
+            self._transport.give_back(self)
         else:
             self.discard()
 
-    # What the pool calls, of a reply that is closed.
+    # What the pool calls on a response that is closed.
 
     def socket_for_another(self) -> socket.socket | None:
-        """The socket, if the connection is alive and this reply at its end."""
+        """The socket, if the connection is alive and this response is at its end."""
         if not self._done:
             self._take_in_the_end()
         if not self._done or not self._keep or _is_readable(self._sock):
-            return None  # closed by the peer, or bytes nobody asked for
-        self._parser = None  # breaks the cycle parser -> callbacks -> reply
+            return None  # closed by the peer, or unexpected bytes
+        self._parser = None  # breaks the cycle parser -> callbacks -> response
         return self._sock
 
     def discard(self) -> None:
@@ -320,7 +343,9 @@ class SocketReply:
         if not _is_readable(self._sock):
             return
         self._sock.settimeout(0)
-        with contextlib.suppress(OSError, interface.TransportError, guard.Cancelled):
+        with contextlib.suppress(
+            OSError, interface.TransportError, cancellation.Cancelled
+        ):
             self._receive()
             self._sock.settimeout(None)
 

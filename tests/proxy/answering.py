@@ -6,28 +6,28 @@ from collections.abc import Iterable
 import msgspec
 
 from proxy import sse
-from proxy.schema import anthropic, completion, events
-from proxy.translate import fold, response, stream
+from proxy.schema import chat_response, messages_response
+from proxy.translate import accumulator, response, stream
 
 CREATED = 1_790_000_000
 
 
-def events_of(pieces: Iterable[bytes]) -> list[anthropic.Event]:
+def events_of(pieces: Iterable[bytes]) -> list[messages_response.Event]:
     decoder = sse.Decoder()
     return [
-        events.decode_event(payload)
+        messages_response.decode_event(payload)
         for piece in pieces
         for payload in decoder.feed(piece)
     ]
 
 
 def chunks_of(
-    events: Iterable[anthropic.Event],
+    events: Iterable[messages_response.Event],
     *,
     client_names: dict[str, str] | None = None,
     legacy: bool = False,
     include_usage: bool = True,
-) -> list[completion.Chunk]:
+) -> list[chat_response.Chunk]:
     told = stream.ChunkStream(
         model="claude-sonnet-4-6",
         created=CREATED,
@@ -39,12 +39,12 @@ def chunks_of(
 
 
 def completion_of(
-    events: Iterable[anthropic.Event],
+    events: Iterable[messages_response.Event],
     *,
     client_names: dict[str, str] | None = None,
     legacy: bool = False,
-) -> completion.ChatCompletion:
-    folder = fold.Folder()
+) -> chat_response.ChatCompletion:
+    folder = accumulator.MessageAccumulator()
     for event in events:
         folder.feed(event)
     return response.to_openai_response(

@@ -4,26 +4,31 @@ import json
 import os
 import socket
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx2
-import trustme
 
 from gunicorn_process import Gunicorn, read_all
 from waiting import LONG, until
 
-CONFIG = """
-from proxy.gunicorn_conf import *
-from proxy import gunicorn_conf
+PROGRAM = """
+import os
+from proxy.server.application import Server
+from proxy.settings import Settings
 
-bind = "127.0.0.1:0"
 
-def post_worker_init(worker):
-    gunicorn_conf.post_worker_init(worker)
-    worker.threads.idle = 0.2
-    worker.receive_timeout = {client}
-    worker.send_timeout = {client}
+class QuickServer(Server):
+    def gunicorn_settings(self):
+        return {**super().gunicorn_settings(), "bind": "127.0.0.1:0"}
+
+    def post_worker_init(self, worker):
+        super().post_worker_init(worker)
+        worker.threads.idle = 0.2
+        worker.receive_timeout = worker.send_timeout = %s
+
+
+QuickServer(Settings.from_environ(os.environ)).run()
 """
+"""claude-proxy on a free port, with short limits for its clients."""
 
 
 class Told:
@@ -66,12 +71,13 @@ class Proxy(Gunicorn):
             "ANTHROPIC_API_KEY": "sk-ant-api03-canary",
             "ANTHROPIC_API_BASE": upstream.url,
             "HEALTH_PORT": str(self.health_port),
-            **_stack(directory),
+            **_network_proxy(upstream),
             **{name.upper(): str(value) for name, value in settings.items()},
         }
         super().__init__(
             directory,
-            CONFIG.format(client=client_timeout),
+            "-c",
+            PROGRAM % client_timeout,
             env={"PATH": os.environ["PATH"], **given},
         )
         self.url = f"http://127.0.0.1:{self.port}"
@@ -179,13 +185,11 @@ def head(length):
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def _stack(directory):
-    """With FAULTS_OVER=sdk the proxy calls over the SDK's own HTTP stack."""
-    if os.environ.get("FAULTS_OVER") != "sdk":
-        return {}
-    path = Path(directory, "ca.pem")
-    trustme.CA().cert_pem.write_to_path(str(path))
-    return {"SSL_CERT_FILE": str(path)}
+def _network_proxy(upstream):
+    """With FAULTS_OVER=httpcore the proxy calls through a network proxy: the upstream
+    itself, which is asked for absolute URLs then."""
+    over = os.environ.get("FAULTS_OVER")
+    return {"HTTP_PROXY": upstream.url} if over == "httpcore" else {}
 
 
 def _free_port():

@@ -37,7 +37,7 @@ def _forget(running: server.StandIn) -> None:
 @contextmanager
 def _client(**given: object) -> Iterator[testing.TestClient]:
     given.setdefault("anthropic_api_key", "sk-ant-api03-test")
-    proxy = app.Proxy(settings.Settings(**given))
+    proxy = app.create_app(settings.Settings(**given))
     proxy.catalogue.refresh()  # not in the background of somebody's test
     try:
         yield testing.TestClient(proxy.wsgi)

@@ -15,13 +15,12 @@ from waiting import LONG, until
 class Gunicorn:
     """Runs until `stop`; `log` is all that master and worker wrote."""
 
-    def __init__(self, directory, config, *args, env=None):
-        self._config = Path(directory, "conf.py")
-        self._config.write_text(config)
+    def __init__(self, directory, *command, env=None):
+        """Run Python with these arguments; it must start gunicorn and log to stdout."""
         self._log = Path(directory, "gunicorn.log")
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", str(self._config), *args],
+                [sys.executable, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -186,7 +186,7 @@ def test_after_a_401_another_token_is_waited_for(path: Path) -> None:
         if len(waited) == 3:
             replaced(path, cli_file("tok-2"))
 
-    assert one.renewed(old, wait).value == "tok-2"
+    assert one.refreshed(old, wait).value == "tok-2"
 
 
 def test_the_wait_for_another_token_is_two_seconds_at_the_most(path: Path) -> None:
@@ -194,8 +194,8 @@ def test_the_wait_for_another_token_is_two_seconds_at_the_most(path: Path) -> No
     one = credential(path)
     waited: list[float] = []
 
-    assert one.renewed(one.token(), waited.append) is None
-    assert sum(waited) == pytest.approx(credentials.RENEWAL_WAIT)
+    assert one.refreshed(one.token(), waited.append) is None
+    assert sum(waited) == pytest.approx(credentials.REFRESH_WAIT)
 
 
 def test_a_source_that_cannot_change_is_not_waited_for() -> None:
@@ -203,14 +203,14 @@ def test_a_source_that_cannot_change_is_not_waited_for() -> None:
     one = credentials.Credential(credentials.Fixed(token, "X"))
     waited: list[float] = []
 
-    assert one.renewed(token, waited.append) is None
+    assert one.refreshed(token, waited.append) is None
     assert waited == []
 
 
 def test_the_first_source_that_is_named_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def source(**given: str) -> credentials.Source:
+    def source(**given: str) -> credentials.CredentialSource:
         return credentials.source_for(
             settings.Settings(claude_credentials_path="/f", **given)
         )

@@ -17,7 +17,7 @@ import pytest
 
 from cases import HI
 from proxy import body, errors, log, metrics, settings
-from proxy.schema import openai
+from proxy.schema import chat_request
 from proxy.translate import error, request
 
 ROOT = Path(__file__).parents[2]
@@ -115,8 +115,8 @@ def translated(given: dict[str, Any]) -> tuple[tuple[object, ...], tuple[str, ..
     return (
         one.request,
         one.betas,
-        one.reading.stream,
-        one.reading.include_usage,
+        one.context.stream,
+        one.context.include_usage,
     ), one.warnings
 
 
@@ -190,7 +190,7 @@ def test_a_table_of_the_documents_is_what_the_code_says(
 
 
 def test_every_field_that_is_read_has_a_row() -> None:
-    assert list(FIELDS.keys() ^ set(openai.ChatRequest.__struct_fields__)) == []
+    assert list(FIELDS.keys() ^ set(chat_request.ChatRequest.__struct_fields__)) == []
 
 
 def test_every_warning_that_the_code_can_give_is_explained() -> None:

@@ -16,7 +16,7 @@ from falcon import testing
 from answering import as_data, chunks_of, completion_of, events_of
 from proxy import sse
 from proxy.demo import server
-from proxy.schema import anthropic
+from proxy.schema import messages_response
 from proxy.translate import response
 
 ANSWERS = Path(__file__).parent / "golden" / "answers"
@@ -43,7 +43,7 @@ def deltas(case: str) -> list[dict]:
     return [one["choices"][0]["delta"] for one in chunks(case) if one["choices"]]
 
 
-def recorded(case: str) -> list[anthropic.Event]:
+def recorded(case: str) -> list[messages_response.Event]:
     return events_of([(ANSWERS / f"{case}.anthropic.sse").read_bytes()])
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from cases import HI
 from proxy import retry
-from proxy.schema import anthropic
+from proxy.schema import messages_request, messages_response
 from proxy.translate import error, repair
 from translating import sent, translated
 
-WHERE = error.Context(credential="ANTHROPIC_API_KEY", pause=2)
+WHERE = error.Circumstances(credential="ANTHROPIC_API_KEY", pause=2)
 
 
 def answered(
@@ -21,9 +21,11 @@ def answered(
     code: str | None = None,
     retry_after: float | None = None,
 ) -> tuple[int, str, str | None, dict[str, str]]:
-    details = anthropic.ErrorDetails(code) if code else None
-    context = error.Context(credential="X", pause=2, retry_after=retry_after)
-    ex = error.to_openai_error(status, anthropic.Error(kind, message, details), context)
+    details = messages_response.ErrorDetails(code) if code else None
+    context = error.Circumstances(credential="X", pause=2, retry_after=retry_after)
+    ex = error.to_openai_error(
+        status, messages_response.Error(kind, message, details), context
+    )
     return ex.status, ex.type, ex.code, ex.headers
 
 
@@ -79,7 +81,7 @@ def test_b8_overflow_is_told_in_the_words_that_clients_parse(
     message: str, limit: str, tokens: str
 ) -> None:
     ex = error.to_openai_error(
-        400, anthropic.Error("invalid_request_error", message), WHERE
+        400, messages_response.Error("invalid_request_error", message), WHERE
     )
 
     assert (ex.status, ex.code) == (400, "context_length_exceeded")
@@ -91,7 +93,9 @@ def test_b8_overflow_is_told_in_the_words_that_clients_parse(
 def test_b8_not_allowed_names_the_alternatives_and_is_final(status: int) -> None:
     said = "This credential is only authorized for use with Claude Code and cannot …"
 
-    ex = error.to_openai_error(status, anthropic.Error("permission_error", said), WHERE)
+    ex = error.to_openai_error(
+        status, messages_response.Error("permission_error", said), WHERE
+    )
 
     assert (ex.status, ex.code) == (403, "credential_not_allowed")
     assert "ANTHROPIC_API_KEY" in ex.message
@@ -101,7 +105,7 @@ def test_b8_not_allowed_names_the_alternatives_and_is_final(status: int) -> None
 
 def test_b8_unauthorized_says_whose_credential_was_refused() -> None:
     ex = error.to_openai_error(
-        401, anthropic.Error("authentication_error", "invalid x-api-key"), WHERE
+        401, messages_response.Error("authentication_error", "invalid x-api-key"), WHERE
     )
 
     assert "the proxy's own credential (ANTHROPIC_API_KEY)" in ex.message
@@ -139,10 +143,10 @@ def test_b8_retry_after_is_on_what_is_worth_a_retry_and_never_long(
 
 
 def test_b8_retry_after_of_hours_is_told_in_words() -> None:
-    context = error.Context(credential="X", retry_after=7200)
+    context = error.Circumstances(credential="X", retry_after=7200)
 
     ex = error.to_openai_error(
-        429, anthropic.Error("rate_limit_error", "Wait."), context
+        429, messages_response.Error("rate_limit_error", "Wait."), context
     )
 
     assert "7200 seconds" in ex.message
@@ -190,7 +194,7 @@ def test_b0_repair_forced_becomes_auto_with_an_instruction() -> None:
         one, 'tool_choice: type "tool" and "any" are not supported for this model.'
     )
 
-    assert mended.request.tool_choice == anthropic.ToolChoice(type="auto")
+    assert mended.request.tool_choice == messages_request.ToolChoice(type="auto")
     assert mended.request.system[-1].text.startswith("Answer by calling")
     assert mended.warnings == ("forced_tool_choice_downgraded",)
 
@@ -232,11 +236,11 @@ def test_b0_repair_signature_strips_all_thinking(message: str) -> None:
         *HI,
     ]
     one = translated({"model": "claude-opus-5-5", "messages": given})
-    assert isinstance(one.request.messages[1].content[0], anthropic.Thinking)
+    assert isinstance(one.request.messages[1].content[0], messages_request.Thinking)
 
     mended = repair.repaired(one, message)
 
-    assert mended.request.messages[1].content == [anthropic.Text(text="A")]
+    assert mended.request.messages[1].content == [messages_request.Text(text="A")]
 
 
 @pytest.mark.parametrize(
@@ -312,23 +316,23 @@ def test_b0_repair_never_sends_the_same_request_twice(message: str) -> None:
 # ---------------------------------------------------------------------- the loop
 
 F, S = retry.Failure, retry.Step
-FRESH = retry.Tries()
-RETRIED = retry.Tries(retried=True)
-REPAIRED = retry.Tries(repaired=True)
+FRESH = retry.Attempts()
+RETRIED = retry.Attempts(retried=True)
+REPAIRED = retry.Attempts(repaired=True)
 
 
 @pytest.mark.parametrize(
     ("failure", "tries", "retry_after", "step", "pause"),
     [
-        (F.UNREACHED, FRESH, None, S.AGAIN, 0.0),
+        (F.UNREACHED, FRESH, None, S.RETRY, 0.0),
         (F.UNREACHED, RETRIED, None, S.GIVE_UP, 0.0),
-        (F.UNREACHED, REPAIRED, None, S.AGAIN, 0.0),
-        (F.BUSY, FRESH, None, S.AGAIN, retry.FIRST_PAUSE),
-        (F.BUSY, FRESH, 3.0, S.AGAIN, 3.0),
-        (F.BUSY, FRESH, 5.0, S.AGAIN, 5.0),
+        (F.UNREACHED, REPAIRED, None, S.RETRY, 0.0),
+        (F.BUSY, FRESH, None, S.RETRY, retry.FIRST_PAUSE),
+        (F.BUSY, FRESH, 3.0, S.RETRY, 3.0),
+        (F.BUSY, FRESH, 5.0, S.RETRY, 5.0),
         (F.BUSY, FRESH, 5.1, S.GIVE_UP, 0.0),
         (F.BUSY, RETRIED, None, S.GIVE_UP, 0.0),
-        (F.UNAUTHORIZED, FRESH, None, S.RENEW, 0.0),
+        (F.UNAUTHORIZED, FRESH, None, S.REFRESH, 0.0),
         (F.UNAUTHORIZED, RETRIED, None, S.GIVE_UP, 0.0),
         (F.INVALID, FRESH, None, S.REPAIR, 0.0),
         (F.INVALID, RETRIED, None, S.REPAIR, 0.0),
@@ -338,7 +342,7 @@ REPAIRED = retry.Tries(repaired=True)
 )
 def test_a_failed_call_is_tried_again_once_at_the_most(
     failure: retry.Failure,
-    tries: retry.Tries,
+    tries: retry.Attempts,
     retry_after: float | None,
     step: retry.Step,
     pause: float,

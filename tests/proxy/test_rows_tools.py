@@ -267,7 +267,7 @@ def test_b5_names_are_mapped_in_tools_choice_history_and_answer_alike() -> None:
     assert body["tools"][0]["name"] == ours_is
     assert body["tool_choice"]["name"] == ours_is
     assert body["messages"][1]["content"][0]["name"] == ours_is
-    assert translated(given).reading.client_names == {ours_is: "files.read"}
+    assert translated(given).context.client_names == {ours_is: "files.read"}
 
 
 def test_b5_a_schemas_own_bytes_are_kept() -> None:

@@ -1,34 +1,32 @@
 """proxy.transport: both implementations keep one set of promises."""
 
 import contextlib
-import functools
 import socket
 import ssl
+import subprocess
 import threading
 
 import pytest
 import trustme
 
-from proxy.guard import Cancelled, Deadlines, Reason, Watch
+from proxy.cancellation import Cancelled, Deadlines, Reason, Watchdog
 from proxy.transport import (
     ERROR_BODY,
-    BadAnswerError,
+    BadResponseError,
     CutError,
-    NoAnswerError,
-    SDKTransport,
+    HTTPCoreTransport,
+    NoResponseError,
+    SocketTransport,
     TransportError,
     UnreachedError,
-    client,
     create,
+    proxy_for,
     sockets,
 )
 from scripted_upstream import ScriptedUpstream
 from waiting import LONG, until
 
-KINDS = [
-    functools.partial(SDKTransport, plain=True),
-    functools.partial(SDKTransport, plain=False),
-]
+KINDS = [SocketTransport, HTTPCoreTransport]
 AUTHORITY = trustme.CA()
 
 
@@ -56,14 +54,24 @@ def plain():
         yield running
 
 
-@pytest.fixture(params=KINDS, ids=["sockets", "sdk"])
+def of_kind(kind):
+    """Makes transports of one class; without a TLS context they trust the system."""
+
+    def make(url, *, connect_timeout, tls=None, **more):
+        tls = tls or ssl.create_default_context()
+        return kind(url, {}, connect_timeout=connect_timeout, tls=tls, **more)
+
+    return make
+
+
+@pytest.fixture(params=KINDS, ids=["sockets", "httpcore"])
 def kind(request):
-    return request.param
+    return of_kind(request.param)
 
 
 @pytest.fixture
-def watch():
-    watching = Watch(Deadlines())
+def watchdog():
+    watching = Watchdog(Deadlines())
     watching.start()
     yield watching
     assert len(watching) == 0
@@ -84,30 +92,33 @@ def connect(kind):
         transport.close()
 
 
-def ask(transport, model, guard, *, filler=0):
+def ask(transport, model, scope, *, filler=0):
     body = b'{"model": "%b", "filler": "%b"}' % (model.encode(), b"x" * filler)
     headers = {"content-type": "application/json", "x-asked": "yes"}
     headers["authorization"] = "Bearer sk-ant-test"
-    return contextlib.closing(transport.post("/v1/messages", body, headers, guard))
+    return contextlib.closing(transport.post("/v1/messages", body, headers, scope))
 
 
-def whole(transport, model, watch, **kwargs):
-    """Ask and read all, under a guard of its own."""
-    with watch.guard(None) as guard, ask(transport, model, guard, **kwargs) as reply:
-        return reply, b"".join(reply)
+def whole(transport, model, watchdog, **kwargs):
+    """Ask and read all, under a scope of its own."""
+    with (
+        watchdog.scope(None) as scope,
+        ask(transport, model, scope, **kwargs) as response,
+    ):
+        return response, b"".join(response)
 
 
-def test_an_answer_has_its_status_its_headers_and_its_body(upstream, connect, watch):
-    reply, body = whole(connect(upstream), "ok", watch)
-    assert reply.status == 200
-    assert reply.headers["content-type"].startswith("text/event-stream")
-    assert reply.headers["request-id"] == "req_scripted"
+def test_an_answer_has_its_status_its_headers_and_its_body(upstream, connect, watchdog):
+    response, body = whole(connect(upstream), "ok", watchdog)
+    assert response.status == 200
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.headers["request-id"] == "req_scripted"
     assert body.startswith(b"event: message_start\n")
     assert body.endswith(b'data: {"type": "message_stop"}\n\n')
 
 
-def test_a_request_arrives_as_it_was_given(upstream, connect, watch):
-    whole(connect(upstream), "ok", watch, filler=1 << 20)
+def test_a_request_arrives_as_it_was_given(upstream, connect, watchdog):
+    whole(connect(upstream), "ok", watchdog, filler=1 << 20)
     (call,) = upstream.calls
     assert call.path == "/v1/messages"
     assert call.headers["x-asked"] == "yes"
@@ -116,101 +127,107 @@ def test_a_request_arrives_as_it_was_given(upstream, connect, watch):
     assert len(call.body["filler"]) == 1 << 20
 
 
-def test_a_path_in_the_base_url_is_kept(plain, kind, watch):
+def test_a_path_in_the_base_url_is_kept(plain, kind, watchdog):
     transport = kind(plain.url + "/gateway/", connect_timeout=LONG)
-    whole(transport, "ok", watch)
+    whole(transport, "ok", watchdog)
     assert plain.calls[0].path == "/gateway/v1/messages"
     transport.close()
 
 
-def test_an_error_is_an_answer(upstream, connect, watch):
-    with watch.guard(None) as guard:
+def test_an_error_is_an_answer(upstream, connect, watchdog):
+    with watchdog.scope(None) as scope:
         model = "status;code=429;retry-after=7"
-        with ask(connect(upstream), model, guard) as reply:
-            assert (reply.status, reply.headers["retry-after"]) == (429, "7")
-            assert b"rate_limit_error" in reply.read()
+        with ask(connect(upstream), model, scope) as response:
+            assert (response.status, response.headers["retry-after"]) == (429, "7")
+            assert b"rate_limit_error" in response.read()
 
 
-def test_no_more_of_an_error_is_read_than_asked_for(plain, connect, watch):
-    with watch.guard(None) as guard, ask(connect(plain), "drip;gap=0", guard) as reply:
-        assert len(reply.read()) == ERROR_BODY
+def test_no_more_of_an_error_is_read_than_asked_for(plain, connect, watchdog):
+    with (
+        watchdog.scope(None) as scope,
+        ask(connect(plain), "drip;gap=0", scope) as response,
+    ):
+        assert len(response.read()) == ERROR_BODY
     plain.wait_until_idle()
 
 
-def test_a_redirect_is_not_followed(plain, connect, watch):
-    reply, _ = whole(connect(plain), f"redirect;to={plain.url}/elsewhere", watch)
-    assert reply.status == 307
+def test_a_redirect_is_not_followed(plain, connect, watchdog):
+    response, _ = whole(connect(plain), f"redirect;to={plain.url}/elsewhere", watchdog)
+    assert response.status == 307
     assert len(plain.calls) == 1
 
 
-def test_what_arrives_is_passed_on_at_once(upstream, connect, watch):
+def test_what_arrives_is_passed_on_at_once(upstream, connect, watchdog):
     """The upstream holds back the rest until the first delta was seen."""
-    with watch.guard(None) as guard, ask(connect(upstream), "hold", guard) as reply:
+    with (
+        watchdog.scope(None) as scope,
+        ask(connect(upstream), "hold", scope) as response,
+    ):
         body = b""
-        for part in reply:
+        for part in response:
             body += part
             if b"word0" in body:
                 upstream.release()
     assert body.endswith(b'"message_stop"}\n\n')
 
 
-def test_a_connection_is_used_again_after_a_whole_answer(upstream, connect, watch):
+def test_a_connection_is_used_again_after_a_whole_answer(upstream, connect, watchdog):
     transport = connect(upstream)
     for _ in range(5):
-        whole(transport, "ok", watch)
+        whole(transport, "ok", watchdog)
     assert upstream.connections == 1
 
 
-def test_a_connection_whose_answer_was_left_is_closed(upstream, connect, watch):
+def test_a_connection_whose_answer_was_left_is_closed(upstream, connect, watchdog):
     transport = connect(upstream)
-    with watch.guard(None) as guard, ask(transport, "hold", guard) as reply:
-        next(iter(reply))
+    with watchdog.scope(None) as scope, ask(transport, "hold", scope) as response:
+        next(iter(response))
     upstream.wait_until_idle()
-    whole(transport, "ok", watch)
+    whole(transport, "ok", watchdog)
     assert upstream.connections == 2
 
 
-def test_a_connection_that_is_said_to_close_is_not_used_again(plain, connect, watch):
+def test_a_connection_that_is_said_to_close_is_not_used_again(plain, connect, watchdog):
     transport = connect(plain)
     for _ in range(3):
-        whole(transport, "ok;close", watch)
+        whole(transport, "ok;close", watchdog)
     assert plain.connections == 3
 
 
 def test_a_connection_that_died_idle_is_replaced_without_a_word(
-    upstream, connect, watch
+    upstream, connect, watchdog
 ):
     transport = connect(upstream)
     for _ in range(3):
-        whole(transport, "ok", watch)
+        whole(transport, "ok", watchdog)
         upstream.drop_idle_connections()
-    assert whole(transport, "ok", watch)[0].status == 200
+    assert whole(transport, "ok", watchdog)[0].status == 200
 
 
 def test_a_kept_connection_that_dies_under_a_request_is_replaced_once(
-    plain, connect, watch
+    plain, connect, watchdog
 ):
     """It was alive when it was taken, and gave no byte: the next one is fresh."""
     transport = connect(plain)
-    whole(transport, "ok", watch)
-    assert whole(transport, "rst0;times=1", watch)[0].status == 200
-    with pytest.raises(NoAnswerError):
-        whole(transport, "rst0;tag=always", watch)
+    whole(transport, "ok", watchdog)
+    assert whole(transport, "rst0;times=1", watchdog)[0].status == 200
+    with pytest.raises(NoResponseError):
+        whole(transport, "rst0;tag=always", watchdog)
     assert len(plain.of("rst0;tag=always")) == 2
 
 
 def test_a_fresh_connection_that_gives_no_byte_is_not_tried_again(
-    upstream, connect, watch
+    upstream, connect, watchdog
 ):
     for model in ("fin0", "rst0"):
-        with pytest.raises(NoAnswerError):
-            whole(connect(upstream), model, watch)
+        with pytest.raises(NoResponseError):
+            whole(connect(upstream), model, watchdog)
         assert len(upstream.of(model)) == 1
 
 
 FAULTS = {
     "cut-head": CutError,
-    "endless-head": BadAnswerError,
+    "endless-head": BadResponseError,
     "fin;at=-1": CutError,
     "fin": CutError,
     "fin;inside": CutError,
@@ -220,19 +237,19 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("model", FAULTS)
-def test_each_way_to_break_an_answer_has_its_error(upstream, connect, watch, model):
+def test_each_way_to_break_an_answer_has_its_error(upstream, connect, watchdog, model):
     with pytest.raises(FAULTS[model]):
-        whole(connect(upstream), model, watch)
+        whole(connect(upstream), model, watchdog)
 
 
-def test_what_came_before_a_cut_is_passed_on(upstream, connect, watch):
+def test_what_came_before_a_cut_is_passed_on(upstream, connect, watchdog):
     parts = []
     with (
         pytest.raises(CutError),
-        watch.guard(None) as guard,
-        ask(connect(upstream), "fin;at=2", guard) as reply,
+        watchdog.scope(None) as scope,
+        ask(connect(upstream), "fin;at=2", scope) as response,
     ):
-        parts.extend(reply)
+        parts.extend(response)
     assert b"word1" in b"".join(parts)
 
 
@@ -273,69 +290,69 @@ def raw_server(answer):
         ),
     ],
 )
-def test_what_is_no_answer_is_said_to_be_bad(kind, watch, answer):
+def test_what_is_no_answer_is_said_to_be_bad(kind, watchdog, answer):
     with raw_server(answer) as url:
         transport = kind(url, connect_timeout=LONG)
-        with pytest.raises(BadAnswerError):
-            whole(transport, "x", watch)
+        with pytest.raises(BadResponseError):
+            whole(transport, "x", watchdog)
         transport.close()
 
 
-def test_a_body_that_ends_with_its_connection_is_whole(kind, watch):
+def test_a_body_that_ends_with_its_connection_is_whole(kind, watchdog):
     with raw_server(b"HTTP/1.0 502 Bad\r\ncontent-type: text/html\r\n\r\npage") as url:
         transport = kind(url, connect_timeout=LONG)
-        reply, body = whole(transport, "x", watch)
-        assert (reply.status, body) == (502, b"page")
+        response, body = whole(transport, "x", watchdog)
+        assert (response.status, body) == (502, b"page")
         transport.close()
 
 
-def test_hints_before_the_answer_are_no_answer(kind, watch):
+def test_hints_before_the_answer_are_no_answer(kind, watchdog):
     hint = b"HTTP/1.1 103 Early Hints\r\nx-hint: 1\r\n\r\n"
     with raw_server(hint + b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi") as url:
         transport = kind(url, connect_timeout=LONG)
-        reply, body = whole(transport, "x", watch)
-        assert (reply.status, body) == (200, b"hi")
-        assert "x-hint" not in reply.headers
+        response, body = whole(transport, "x", watchdog)
+        assert (response.status, body) == (200, b"hi")
+        assert "x-hint" not in response.headers
         transport.close()
 
 
-def test_bytes_after_an_answer_never_reach_the_next_call(watch):
-    """Over our sockets; httpx2 takes a second answer in one read for the next call's."""
-    kind = KINDS[0]
+def test_bytes_after_an_answer_never_reach_the_next_call(watchdog):
+    """Over our sockets; httpcore2 takes a second response in one read for the next."""
+    kind = of_kind(SocketTransport)
     one = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
     with raw_server(one + b"hi" + one + b"no") as url:
         transport = kind(url, connect_timeout=LONG)
-        assert whole(transport, "x", watch)[1] == b"hi"
+        assert whole(transport, "x", watchdog)[1] == b"hi"
         with pytest.raises(TransportError):  # the server is gone, and so is "no"
-            whole(transport, "x", watch)
+            whole(transport, "x", watchdog)
         transport.close()
 
 
-def test_nobody_listens(kind, watch):
+def test_nobody_listens(kind, watchdog):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     for url in (f"http://127.0.0.1:{port}", "http://no-such-host.invalid"):
         transport = kind(url, connect_timeout=LONG)
         with pytest.raises(UnreachedError):
-            whole(transport, "x", watch)
+            whole(transport, "x", watchdog)
         transport.close()
 
 
-def test_connecting_has_its_time(kind, watch):
+def test_connecting_has_its_time(kind, watchdog):
     with deaf_listener() as url:
         transport = kind(url, connect_timeout=0.2)
         with pytest.raises(UnreachedError):
-            whole(transport, "x", watch)
+            whole(transport, "x", watchdog)
         transport.close()
 
 
-def test_a_server_that_does_not_greet_in_time_is_no_server(kind, watch):
+def test_a_server_that_does_not_greet_in_time_is_no_server(kind, watchdog):
     """It accepts, and says nothing to the TLS hello."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://localhost:{listener.getsockname()[1]}"
         transport = kind(url, connect_timeout=0.3, tls=client_tls())
         with pytest.raises(UnreachedError):
-            whole(transport, "x", watch)
+            whole(transport, "x", watchdog)
         transport.close()
 
 
@@ -355,31 +372,31 @@ def deaf_listener():
 
 
 @pytest.mark.parametrize("name", ["elsewhere.example", None])
-def test_a_certificate_of_somebody_else_is_refused(kind, watch, name):
+def test_a_certificate_of_somebody_else_is_refused(kind, watchdog, name):
     tls = client_tls() if name else ssl.create_default_context()
     with ScriptedUpstream(server_tls(name or "localhost")) as upstream:
         transport = kind(upstream.url, connect_timeout=LONG, tls=tls)
         with pytest.raises(UnreachedError):
-            whole(transport, "ok", watch)
+            whole(transport, "ok", watchdog)
         assert upstream.calls == []
         transport.close()
 
 
-def test_addresses_of_version_6_work(kind, watch):
+def test_addresses_of_version_6_work(kind, watchdog):
     with ScriptedUpstream(host="::1") as upstream:
         transport = kind(upstream.url, connect_timeout=LONG)
-        assert whole(transport, "ok", watch)[0].status == 200
+        assert whole(transport, "ok", watchdog)[0].status == 200
         assert upstream.calls[0].headers["host"] == f"[::1]:{upstream.port}"
         transport.close()
 
 
-# The guard.
+# Cancel scopes.
 
 
-def cancel_when(condition, guard, reason=Reason.CLIENT_GONE):
+def cancel_when(condition, scope, reason=Reason.CLIENT_GONE):
     def run():
         until(condition)
-        guard.cancel(reason)
+        scope.cancel(reason)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -390,48 +407,53 @@ def cancel_when(condition, guard, reason=Reason.CLIENT_GONE):
     "model",
     ["silent", "half-head", "stall;at=-1", "stall", "stall;inside", "pings", "drip"],
 )
-def test_a_cancel_wakes_the_call_wherever_it_waits(upstream, connect, watch, model):
+def test_a_cancel_wakes_the_call_wherever_it_waits(upstream, connect, watchdog, model):
     transport = connect(upstream)
-    with watch.guard(None) as guard:
-        canceller = cancel_when(lambda: upstream.calls, guard)
-        with pytest.raises(Cancelled) as caught, ask(transport, model, guard) as reply:
-            for _ in reply:
+    with watchdog.scope(None) as scope:
+        canceller = cancel_when(lambda: upstream.calls, scope)
+        with (
+            pytest.raises(Cancelled) as caught,
+            ask(transport, model, scope) as response,
+        ):
+            for _ in response:
                 pass
         canceller.join()
         assert caught.value.reason is Reason.CLIENT_GONE
     upstream.wait_until_idle()
-    assert whole(transport, "ok", watch)[0].status == 200
+    assert whole(transport, "ok", watchdog)[0].status == 200
 
 
-def test_a_cancel_wakes_a_call_whose_request_is_not_taken(kind, watch):
+def test_a_cancel_wakes_a_call_whose_request_is_not_taken(kind, watchdog):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         transport = kind(url, connect_timeout=LONG)
-        with watch.guard(None) as guard:
-            timer = threading.Timer(0.2, guard.cancel, [Reason.CLIENT_GONE])
+        with watchdog.scope(None) as scope:
+            timer = threading.Timer(0.2, scope.cancel, [Reason.CLIENT_GONE])
             timer.start()
             with pytest.raises(Cancelled):
-                ask(transport, "x", guard, filler=32 << 20)
+                ask(transport, "x", scope, filler=32 << 20)
             timer.join()
         transport.close()
 
 
-def test_a_cancel_wakes_a_call_that_still_connects(watch):
+def test_a_cancel_wakes_a_call_that_still_connects(watchdog):
     with deaf_listener() as url:
-        transport = KINDS[0](url, connect_timeout=LONG)
-        with watch.guard(None) as guard:
-            timer = threading.Timer(0.2, guard.cancel, [Reason.CLIENT_GONE])
+        transport = of_kind(SocketTransport)(url, connect_timeout=LONG)
+        with watchdog.scope(None) as scope:
+            timer = threading.Timer(0.2, scope.cancel, [Reason.CLIENT_GONE])
             timer.start()
             with pytest.raises(Cancelled):
-                ask(transport, "x", guard)
+                ask(transport, "x", scope)
             timer.join()
 
 
-def test_a_call_that_was_cancelled_before_it_began_is_not_made(plain, connect, watch):
-    with watch.guard(None) as guard:
-        guard.cancel(Reason.DRAINING)
+def test_a_call_that_was_cancelled_before_it_began_is_not_made(
+    plain, connect, watchdog
+):
+    with watchdog.scope(None) as scope:
+        scope.cancel(Reason.DRAINING)
         with pytest.raises(Cancelled):
-            ask(connect(plain), "ok", guard)
+            ask(connect(plain), "ok", scope)
     assert plain.calls == []
 
 
@@ -446,39 +468,44 @@ def test_a_call_that_was_cancelled_before_it_began_is_not_made(plain, connect, w
     ],
 )
 def test_deadlines_run_in_their_phase(upstream, connect, model, deadlines, reason):
-    watch = Watch(Deadlines(**deadlines))
-    watch.start()
+    watchdog = Watchdog(Deadlines(**deadlines))
+    watchdog.start()
     with pytest.raises(Cancelled) as caught:
-        whole(connect(upstream), model, watch)
+        whole(connect(upstream), model, watchdog)
     assert caught.value.reason is reason
     upstream.wait_until_idle()
-    watch.stop()
+    watchdog.stop()
 
 
-def test_a_late_cancel_never_hits_a_connection_of_somebody_else(plain, connect, watch):
+def test_a_late_cancel_never_hits_a_connection_of_somebody_else(
+    plain, connect, watchdog
+):
     """Cancels that race with the end of their call, while another one is made."""
     transport = connect(plain)
     for _ in range(100):
-        with watch.guard(None) as guard:
-            timer = threading.Thread(target=guard.cancel, args=[Reason.CLIENT_GONE])
-            with contextlib.suppress(Cancelled), ask(transport, "ok", guard) as reply:
+        with watchdog.scope(None) as scope:
+            timer = threading.Thread(target=scope.cancel, args=[Reason.CLIENT_GONE])
+            with (
+                contextlib.suppress(Cancelled),
+                ask(transport, "ok", scope) as response,
+            ):
                 timer.start()
-                b"".join(reply)
+                b"".join(response)
             if timer.ident is None:
                 timer.start()
-            assert whole(transport, "ok", watch)[1].endswith(b'"message_stop"}\n\n')
+            assert whole(transport, "ok", watchdog)[1].endswith(b'"message_stop"}\n\n')
             timer.join()
 
 
 def test_many_threads_share_a_transport_and_get_their_own_answers(
-    plain, connect, watch
+    plain, connect, watchdog
 ):
     transport = connect(plain)
     wrong = []
 
     def run(i):
         for _ in range(10):
-            _, body = whole(transport, f"ok;tag={i}", watch)
+            _, body = whole(transport, f"ok;tag={i}", watchdog)
             if b'"model": "ok;tag=%d"' % i not in body:
                 wrong.append(i)
 
@@ -492,100 +519,140 @@ def test_many_threads_share_a_transport_and_get_their_own_answers(
     assert plain.connections <= 16
 
 
-def test_closing_closes_what_is_kept(plain, connect, watch):
+def test_closing_closes_what_is_kept(plain, connect, watchdog):
     transport = connect(plain)
-    whole(transport, "ok", watch)
+    whole(transport, "ok", watchdog)
     transport.close()
     until(lambda: plain.open_connections == 0)
 
 
-def test_connections_that_were_idle_too_long_are_not_used(plain, watch, monkeypatch):
+def test_connections_that_were_idle_too_long_are_not_used(plain, watchdog, monkeypatch):
     monkeypatch.setattr(sockets, "KEEP", 0.0)
-    transport = KINDS[0](plain.url, connect_timeout=LONG)
+    transport = of_kind(SocketTransport)(plain.url, connect_timeout=LONG)
     for _ in range(3):
-        whole(transport, "ok", watch)
+        whole(transport, "ok", watchdog)
     assert plain.connections == 3
     transport.close()
 
 
 # Which one.
 
+PROXY = "http://proxy:3128"
+
 
 @pytest.mark.parametrize(
-    ("environ", "sdk"),
+    ("environ", "expected"),
     [
-        ({}, False),
-        ({"HTTPS_PROXY": "http://proxy:3128"}, True),
-        ({"https_proxy": "http://proxy:3128"}, True),
-        ({"ALL_PROXY": "http://proxy:3128"}, True),
-        ({"HTTP_PROXY": "http://proxy:3128"}, False),
-        ({"HTTPS_PROXY": ""}, False),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "api.anthropic.com"}, False),
-        ({"HTTPS_PROXY": "http://p", "no_proxy": ".anthropic.com"}, False),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "*"}, False),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "example.com"}, True),
-        ({"SSL_CERT_FILE": "/ca.pem"}, True),
-        ({"SSL_CERT_DIR": "/cas"}, True),
+        ({}, None),
+        ({"HTTPS_PROXY": PROXY}, PROXY),
+        ({"https_proxy": PROXY}, PROXY),
+        ({"HTTPS_PROXY": "proxy:3128"}, PROXY),
+        ({"ALL_PROXY": PROXY}, PROXY),
+        ({"HTTP_PROXY": PROXY}, None),
+        ({"HTTPS_PROXY": ""}, None),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "api.anthropic.com"}, None),
+        ({"HTTPS_PROXY": PROXY, "no_proxy": ".anthropic.com"}, None),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "*"}, None),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "example.com"}, PROXY),
+        ({"SSL_CERT_FILE": "/ca.pem", "SSL_CERT_DIR": "/cas"}, None),
     ],
 )
-def test_the_environment_decides_between_them(environ, sdk):
-    assert client.wants_sdk("https://api.anthropic.com", environ) is sdk
+def test_the_environment_names_the_network_proxy(environ, expected):
+    assert proxy_for("https://api.anthropic.com", environ) == expected
 
 
-def test_what_is_made_for_an_upstream_calls_it(plain, watch):
-    for environ in ({}, {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"}):
-        transport = create(plain.url, environ, connect_timeout=LONG)
-        assert whole(transport, "ok", watch)[0].status == 200
+@pytest.mark.parametrize(
+    ("environ", "kind"),
+    [({}, SocketTransport), ({"HTTP_PROXY": "http://h"}, HTTPCoreTransport)],
+)
+def test_only_a_network_proxy_needs_the_other_transport(environ, kind):
+    transport = create("http://anthropic.invalid", environ, connect_timeout=LONG)
+    assert isinstance(transport, kind)
+    transport.close()
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_the_authorities_of_the_environment_are_trusted(
+    watchdog, monkeypatch, tmp_path, name
+):
+    """A company's own CA, over plain sockets."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    pem = tmp_path / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(str(pem))
+    if name == "SSL_CERT_DIR":  # it is looked up by the hash of its subject
+        command = ["openssl", "x509", "-hash", "-noout", "-in", str(pem)]
+        digest = subprocess.run(command, capture_output=True, text=True, check=True)
+        pem.rename(tmp_path / f"{digest.stdout.strip()}.0")
+    monkeypatch.setenv(name, str(pem if name == "SSL_CERT_FILE" else tmp_path))
+    with ScriptedUpstream(server_tls()) as upstream:
+        transport = create(upstream.url, {}, connect_timeout=LONG)
+        assert isinstance(transport, SocketTransport)
+        assert whole(transport, "ok", watchdog)[0].status == 200
         transport.close()
 
 
-def test_a_resource_is_fetched(upstream, connect, watch):
+def test_what_is_made_for_an_upstream_calls_it(plain, watchdog):
+    for environ in ({}, {"HTTP_PROXY": plain.url}):
+        transport = create(plain.url, environ, connect_timeout=LONG)
+        assert whole(transport, "ok", watchdog)[0].status == 200
+        transport.close()
+
+
+def test_a_resource_is_fetched(upstream, connect, watchdog):
     transport = connect(upstream)
     for _ in range(2):
-        with watch.guard(None) as guard:
-            reply = transport.get("/v1/models?limit=1000", {"x-asked": "yes"}, guard)
-            assert reply.status == 200
-            assert reply.read() == b'{"data": []}'
-            reply.close()
+        with watchdog.scope(None) as scope:
+            response = transport.get("/v1/models?limit=1000", {"x-asked": "yes"}, scope)
+            assert response.status == 200
+            assert response.read() == b'{"data": []}'
+            response.close()
     assert upstream.connections == 1
 
 
 @pytest.mark.parametrize("release", ["before", "never"])
-def test_an_answer_that_is_over_need_not_be_at_its_end(plain, connect, watch, release):
+def test_an_answer_that_is_over_need_not_be_at_its_end(
+    plain, connect, watchdog, release
+):
     """Its connection is kept, and used once the end of its framing has come."""
     transport = connect(plain)
-    with watch.guard(None) as guard, ask(transport, "late-end", guard) as reply:
+    with watchdog.scope(None) as scope, ask(transport, "late-end", scope) as response:
         body = b""
-        for part in reply:
+        for part in response:
             body += part
             if b"message_stop" in body:
                 break
         if release == "before":
             plain.release()
             until(lambda: plain.calls[0].finished)
-        reply.close(over=True)
-    whole(transport, "ok", watch)
+        response.close(over=True)
+    whole(transport, "ok", watchdog)
     assert plain.connections == (1 if release == "before" else 2)
 
 
-def test_the_headers_of_the_sdk_are_sent(upstream, connect, watch):
-    whole(connect(upstream), "ok", watch)
-    headers = upstream.calls[0].headers
+@pytest.mark.parametrize(
+    "environ", [{}, {"HTTP_PROXY": "…"}], ids=["sockets", "httpcore"]
+)
+def test_the_headers_of_the_sdk_are_sent(plain, watchdog, environ):
+    environ = dict.fromkeys(environ, plain.url)
+    transport = create(plain.url, environ, connect_timeout=LONG)
+    whole(transport, "ok", watchdog)
+    headers = plain.calls[0].headers
     assert headers["anthropic-version"]
     assert headers["user-agent"].startswith("Anthropic/Python")
     assert headers["authorization"] == "Bearer sk-ant-test"
+    transport.close()
 
 
-def test_a_proxy_of_the_environment_is_used(plain, watch, monkeypatch):
+def test_a_network_proxy_is_used(plain, watchdog):
     """The scripted upstream plays the proxy: it sees the absolute URL."""
-    for name in ("NO_PROXY", "no_proxy", "HTTP_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", plain.url)
-    transport = KINDS[1]("http://anthropic.invalid", connect_timeout=LONG)
-    with watch.guard(None) as guard:
-        canceller = cancel_when(lambda: plain.calls, guard)
+    transport = of_kind(HTTPCoreTransport)(
+        "http://anthropic.invalid", connect_timeout=LONG, proxy=plain.url
+    )
+    with watchdog.scope(None) as scope:
+        canceller = cancel_when(lambda: plain.calls, scope)
         with pytest.raises(Cancelled):
-            ask(transport, "silent", guard)
+            ask(transport, "silent", scope)
         canceller.join()
     assert plain.calls[0].path == "http://anthropic.invalid/v1/messages"
     transport.close()

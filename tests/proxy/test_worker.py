@@ -1,4 +1,4 @@
-"""proxy.worker and proxy.connection, under a real gunicorn with a trivial application."""
+"""proxy.server's worker and connection, under a real gunicorn, a trivial application."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ import time
 import pytest
 
 from gunicorn_process import Gunicorn, read_all, read_until
-from proxy.connection import explain
+from proxy.server.connection import explain
 from waiting import LONG, until
 
 APP = """
@@ -92,7 +92,7 @@ CONFIG = """
 import sys
 sys.path.insert(0, ".")
 bind = "127.0.0.1:0"
-worker_class = "proxy.worker.Worker"
+worker_class = "proxy.server.worker.Worker"
 preload_app = True
 keepalive = 75
 worker_connections = {connections}
@@ -102,7 +102,7 @@ forwarded_allow_ips = ""
 header_map = "drop"
 
 def when_ready(server):
-    from proxy.worker import pass_on_repeated_sigterm
+    from proxy.server.worker import pass_on_repeated_sigterm
     pass_on_repeated_sigterm(server)
 
 def post_worker_init(worker):
@@ -128,7 +128,9 @@ def start(tmp_path):
             connections=connections,
             idle=idle_threads,
         )
-        servers.append(Gunicorn(tmp_path, config, "app:application"))
+        (tmp_path / "conf.py").write_text(config)
+        command = ["-m", "gunicorn", "-c", "conf.py", "app:application"]
+        servers.append(Gunicorn(tmp_path, *command))
         return servers[-1]
 
     yield begin

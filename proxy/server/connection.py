@@ -1,16 +1,16 @@
-"""One client connection: reads a request, runs the application, writes the answer.
+"""One client connection: reads a request, runs the application, writes the response.
 
-Everything here blocks, in a thread that serves this connection alone; `proxy.worker`
-decides when. gunicorn parses requests and frames answers (`gunicorn.http`); what this
-module adds is
+Everything here blocks, in a thread that serves this connection alone;
+`proxy.server.worker` decides when. gunicorn parses requests and frames responses
+(`gunicorn.http`); what this module adds is
 
 - a deadline for a whole request, besides the kernel's for each read, so that a client
-  that sends a byte at a time is answered 408;
+  that sends a byte at a time gets a 408;
 - a body whose errors an application can name without knowing the server: `TimeoutError`
-  (408), `BadBody` (400), `ConnectionError` (nobody is left to answer);
-- answers in OpenAI's envelope for what never reaches the application. They say which
-  rule was broken and repeat nothing of what the client sent;
-- a cut: a body that raises `StreamCut`, or breaks, ends without the last chunk.
+  (408), `BadBody` (400), `ClientGoneError`;
+- responses in OpenAI's envelope for what never reaches the application. They name the
+  rule that was broken and repeat nothing of what the client sent;
+- a cut: a body that raises `StreamCut`, or fails, ends without the last chunk.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from gunicorn.http import wsgi
 from gunicorn.http.body import LengthReader
 from gunicorn.http.unreader import SocketUnreader
 
-from proxy.errors import StreamCut
+from proxy.errors import ClientGoneError, StreamCut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,18 +42,14 @@ READ_TIMEOUT = 60.0
 """Seconds from a request's first byte to the end of its body."""
 
 UNREAD = 65536
-"""Bytes of an unread body that are taken in to keep a connection."""
+"""Bytes of an unread body that are read to keep a connection."""
 
 UNREAD_TIMEOUT = 2.0
 """Seconds for that."""
 
 
 class BadBody(ValueError):  # noqa: N818  # names what was read
-    """The request's body is cut short or not framed as HTTP wants it: a 400."""
-
-
-class ClientGoneError(ConnectionError):
-    """Nobody reads the answer, or sends the rest of the request."""
+    """The request's body is cut short or badly framed: a 400."""
 
 
 class RequestTimeoutError(TimeoutError):
@@ -95,7 +91,7 @@ class BodyReader:
 
     @property
     def leaves_much(self) -> bool:
-        """More is unread than is taken in for the sake of keeping the connection."""
+        """More is unread than is worth reading to keep the connection."""
         if isinstance(self._reader, LengthReader):
             return bool(self._reader.length > UNREAD)
         return self._reader.parser is not None  # chunked: None at its end
@@ -111,15 +107,15 @@ class BodyReader:
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn is untyped
     """gunicorn's response that sends its head together with the first bytes.
 
-    An application may end its connection with `Connection: close`, as it would anywhere
-    else; gunicorn drops that header.
+    An application may end its connection with `Connection: close`, as under any other
+    server; gunicorn drops that header.
     """
 
     head = b""
     headers_sent: bool
 
     def process_headers(self, headers: list[tuple[str, str]]) -> None:
-        """Heed the application's `Connection: close`, which gunicorn passes over."""
+        """Honour the application's `Connection: close`, which gunicorn ignores."""
         super().process_headers(headers)
         if any(n.lower() == "connection" and v.lower() == "close" for n, v in headers):
             self.force_close()
@@ -149,7 +145,7 @@ class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn is untyped
         head, self.head = self.head, b""
         try:
             self.sock.sendall(head + data)
-        except OSError as ex:  # SO_SNDTIMEO, too: it does not read
+        except OSError as ex:  # SO_SNDTIMEO too: a client that does not read
             raise ClientGoneError from ex
 
 
@@ -177,7 +173,7 @@ class Connection:
     ) -> bool:
         """Serve one request; true if the connection may be kept for another.
 
-        `last` tells whether the answer must announce that it is the last.
+        `last()`: the response must announce that it is the last on its connection.
         """
         response: Response | None = None
         try:
@@ -190,7 +186,7 @@ class Connection:
             return not response.should_close() and self._finish_body()
         except (ClientGoneError, StreamCut):
             return False
-        except Exception as ex:  # noqa: BLE001  # the boundary: whatever it is, answered
+        except Exception as ex:  # noqa: BLE001  # the boundary: everything gets a response
             self._fail(response, ex, log)
             return False
 
@@ -232,7 +228,7 @@ class Connection:
                 body.close()
 
     def _finish_body(self) -> bool:
-        """Take in what the application left of the body, within bounds."""
+        """Read what the application left of the body, within bounds."""
         self._unreader.deadline = time.monotonic() + UNREAD_TIMEOUT
         try:
             return bool(self._parser.finish_body(max_bytes=UNREAD))
@@ -240,19 +236,19 @@ class Connection:
             return False
 
     def _fail(self, response: Response | None, ex: Exception, log: Logger) -> None:
-        """Answer an error, if no byte of another answer has been sent."""
+        """Respond with an error, if no byte of a response has been sent."""
         status, message = explain(ex)
         request_id = f"req_{uuid.uuid4().hex}"  # the caller's own may be what is wrong
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("Error serving a request: %s (%s)", where(ex), request_id)
         else:
-            log.info("Refused with %d: %s (%s)", status, message, request_id)
+            log.info("Rejected with %d: %s (%s)", status, message, request_id)
         if response is None or not response.headers_sent:
             with contextlib.suppress(OSError):
-                self.sock.sendall(answer(status, message, request_id))
+                self.sock.sendall(error_response(status, message, request_id))
 
     def has_left(self) -> bool:
-        """Tell whether the client has closed its side and sent nothing more."""
+        """Whether the client has closed its side and sent nothing more."""
         try:
             return not self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -267,10 +263,10 @@ class Connection:
         return bool(poller.poll(timeout * 1000))
 
     def half_close(self) -> bool:
-        """Say that nothing more comes, and keep reading; false if nobody is there.
+        """Close the sending side and keep reading; false if nobody is there.
 
-        To close at once would send a RST when bytes of the client are unread or still
-        arrive, and a RST destroys what the client has not read of its answer.
+        Closing at once would send a RST while bytes from the client are unread or still
+        arriving, and a RST destroys what the client has not yet read of its response.
         """
         self.closing = True
         try:
@@ -280,9 +276,9 @@ class Connection:
         return not self.discard()
 
     def discard(self) -> bool:
-        """Throw away what came in; true when the client has closed too."""
+        """Discard what came in; true when the client has closed too."""
         try:
-            for _ in range(64):  # 4 MiB, then others have their turn
+            for _ in range(64):  # 4 MiB, then it is somebody else's turn
                 if not self.sock.recv(65536, socket.MSG_DONTWAIT):
                     return True
         except BlockingIOError:
@@ -301,12 +297,16 @@ _RULES: tuple[tuple[type[Exception], int, str], ...] = (  # the first that fits
     (refused.InvalidResponseHeaderName, 500, "The proxy failed."),
     (refused.ConfigurationProblem, 500, "The proxy failed."),
     (refused.LimitRequestLine, 414, "The request line is too long."),
-    (refused.LimitRequestHeaders, 431, "There are too many or too long headers."),
-    (refused.ExpectationFailed, 417, "Only `Expect: 100-continue` is understood."),
-    (refused.UnsupportedTransferCoding, 501, "Only the chunked coding is understood."),
-    (refused.ForbiddenProxyRequest, 403, "This is not allowed."),
+    (
+        refused.LimitRequestHeaders,
+        431,
+        "There are too many headers, or one is too long.",
+    ),
+    (refused.ExpectationFailed, 417, "Expect: must be 100-continue."),
+    (refused.UnsupportedTransferCoding, 501, "Transfer-Encoding: must be chunked."),
+    (refused.ForbiddenProxyRequest, 403, "The request is not allowed."),
     (refused.InvalidRequestMethod, 400, "The method is malformed."),
-    (refused.InvalidHTTPVersion, 400, "The HTTP version is not understood."),
+    (refused.InvalidHTTPVersion, 400, "The HTTP version is not supported."),
     (refused.InvalidRequestLine, 400, "The request line is malformed."),
     (refused.InvalidHeaderName, 400, "A header's name is malformed."),
     (refused.InvalidHeader, 400, "A header is malformed or contradicts another."),
@@ -318,7 +318,7 @@ _RULES: tuple[tuple[type[Exception], int, str], ...] = (  # the first that fits
 
 
 def explain(ex: Exception) -> tuple[int, str]:
-    """Status and message for an exception that ended a request."""
+    """The status and message for an exception that ended a request."""
     for kind, status, message in _RULES:
         if isinstance(ex, kind):
             return status, message
@@ -326,14 +326,14 @@ def explain(ex: Exception) -> tuple[int, str]:
 
 
 def where(ex: Exception) -> str:
-    """Name an exception and its frames, innermost first; its text may be private."""
+    """An exception's type and frames, innermost first; its text may be private."""
     frames = traceback.extract_tb(ex.__traceback__)
     places = [f"{frame.filename}:{frame.lineno}" for frame in reversed(frames)]
     return " < ".join([type(ex).__name__, *places])
 
 
-def answer(status: int, message: str, request_id: str) -> bytes:
-    """Build a whole HTTP answer with OpenAI's error envelope, the last on its connection."""
+def error_response(status: int, message: str, request_id: str) -> bytes:
+    """A whole HTTP response with OpenAI's error envelope, the last on its connection."""
     kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
     error = {
         "message": message,

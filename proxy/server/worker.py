@@ -2,29 +2,29 @@
 
 Theory of operation
 -------------------
-The main thread owns every connection that nobody serves: fresh ones that have sent
-nothing, kept ones between two requests, and closed ones whose last bytes may still
-be under way. They are *parked* in one epoll set. When a parked connection has bytes, it
-goes to a thread, which serves a request and parks it again. So
+The main thread owns every connection that is not being served: new ones that have sent
+nothing, kept ones between two requests, and closed ones whose last bytes may still be on
+their way. They are *parked* in one epoll set. When a parked connection has bytes to read,
+a thread takes it, serves a request and parks it again. So
 
-- threads wait for nobody but upstream and their own client, and there are as many as
-  connections need: a full house of streams never delays a health check or a refusal;
+- threads wait for nothing but upstream and their own client, and there are as many as
+  connections need: hundreds of streams never delay a health check or a refusal;
 - a connection costs a thread only while it is being served. When there are too many
   connections, the oldest idle one gives way; when none is idle, new ones wait in the
   kernel's queue until one ends;
-- closing takes no thread: after the last answer the sending side is closed, and
-  the connection stays parked until the client closes too, `CLOSE_WAIT` at most.
+- closing takes no thread: after the last response the sending side is closed, and the
+  connection stays parked until the client closes too, `CLOSE_WAIT` at most.
 
 gunicorn's own gthread differs in what matters here: at SIGTERM it leaves new connections
-in the queue until they are reset, and closes gracefully on its main thread, where
-one client that stays open delays all others. What is used of gunicorn is its worker base
-class, its parser and its response (`proxy.connection`); hence its version is pinned.
+in the queue until they are reset, and it closes gracefully on its main thread, where one
+client that stays open delays all others. Of gunicorn this uses the worker base class, the
+parser and the response (`proxy.server.connection`); hence its version is pinned.
 
 Stopping
 --------
-SIGTERM starts the drain: `on_drain(deadline)` tells the application, answers announce
-`Connection: close`, new connections are still served (the application refuses new work
-in words). The process exits when the last connection is done, or `GRACE` after the
+SIGTERM starts the drain: `on_drain(deadline)` informs the application, responses announce
+`Connection: close`, and new connections are still served (the application refuses new
+work with a proper error). The process exits when the last connection is done, or `GRACE` after the
 deadline. A second SIGTERM, SIGINT or SIGQUIT sets the deadline to now.
 """
 
@@ -43,24 +43,24 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers import base
 
-from proxy.connection import Connection
-from proxy.threads import Threads
+from proxy.server.connection import Connection
+from proxy.server.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
 GRACE = 2.0
-"""Seconds after the drain deadline for threads to tell their clients."""
+"""Seconds after the drain deadline for threads to send their last bytes."""
 
 CLOSE_WAIT = 2.0
-"""Seconds that a connection may stay half closed: its client still reads or writes."""
+"""Seconds that a connection may stay half closed while its client reads or writes."""
 
 LINGER = 0.1
 """Seconds that a thread waits for the next request of the connection that it has
 served: two hand-overs less, 6 to 13 % of a request's CPU on a quiet machine."""
 LINGERING = 64
-"""Connections that are served or waited for so; beyond them no thread waits."""
+"""With more connections than this being served, no thread lingers."""
 
 IDLE_AT_STOP = 1.0
 """Seconds at a stop for a request that may be under way on a kept connection."""
@@ -70,14 +70,14 @@ _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
-    """See the module's text. `gunicorn_conf.post_worker_init` may set what follows."""
+    """See the module's text. `application.Server` sets what follows."""
 
     drain_timeout = 25.0
     """Seconds from the first SIGTERM to the deadline."""
     receive_timeout = 20.0
-    """Seconds that a client may leave a read of its request waiting."""
+    """Seconds that one read of a request may wait for its client."""
     send_timeout = 30.0
-    """Seconds that a client may take no byte of its answer."""
+    """Seconds that a client may go without reading a byte of its response."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
@@ -87,15 +87,15 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         self._parked: dict[int, Connection] = {}  # the longest parked comes first
         self._busy = 0
         self._accepting = False
-        self._signals = 0  # how often we were told to stop
-        self._obeyed = 0  # ... and how often that was acted on
+        self._signals = 0  # how many stop signals arrived
+        self._obeyed = 0  # ... and how many were acted on
         self._deadline = 0.0
 
     # Signals. The handlers run between two steps of the main thread, which may hold the
     # lock: they only count. The byte that wakes it comes from signal.set_wakeup_fd.
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """SIGTERM: drain; the second time, at once."""
+        """SIGTERM: drain; the second one ends it at once."""
         self._signals += 1
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
@@ -105,7 +105,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
     # The main thread.
 
     def run(self) -> None:
-        """Serve until told to stop, then until all is done or the deadline passed."""
+        """Serve until signalled to stop, then until all is done or the deadline has passed."""
         self._epoll = select.epoll()
         self._epoll.register(self.PIPE[0], select.EPOLLIN)
         self._listeners = {listener.fileno(): listener for listener in self.sockets}
@@ -116,15 +116,15 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
             if (now := time.monotonic()) >= tick_at:
                 self._tick(now)
                 tick_at = now + (1.0 if self.alive else 0.1)
-            self._stop_if_told()
+            self._stop_if_signalled()
             self._accept_if_room()
             self._dispatch(max(0.0, min(tick_at - time.monotonic(), 1.0)))
         self._close_all()
 
     def _limit(self, sock: socket.socket) -> None:
-        """Let the kernel bound each read and write of this socket.
+        """Have the kernel bound each read and write of this socket.
 
-        Inherited from the listener they would miss those who connected before it.
+        Set on the listener, these limits would miss earlier connections.
         """
         sock.setblocking(True)
         for option, seconds in (
@@ -154,7 +154,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
             for connection in expired:
                 self._drop(connection)
 
-    def _stop_if_told(self) -> None:
+    def _stop_if_signalled(self) -> None:
         if self._obeyed == self._signals:
             return
         now = time.monotonic()
@@ -204,13 +204,13 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
             if ex.errno in _FULL:
                 self.log.warning("Cannot accept a connection: %s", ex.strerror)
                 self._make_room()
-            return  # else it has gone again, or another worker was faster
+            return  # else it has gone again
         if self._is_full():
             self._make_room()
         try:
             self._limit(sock)
             connection = Connection(self.cfg, sock, address)
-        except OSError:  # it was reset meanwhile
+        except OSError:  # reset in the meantime
             sock.close()
             return
         if connection.has_data():
@@ -276,7 +276,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
             self._hand_back(connection, keep=keep)
 
     def _more_comes(self, connection: Connection) -> bool:
-        """Whether to stay with a connection: for what was sent ahead, or will be soon."""
+        """Whether to stay with a connection: a request was sent ahead, or follows soon."""
         if connection.holds_more:
             return True
         linger = self.alive and self._busy <= LINGERING

@@ -1,4 +1,4 @@
-"""Threads for the worker: one for each job that runs, none for those that wait."""
+"""Threads for the worker: one for each running job, none for waiting ones."""
 
 import queue
 import threading
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 
 class Threads:
-    """As many daemon threads as jobs need at once; idle ones are used again.
+    """As many daemon threads as there are jobs at once; idle ones are reused.
 
-    Daemons, because the interpreter would wait at exit for others, and the worker has
-    said how long it waits.
+    Daemons, because at exit the interpreter would wait for others, and the worker has
+    its own deadline.
     """
 
     idle = 10.0
@@ -19,7 +19,7 @@ class Threads:
         self._idle: list[queue.SimpleQueue[Callable[[], None]]] = []
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Run `job` in a thread; the last one that became idle is still warm."""
+        """Run `job` in a thread: the most recently idle one, which is still warm."""
         try:
             inbox = self._idle.pop()
         except IndexError:
@@ -37,7 +37,7 @@ class Threads:
                 try:
                     self._idle.remove(inbox)
                 except ValueError:
-                    continue  # a job is being put there just now
+                    continue  # a job is just being put there
                 return
             job()
             del job  # and with it the connection

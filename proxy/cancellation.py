@@ -1,34 +1,35 @@
-"""Ends an upstream call that nobody waits for any more, or that took too long.
+"""Cancel scopes: end an upstream call that nobody waits for, or that takes too long.
 
 Theory of operation
 -------------------
-A completion is served by one thread, which blocks: in `recv` on the upstream
-socket, in `send` to the client, or in a pause between two tries. A blocked thread
-notices nothing, so one watcher thread per process notices for all of them:
+One thread serves a completion, and it blocks: in ``recv`` on the upstream socket, in
+``send`` to the client, or in a pause between two attempts. A blocked thread notices
+nothing, so each completion has a `CancelScope`, and one `Watchdog` thread per process
+watches all scopes for three things:
 
 - the **client left**: its socket is in an epoll set for RDHUP, HUP and ERR only.
-  Bytes that it sends ahead (pipelining) are no hang-up. Half-closing is: a client
-  that can send no more is taken for gone, as Go's server does.
-- a **deadline passed**: a sweep every `SWEEP` seconds compares each guard's
-  deadlines with the monotonic clock. Upstream's pings keep a socket busy, so
-  timeouts on reads would never fire; only `progress()` moves the deadline.
-- the process must **stop**: `Watch.drain(deadline)` ends what is left by then.
+  Bytes that it sends ahead (pipelining) do not count as hanging up. Half-closing does:
+  a client that can send no more is taken for gone, as Go's server does.
+- a **deadline passed**: every `SWEEP` seconds each scope's deadlines are compared with
+  the monotonic clock. Anthropic's pings keep the socket busy, so a read timeout would
+  never fire; only `progress()` moves the deadline.
+- the process must **stop**: `Watchdog.drain(deadline)` ends what is still running then.
 
-To cancel is to record the reason and to wake the thread: `shutdown(2)` on the
-upstream socket makes a blocked `recv` return at once, an event ends a pause. The
-thread itself then finds the reason and decides what the client is told.
+To cancel is to record the reason and to wake the thread: `shutdown(2)` on the upstream
+socket makes a blocked `recv` return at once, an event ends a pause. The thread itself
+then finds the reason and decides what the client gets.
 
 Ownership
 ---------
-Between `attach(sock)` and `detach()` the guard may shut that socket down, and never
-outside, as both and the cancelling hold the guard's lock. So a late cancel cannot
-hit a connection that was given back to a pool and serves somebody else. `attach`
-raises when the guard is cancelled already: a cancel between two socket operations is
-not lost. `socket.socket.shutdown` is called, not the method of `ssl.SSLSocket`,
-which drops the TLS object that the other thread is using.
+A scope may shut a socket down only between `attach(sock)` and `detach()`; attaching,
+detaching and cancelling all hold the scope's lock. So a late cancel cannot hit a
+connection that went back to a pool and now serves somebody else. `attach` raises if the
+scope was cancelled already: a cancel between two socket operations is not lost.
+`socket.socket.shutdown` is called rather than `ssl.SSLSocket`'s method, which drops the
+TLS object that the other thread is using.
 
-The epoll set and the thread are made by `Watch.start()`, after the fork: an epoll
-descriptor from before it would be shared by master and workers.
+The epoll set and the thread are created by `Watchdog.start()`, after the fork: an epoll
+descriptor from before the fork would be shared by master and workers.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from dataclasses import dataclass
 from typing import Self
 
 SWEEP = 0.1
-"""Seconds between two looks at the deadlines (0.1 ms of CPU for 500 guards)."""
+"""Seconds between two checks of the deadlines (0.1 ms of CPU for 500 scopes)."""
 
 _LEFT = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
@@ -52,9 +53,9 @@ class Reason(enum.Enum):
     """Why a call was cancelled."""
 
     CLIENT_GONE = "the client has left"
-    HEADER_TIMEOUT = "the upstream sent no answer in time"
-    PROGRESS_TIMEOUT = "the upstream made no progress in time"
-    TOTAL_TIMEOUT = "the answer took too long"
+    HEADER_TIMEOUT = "Anthropic sent no response headers in time"
+    PROGRESS_TIMEOUT = "Anthropic made no progress in time"
+    TOTAL_TIMEOUT = "the response took too long"
     DRAINING = "the proxy is shutting down"
 
 
@@ -71,19 +72,19 @@ class Deadlines:
     """How long each phase may take, in seconds."""
 
     header: float = 120.0
-    """From sending the request to the end of upstream's header block."""
+    """From sending the request to the end of the response's header block."""
     progress: float = 600.0
     """Without an event that is not a ping."""
     total: float = 3600.0
-    """From the start of the guard, tries and pauses included."""
+    """From the opening of the scope, attempts and pauses included."""
 
 
-class Guard:
-    """The watch over one completion; made by `Watch.guard`, used by one thread."""
+class CancelScope:
+    """What can cancel one completion; made by `Watchdog.scope`, used by one thread."""
 
-    def __init__(self, watch: Watch, deadlines: Deadlines) -> None:
+    def __init__(self, watchdog: Watchdog, deadlines: Deadlines) -> None:
         self.reason: Reason | None = None
-        self._watch = watch
+        self._watchdog = watchdog
         self._deadlines = deadlines
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -98,7 +99,7 @@ class Guard:
             raise Cancelled(self.reason)
 
     def attach(self, sock: socket.socket) -> None:
-        """Lend the socket that this thread is going to block on.
+        """Register the socket that this thread is going to block on.
 
         Raises `Cancelled` if the call was cancelled before.
         """
@@ -117,14 +118,14 @@ class Guard:
         self._due = (time.monotonic() + self._deadlines.header, Reason.HEADER_TIMEOUT)
 
     def progress(self) -> None:
-        """Start the progress deadline anew: something other than a ping came."""
+        """Restart the progress deadline: something other than a ping arrived."""
         self._due = (
             time.monotonic() + self._deadlines.progress,
             Reason.PROGRESS_TIMEOUT,
         )
 
     def wait(self, seconds: float) -> None:
-        """Pause between two tries. Raises `Cancelled` as soon as that is known."""
+        """Pause between two attempts. Raises `Cancelled` as soon as that happens."""
         with self._lock:
             self.check()
             self._due = (self._end, Reason.TOTAL_TIMEOUT)
@@ -146,15 +147,15 @@ class Guard:
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def overdue(self, now: float) -> Reason | None:
-        """Tell which deadline has passed, if one has."""
+        """The deadline that has passed, if one has."""
         if now >= self._end:
             return Reason.TOTAL_TIMEOUT
         due, reason = self._due
         return reason if now >= due else None
 
     def close(self) -> None:
-        """End the watch. May be called twice; the reason stays readable."""
-        self._watch.forget(self)
+        """Stop being watched. May be called twice; the reason stays readable."""
+        self._watchdog.forget(self)
 
     def __enter__(self) -> Self:
         return self
@@ -163,30 +164,30 @@ class Guard:
         self.close()
 
 
-class Watch:
-    """All guards of a process, and the thread that watches them.
+class Watchdog:
+    """All scopes of a process, and the thread that watches them.
 
-    Before `start()` guards work, but nothing cancels them.
+    Before `start()` scopes work, but nothing cancels them.
     """
 
     def __init__(self, deadlines: Deadlines) -> None:
         self.deadlines = deadlines
         self._lock = threading.Lock()
-        self._guards: dict[Guard, int | None] = {}  # with the client's descriptor
-        self._by_descriptor: dict[int, Guard] = {}
+        self._scopes: dict[CancelScope, int | None] = {}  # with the client's descriptor
+        self._by_descriptor: dict[int, CancelScope] = {}
         self._drain_at: float | None = None
         self._epoll: select.epoll | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
 
     def __len__(self) -> int:
-        return len(self._guards)
+        return len(self._scopes)
 
     def start(self) -> None:
         """Start watching; once per process, after the fork."""
         self._epoll = select.epoll()
         self._thread = threading.Thread(
-            target=self._run, args=[self._epoll], name="guard", daemon=True
+            target=self._run, args=[self._epoll], name="watchdog", daemon=True
         )
         self._thread.start()
 
@@ -200,38 +201,43 @@ class Watch:
                 self._epoll.close()
             self._epoll = None
 
-    def guard(
+    def scope(
         self, client: socket.socket | None, deadlines: Deadlines | None = None
-    ) -> Guard:
-        """Watch over a completion that `client` waits for (None: nobody can leave)."""
-        guard = Guard(self, deadlines or self.deadlines)
+    ) -> CancelScope:
+        """Open a scope for a completion that `client` waits for.
+
+        ``None`` for a call that no client waits for, such as the models list.
+        """
+        scope = CancelScope(self, deadlines or self.deadlines)
         descriptor = None if client is None else client.fileno()
         with self._lock:
-            self._guards[guard] = descriptor
+            self._scopes[scope] = descriptor
             if descriptor is not None and self._epoll is not None:
-                self._follow(self._epoll, descriptor, guard)
-        return guard
+                self._follow(self._epoll, descriptor, scope)
+        return scope
 
-    def forget(self, guard: Guard) -> None:
-        """Stop watching one guard."""
+    def forget(self, scope: CancelScope) -> None:
+        """Stop watching one scope."""
         with self._lock:
-            descriptor = self._guards.pop(guard, None)
+            descriptor = self._scopes.pop(scope, None)
             if descriptor is not None and self._epoll is not None:
-                self._unfollow(self._epoll, descriptor, guard)
+                self._unfollow(self._epoll, descriptor, scope)
 
     def drain(self, deadline: float) -> None:
         """Cancel what still runs at that time (of the monotonic clock)."""
         self._drain_at = deadline
 
-    def _follow(self, epoll: select.epoll, descriptor: int, guard: Guard) -> None:
+    def _follow(self, epoll: select.epoll, descriptor: int, scope: CancelScope) -> None:
         if descriptor < 0:
-            guard.cancel(Reason.CLIENT_GONE)
+            scope.cancel(Reason.CLIENT_GONE)
             return
-        self._by_descriptor[descriptor] = guard
+        self._by_descriptor[descriptor] = scope
         epoll.register(descriptor, _LEFT | select.EPOLLONESHOT)
 
-    def _unfollow(self, epoll: select.epoll, descriptor: int, guard: Guard) -> None:
-        if self._by_descriptor.get(descriptor) is guard:
+    def _unfollow(
+        self, epoll: select.epoll, descriptor: int, scope: CancelScope
+    ) -> None:
+        if self._by_descriptor.get(descriptor) is scope:
             del self._by_descriptor[descriptor]
             with contextlib.suppress(OSError):  # closed: the kernel has forgotten it
                 epoll.unregister(descriptor)
@@ -247,19 +253,19 @@ class Watch:
                 sweep_at = time.monotonic() + SWEEP
 
     def _hang_up(self, epoll: select.epoll, descriptor: int) -> None:
-        """Cancel the guard of a client that left.
+        """Cancel the scope of a client that has left.
 
-        The event may be older than the guard, if the descriptor's number was used
-        again since: only what the socket says now counts.
+        The event may be older than the scope if the descriptor's number has been
+        reused since: only the socket's present state counts.
         """
         with self._lock:
-            guard = self._by_descriptor.get(descriptor)
-            if guard is None:
+            scope = self._by_descriptor.get(descriptor)
+            if scope is None:
                 return
             now = select.poll()
             now.register(descriptor, select.POLLRDHUP)
             if now.poll(0):
-                guard.cancel(Reason.CLIENT_GONE)
+                scope.cancel(Reason.CLIENT_GONE)
             else:
                 epoll.modify(descriptor, _LEFT | select.EPOLLONESHOT)
 
@@ -267,9 +273,9 @@ class Watch:
         now = time.monotonic()
         draining = self._drain_at is not None and now >= self._drain_at
         with self._lock:
-            guards = list(self._guards)
-        for guard in guards:
-            if guard.reason is None:
-                reason = Reason.DRAINING if draining else guard.overdue(now)
+            scopes = list(self._scopes)
+        for scope in scopes:
+            if scope.reason is None:
+                reason = Reason.DRAINING if draining else scope.overdue(now)
                 if reason is not None:
-                    guard.cancel(reason)
+                    scope.cancel(reason)

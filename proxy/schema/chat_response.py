@@ -1,4 +1,4 @@
-"""What an OpenAI client reads: completions, chunks, models, errors.
+"""What a chat completions client reads: completions and chunks.
 
 The structs hold exactly the keys that OpenAI's schema requires, ``null`` or not.
 """
@@ -10,48 +10,48 @@ from msgspec import UNSET, Struct, UnsetType
 FinishReason = Literal[
     "stop", "length", "tool_calls", "content_filter", "function_call"
 ]
-"""The closed set: the .NET client throws at any other word."""
+"""A closed set: the .NET client throws on any other value."""
 
 
 # ------------------------------------------------------------------ completions
 
 
-class AnsweredFunction(Struct, frozen=True):
+class Function(Struct, frozen=True):
     name: str
     arguments: str
 
 
-class AnsweredToolCall(Struct, frozen=True, kw_only=True):
+class ToolCall(Struct, frozen=True, kw_only=True):
     id: str
     type: str = "function"
-    function: AnsweredFunction
+    function: Function
 
 
-class AnsweredThinking(Struct, frozen=True, omit_defaults=True, tag="thinking"):
+class ThinkingBlock(Struct, frozen=True, omit_defaults=True, tag="thinking"):
     thinking: str
     signature: str
 
 
-class AnsweredRedactedThinking(Struct, frozen=True, tag="redacted_thinking"):
+class RedactedThinkingBlock(Struct, frozen=True, tag="redacted_thinking"):
     data: str
 
 
-ThinkingBlocks = list[AnsweredThinking | AnsweredRedactedThinking]
+ThinkingBlocks = list[ThinkingBlock | RedactedThinkingBlock]
 
 
-class AnsweredMessage(Struct, frozen=True, kw_only=True):
+class Message(Struct, frozen=True, kw_only=True):
     role: str = "assistant"
     content: str | None
     refusal: str | None = None
-    tool_calls: list[AnsweredToolCall] | UnsetType = UNSET
-    function_call: AnsweredFunction | UnsetType = UNSET
+    tool_calls: list[ToolCall] | UnsetType = UNSET
+    function_call: Function | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     thinking_blocks: ThinkingBlocks | UnsetType = UNSET
 
 
 class Choice(Struct, frozen=True, kw_only=True):
     index: int = 0
-    message: AnsweredMessage
+    message: Message
     logprobs: None = None
     finish_reason: FinishReason
 
@@ -126,31 +126,3 @@ class Chunk(Struct, frozen=True, kw_only=True):
     choices: list[ChunkChoice]
     service_tier: str | UnsetType = UNSET
     usage: Usage | UnsetType | None = UNSET
-
-
-# ------------------------------------------------------------------ models, errors
-
-
-class Model(Struct, frozen=True, kw_only=True):
-    id: str
-    object: str = "model"
-    created: int
-    owned_by: str = "anthropic"
-
-
-class ModelList(Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[Model]
-
-
-class Error(Struct, frozen=True, kw_only=True):
-    """All four keys, always: the .NET client loses the words of any other shape."""
-
-    message: str
-    type: str
-    param: str | None = None
-    code: str | None = None
-
-
-class ErrorResponse(Struct, frozen=True):
-    error: Error

@@ -1,0 +1,327 @@
+"""What a chat completions client sends (OpenAI's API reference, OpenAPI 2.3.0).
+
+Fields are typed, and ``null`` means "not given", as OpenAI clients expect. Keys that
+OpenAI does not know are either Anthropic's own (``top_k``, ``thinking``,
+``cache_control`` …), accepted as extensions, or ignored.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+LARGEST = 1_000_000_000
+"""Anything larger is not a plausible number of tokens."""
+
+Count = Annotated[int, Meta(ge=1, le=LARGEST)]
+
+ABSENT = Raw(b"")
+"""The value of a ``Raw`` field that the client did not send (``bytes(raw)`` is empty)."""
+
+# ------------------------------------------------------------------ caching
+
+
+class CacheControl(Struct, frozen=True, kw_only=True):
+    """Anthropic's own field, accepted wherever a client puts it."""
+
+    type: Literal["ephemeral"] | None = None
+    ttl: Literal["5m", "1h"] | None = None
+
+
+class CacheBreakpoint(Struct, frozen=True, kw_only=True):
+    """OpenAI's equivalent, ``prompt_cache_breakpoint``."""
+
+    mode: Literal["explicit"] | None = None
+    ttl: Literal["30m", "12h"] | None = None
+
+
+class CacheOptions(Struct, frozen=True, kw_only=True):
+    mode: Literal["implicit", "explicit"] | None = None
+    ttl: Literal["30m", "12h"] | None = None
+
+
+class Cacheable(Struct, frozen=True, kw_only=True):
+    """Anything that may carry a cache breakpoint, in either API's terms."""
+
+    cache_control: CacheControl | None = None
+    prompt_cache_breakpoint: CacheBreakpoint | None = None
+
+
+# ------------------------------------------------------------------ message parts
+
+
+class TextPart(Cacheable, frozen=True, kw_only=True, tag_field="type", tag="text"):
+    text: str
+
+
+class ImageURL(Struct, frozen=True, kw_only=True):
+    url: str
+    detail: str | None = None
+
+
+class ImagePart(
+    Cacheable, frozen=True, kw_only=True, tag_field="type", tag="image_url"
+):
+    image_url: ImageURL
+
+
+class File(Struct, frozen=True, kw_only=True):
+    file_data: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+
+
+class FilePart(Cacheable, frozen=True, kw_only=True, tag_field="type", tag="file"):
+    file: File
+
+
+class AudioPart(
+    Cacheable, frozen=True, kw_only=True, tag_field="type", tag="input_audio"
+):
+    """Decoded only so that it can be rejected by name: Claude takes no audio."""
+
+
+class RefusalPart(Struct, frozen=True, kw_only=True, tag_field="type", tag="refusal"):
+    refusal: str
+
+
+UserPart = TextPart | ImagePart | FilePart | AudioPart
+ToolPart = TextPart | ImagePart | FilePart
+AssistantPart = TextPart | RefusalPart
+
+
+# ------------------------------------------------------------------ messages
+
+
+class FunctionCall(Struct, frozen=True, kw_only=True):
+    name: str
+    arguments: str | None = None
+
+
+class ToolCall(Cacheable, frozen=True, kw_only=True):
+    id: str | None = None
+    type: str | None = None
+    function: FunctionCall | None = None
+
+
+class ThinkingBlock(Struct, frozen=True, kw_only=True):
+    """A block of an earlier response, sent back verbatim (LiteLLM's field)."""
+
+    type: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+
+
+class SystemMessage(
+    Cacheable, frozen=True, kw_only=True, tag_field="role", tag="system"
+):
+    content: str | list[TextPart] | None = None
+
+
+class DeveloperMessage(
+    Cacheable, frozen=True, kw_only=True, tag_field="role", tag="developer"
+):
+    content: str | list[TextPart] | None = None
+
+
+class UserMessage(Cacheable, frozen=True, kw_only=True, tag_field="role", tag="user"):
+    content: str | list[UserPart] | None = None
+
+
+class AssistantMessage(
+    Cacheable, frozen=True, kw_only=True, tag_field="role", tag="assistant"
+):
+    content: str | list[AssistantPart] | None = None
+    refusal: str | None = None
+    audio: dict[str, Raw] | None = None
+    tool_calls: list[ToolCall] | None = None
+    function_call: FunctionCall | None = None
+    thinking_blocks: list[ThinkingBlock] | None = None
+
+
+class ToolMessage(Cacheable, frozen=True, kw_only=True, tag_field="role", tag="tool"):
+    tool_call_id: str
+    content: str | list[ToolPart] | None = None
+    is_error: bool | None = None
+
+
+class FunctionMessage(
+    Cacheable, frozen=True, kw_only=True, tag_field="role", tag="function"
+):
+    name: str
+    content: str | None = None
+
+
+Message = (
+    SystemMessage
+    | DeveloperMessage
+    | UserMessage
+    | AssistantMessage
+    | ToolMessage
+    | FunctionMessage
+)
+
+
+# ------------------------------------------------------------------ tools
+
+
+class Function(Cacheable, frozen=True, kw_only=True):
+    name: str
+    description: str | None = None
+    parameters: Raw = ABSENT
+    strict: bool | None = None
+
+
+class FunctionTool(
+    Cacheable, frozen=True, kw_only=True, tag_field="type", tag="function"
+):
+    function: Function
+
+
+class CustomTool(Struct, frozen=True, kw_only=True, tag_field="type", tag="custom"):
+    """Decoded only so that it can be rejected by name: Claude has no free-text tools."""
+
+
+class NamedFunction(Struct, frozen=True, kw_only=True):
+    name: str
+
+
+class FunctionChoice(
+    Struct, frozen=True, kw_only=True, tag_field="type", tag="function"
+):
+    function: NamedFunction
+
+
+class AllowedTools(Struct, frozen=True, kw_only=True):
+    mode: Literal["auto", "required"] | None = None
+
+
+class AllowedToolsChoice(
+    Struct, frozen=True, kw_only=True, tag_field="type", tag="allowed_tools"
+):
+    allowed_tools: AllowedTools
+
+
+class CustomChoice(Struct, frozen=True, kw_only=True, tag_field="type", tag="custom"):
+    """Decoded only so that it can be rejected by name."""
+
+
+ToolChoice = FunctionChoice | AllowedToolsChoice | CustomChoice
+
+
+# ------------------------------------------------------------------ output format
+
+
+class TextFormat(Struct, frozen=True, kw_only=True, tag_field="type", tag="text"):
+    pass
+
+
+class JSONObjectFormat(
+    Struct, frozen=True, kw_only=True, tag_field="type", tag="json_object"
+):
+    pass
+
+
+class JSONSchema(Struct, frozen=True, kw_only=True):
+    name: str | None = None
+    description: str | None = None
+    schema: Raw = ABSENT
+    strict: bool | None = None
+
+
+class JSONSchemaFormat(
+    Struct, frozen=True, kw_only=True, tag_field="type", tag="json_schema"
+):
+    json_schema: JSONSchema
+
+
+ResponseFormat = TextFormat | JSONObjectFormat | JSONSchemaFormat
+
+
+# ------------------------------------------------------------------ the request
+
+
+class Thinking(Struct, frozen=True, kw_only=True):
+    """Anthropic's own ``thinking``, an extension here."""
+
+    type: Literal["enabled", "adaptive", "disabled", "between_tools"]
+    budget_tokens: Count | None = None
+    display: Literal["summarized", "omitted"] | None = None
+
+
+class OutputFormat(Struct, frozen=True, kw_only=True):
+    type: Literal["json_schema"] | None = None
+    schema: Raw = ABSENT
+
+
+class OutputConfig(Struct, frozen=True, kw_only=True):
+    """Anthropic's own ``output_config``, an extension here."""
+
+    effort: str | None = None
+    format: OutputFormat | None = None
+
+
+class StreamOptions(Struct, frozen=True, kw_only=True):
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class ChatRequest(Struct, frozen=True, kw_only=True):
+    """The body of ``POST /v1/chat/completions``."""
+
+    messages: list[Message]
+    model: Annotated[str, Meta(max_length=256)] | None = None
+    max_completion_tokens: Count | None = None
+    max_tokens: Count | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    stop: str | list[str] | None = None
+    n: int | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    tools: list[FunctionTool | CustomTool] | None = None
+    tool_choice: str | ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    functions: list[Function] | None = None
+    function_call: str | NamedFunction | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: str | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    service_tier: str | None = None
+    prompt_cache_options: CacheOptions | None = None
+
+    # No equivalent: accepted, never sent, reported in a warning where it could matter.
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: dict[str, float | None] | None = None
+    prediction: dict[str, Raw] | None = None
+    verbosity: str | None = None
+    store: bool | None = None
+    metadata: dict[str, Raw] | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    moderation: dict[str, Raw] | None = None
+
+    # Cannot be satisfied: rejected.
+    modalities: list[str] | None = None
+    audio: dict[str, Raw] | None = None
+    web_search_options: dict[str, Raw] | None = None
+
+    # Anthropic's own, passed through.
+    top_k: Annotated[int, Meta(ge=0, le=LARGEST)] | None = None
+    thinking: Thinking | None = None
+    output_config: OutputConfig | None = None
+    cache_control: CacheControl | None = None
+    inference_geo: str | None = None
+    speed: Literal["standard", "fast"] | None = None
+    context_management: dict[str, Any] | None = None
+
+
+decode_request = msgspec.json.Decoder(ChatRequest).decode
+"""Bytes to ``ChatRequest``; raises ``msgspec.DecodeError`` (not JSON),
+``msgspec.ValidationError`` (wrong shape, with a path) or ``RecursionError``."""

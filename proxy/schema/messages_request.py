@@ -1,0 +1,163 @@
+"""What is sent to Anthropic's Messages API (version 2026-10-21).
+
+``omit_defaults`` leaves out what was not asked for, because the API rejects unknown and
+empty fields.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Raw, Struct
+
+SAMPLING_VERSION = "2023-06-01"
+"""The only API version that accepts sampling parameters, and only for older models.
+
+Under 2026-10-21, which SDK 2.x sends by default, no model takes ``temperature``,
+``top_p`` or ``top_k``.
+"""
+
+
+class CacheControl(Struct, frozen=True, omit_defaults=True, tag="ephemeral"):
+    ttl: Literal["5m", "1h"] | None = None
+
+
+class DefaultCacheControl(CacheControl, frozen=True, tag="ephemeral"):
+    """A breakpoint that names no lifetime: ``translate.cache.place`` gives it one."""
+
+
+# ------------------------------------------------------------------ request blocks
+
+
+class Block(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A block that can end a cached prefix (a cache breakpoint)."""
+
+    cache_control: CacheControl | None = None
+
+
+class Text(Block, frozen=True, kw_only=True, tag="text"):
+    text: str
+
+
+class Base64Source(Struct, frozen=True, kw_only=True, tag="base64"):
+    media_type: str
+    data: str
+
+
+class URLSource(Struct, frozen=True, kw_only=True, tag="url"):
+    url: str
+
+
+class TextSource(Struct, frozen=True, kw_only=True, tag="text"):
+    media_type: str = "text/plain"
+    data: str
+
+
+class FileSource(Struct, frozen=True, kw_only=True, tag="file"):
+    file_id: str
+
+
+class Image(Block, frozen=True, kw_only=True, tag="image"):
+    source: Base64Source | URLSource | FileSource
+
+
+class Document(Block, frozen=True, kw_only=True, omit_defaults=True, tag="document"):
+    source: Base64Source | URLSource | TextSource | FileSource
+    title: str | None = None
+
+
+class ToolUse(Block, frozen=True, kw_only=True, tag="tool_use"):
+    id: str
+    name: str
+    input: Raw
+
+
+class ToolResult(
+    Block, frozen=True, kw_only=True, omit_defaults=True, tag="tool_result"
+):
+    tool_use_id: str
+    content: str | list[Text | Image | Document] | None = None
+    is_error: bool | None = None
+
+
+class Thinking(Struct, frozen=True, kw_only=True, tag="thinking"):
+    thinking: str
+    signature: str
+
+
+class RedactedThinking(Struct, frozen=True, kw_only=True, tag="redacted_thinking"):
+    data: str
+
+
+ContentBlock = (
+    Text | Image | Document | ToolUse | ToolResult | Thinking | RedactedThinking
+)
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    role: Literal["user", "assistant", "system"]
+    content: list[ContentBlock]
+
+
+# ------------------------------------------------------------------ request fields
+
+
+class Tool(Block, frozen=True, kw_only=True, omit_defaults=True):
+    name: str
+    description: str | None = None
+    input_schema: Raw
+    strict: bool | None = None
+
+
+class ToolChoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    type: Literal["auto", "any", "tool", "none"]
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
+
+
+class BlockBinding(Struct, frozen=True, kw_only=True):
+    """What happens to a replayed thinking block whose prefix has changed."""
+
+    prefix_mismatch_behavior: str
+
+
+class ThinkingConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    type: Literal["enabled", "adaptive", "disabled", "between_tools"]
+    budget_tokens: int | None = None
+    display: str | None = None
+    block_binding: BlockBinding | None = None
+
+
+class JSONSchemaFormat(Struct, frozen=True, kw_only=True, tag="json_schema"):
+    schema: Raw
+
+
+class OutputConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    effort: str | None = None
+    format: JSONSchemaFormat | None = None
+
+
+class Metadata(Struct, frozen=True, kw_only=True):
+    user_id: str
+
+
+class MessagesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of ``POST /v1/messages``, its fields in the order of the prompt."""
+
+    model: str
+    max_tokens: int
+    stream: bool = False
+    tools: list[Tool] | None = None
+    tool_choice: ToolChoice | None = None
+    system: list[Text] | None = None
+    messages: list[Message]
+    stop_sequences: list[str] | None = None
+    thinking: ThinkingConfig | None = None
+    output_config: OutputConfig | None = None
+    cache_control: CacheControl | None = None
+    metadata: Metadata | None = None
+    service_tier: str | None = None
+    inference_geo: str | None = None
+    speed: str | None = None
+    context_management: dict[str, Any] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None

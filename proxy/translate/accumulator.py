@@ -1,0 +1,101 @@
+"""Events accumulated to the whole message, for a client that does not stream."""
+
+from msgspec import Raw, structs
+
+from proxy.schema import messages_response
+
+
+def merge_usage(
+    old: messages_response.Usage, new: messages_response.Usage
+) -> messages_response.Usage:
+    """Counts in ``message_delta`` are cumulative: set what is reported, never add."""
+    counts = {k: v for k, v in structs.asdict(new).items() if v is not None}
+    return structs.replace(old, **counts) if counts else old
+
+
+class MessageAccumulator:
+    """Takes a response's events in order; ``message`` is what they add up to so far.
+
+    It does not check that the response is complete: ``upstream`` raises where a stream
+    ends without ``message_stop``.
+    """
+
+    def __init__(self) -> None:
+        self.skipped = 0
+        self._head = messages_response.StartedMessage(id="")
+        self._usage = messages_response.Usage()
+        self._stop = messages_response.Stop()
+        self._blocks: dict[int, messages_response.ContentBlock] = {}
+        self._pieces: dict[int, list[str]] = {}
+        self._signatures: dict[int, str] = {}
+
+    def feed(self, event: messages_response.Event) -> None:
+        """Take one event."""
+        match event:
+            case messages_response.MessageStart(message):
+                self._head, self._usage = message, message.usage
+            case messages_response.ContentBlockStart(index, block):
+                self._blocks[index] = block
+                self._pieces[index] = []
+            case messages_response.ContentBlockDelta(index, delta):
+                self._delta(index, delta)
+            case messages_response.MessageDelta(stop, usage):
+                self._stop = stop
+                self._usage = merge_usage(self._usage, usage)
+            case messages_response.Unknown():
+                self.skipped += 1
+            case (
+                messages_response.ContentBlockStop()
+                | messages_response.MessageStop()
+                | messages_response.Ping()
+                | messages_response.ErrorEvent()
+            ):
+                pass
+
+    def _delta(
+        self,
+        index: int,
+        delta: messages_response.TextDelta
+        | messages_response.InputJSONDelta
+        | messages_response.ThinkingDelta
+        | messages_response.SignatureDelta,
+    ) -> None:
+        if index not in self._blocks:  # a delta of a block of an unknown type
+            return
+        match delta:
+            case messages_response.TextDelta(text):
+                self._pieces[index].append(text)
+            case messages_response.InputJSONDelta(partial_json):
+                self._pieces[index].append(partial_json)
+            case messages_response.ThinkingDelta(thinking):
+                self._pieces[index].append(thinking)
+            case messages_response.SignatureDelta(signature):
+                self._signatures[index] = signature
+
+    @property
+    def message(self) -> messages_response.Message:
+        return messages_response.Message(
+            id=self._head.id,
+            model=self._head.model,
+            usage=self._usage,
+            content=[self._block(index) for index in self._blocks],
+            stop_reason=self._stop.stop_reason,
+            stop_details=self._stop.stop_details,
+        )
+
+    def _block(self, index: int) -> messages_response.ContentBlock:
+        block, added = self._blocks[index], "".join(self._pieces[index])
+        match block:
+            case messages_response.TextBlock(text):
+                return messages_response.TextBlock(text + added)
+            case messages_response.ToolUseBlock(id=use_id, name=name, input=given):
+                # The text is kept as it came, even when it was cut: a client must see
+                # that the arguments do not parse.
+                return messages_response.ToolUseBlock(
+                    use_id, name, Raw(added.encode()) if added else given
+                )
+            case messages_response.ThinkingBlock(thinking, signature):
+                signature = self._signatures.get(index, signature)
+                return messages_response.ThinkingBlock(thinking + added, signature)
+            case messages_response.RedactedThinkingBlock():
+                return block
