@@ -338,6 +338,8 @@ def pass_on_repeated_sigterm(arbiter: Any) -> None:  # noqa: ANN401
 
     def handle(sig: int, frame: FrameType | None) -> None:
         nonlocal seen
+        if os.getpid() != arbiter.pid:
+            os._exit(0)  # a worker just forked, which has no handlers of its own yet
         seen += 1
         if seen > 1:
             arbiter.kill_workers(signal.SIGTERM)
