@@ -1,9 +1,6 @@
 -- Argo CD's health of a ClaudeCredential. docs/gitops.md says how to install it.
-if obj.spec ~= nil and obj.spec.suspend then
-  return {status = "Suspended", message = "spec.suspend is set"}
-end
 if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation then
-  return {status = "Progressing", message = "waiting for the refresher to observe it"}
+  return {status = "Progressing", message = "no refresher has looked at this spec yet"}
 end
 
 local conditions = {}
@@ -11,19 +8,24 @@ for _, condition in ipairs(obj.status.conditions or {}) do
   conditions[condition.type] = condition
 end
 
-for _, kind in ipairs({"Stalled", "Suspended", "Ready"}) do
-  local condition = conditions[kind]
-  if condition ~= nil then
-    local message = condition.reason .. ": " .. (condition.message or "")
-    if kind == "Stalled" and condition.status == "True" then
-      return {status = "Degraded", message = message}
-    elseif kind == "Suspended" and condition.status == "True" then
-      return {status = "Suspended", message = message}
-    elseif kind == "Ready" and condition.status == "True" then
-      return {status = "Healthy", message = message}
-    elseif kind == "Ready" and condition.status == "False" then
-      return {status = "Degraded", message = message}
-    end
-  end
+local function is(kind, status)
+  return conditions[kind] ~= nil and conditions[kind].status == status
 end
-return {status = "Progressing", message = "waiting for the condition Ready"}
+
+local function judged(health, kind)
+  local condition = conditions[kind]
+  return {status = health, message = condition.reason .. ": " .. (condition.message or "")}
+end
+
+if is("Stalled", "True") then
+  return judged("Degraded", "Stalled")
+elseif is("Suspended", "True") then
+  return judged("Suspended", "Suspended")
+elseif is("Ready", "True") then
+  return judged("Healthy", "Ready")
+elseif is("Reconciling", "True") then
+  return judged("Progressing", "Reconciling")
+elseif is("Ready", "False") then
+  return judged("Degraded", "Ready")
+end
+return {status = "Progressing", message = "there is no condition Ready yet"}

@@ -7,13 +7,14 @@ import subprocess
 import time
 from pathlib import Path
 
-DOCUMENT = (Path(__file__).parents[2] / "docs/kubernetes.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+KUBERNETES, GITOPS = DOCS / "kubernetes.md", DOCS / "gitops.md"
 
 
-def pasted(begin):
+def pasted(begin, document=KUBERNETES):
     """The documented command that begins like this, with all its lines."""
-    _, found, rest = DOCUMENT.partition(f"\n{begin}")
-    assert found, f"docs/kubernetes.md has no such command: {begin}"
+    _, found, rest = document.read_text().partition(f"\n{begin}")
+    assert found, f"{document} has no such command: {begin}"
     command, *more = (begin + rest).splitlines()
     while command.endswith("\\") or command.count("'") % 2:
         command += "\n" + more.pop(0)
