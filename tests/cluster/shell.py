@@ -2,10 +2,13 @@
 
 import os
 import pty
+import re
 import select
 import subprocess
 import time
 from pathlib import Path
+
+import yaml
 
 DOCS = Path(__file__).parents[2] / "docs"
 KUBERNETES, GITOPS = DOCS / "kubernetes.md", DOCS / "gitops.md"
@@ -19,6 +22,14 @@ def pasted(begin, document=KUBERNETES):
     while command.endswith("\\") or command.count("'") % 2:
         command += "\n" + more.pop(0)
     return command
+
+
+def yaml_blocks(document):
+    """The YAML examples of a document that are objects of some kind."""
+    blocks = re.findall(
+        r"^```yaml\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL
+    )
+    return [one for one in map(yaml.safe_load, blocks) if "kind" in one]
 
 
 class Shell:
