@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from kustomizations import kustomization
+from kustomizations import kustomization, secret
 from node import condition, until
 from oauth_standin import Behaviour
 
@@ -29,7 +29,7 @@ def revision(token):
 
 
 class Installation:
-    def __init__(self, kubectl, standin, directory):
+    def __init__(self, kubectl, standin, directory, *, inbound_key=True):
         self.kubectl = kubectl
         self.standin = standin
         self.directory = directory
@@ -37,19 +37,22 @@ class Installation:
             "create", "configmap", "anthropic-standin",
             f"--from-literal=url={standin.url}", f"--from-file={standin.ca_file}",
         )  # fmt: skip
-        kubectl(
-            "create", "secret", "generic", "claude-proxy-key", "--from-literal=key=k"
-        )
+        if inbound_key:
+            secret(kubectl, "claude-proxy-key", key="k")
 
     def apply(self, *resources, components=(), patches=(), how=()):
         """Apply these folders of the project together, as one kustomization."""
-        folder = kustomization(
+        folder = self.folder(*resources, components=components, patches=patches)
+        self.kubectl("apply", *how, "--kustomize", folder)
+
+    def folder(self, *resources, components=(), patches=()):
+        """The same kustomization without applying it; returns its folder."""
+        return kustomization(
             self.directory / f"kustomization-{secrets.token_hex(4)}",
             *resources,
             components=[*components, "tests/cluster/standin"],
             patches=patches,
         )
-        self.kubectl("apply", *how, "--kustomize", folder)
 
     def with_agents(self, token):
         """Apply the pods that request completions all the time; `token` is a component."""

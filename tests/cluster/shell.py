@@ -24,6 +24,14 @@ def pasted(begin, document=KUBERNETES):
     return command
 
 
+def commands(document, heading):
+    """The commands of the first `sh` block under a heading, in order."""
+    _, found, rest = document.read_text().partition(f"# {heading}\n")
+    assert found, f"{document} has no such heading: {heading}"
+    [block] = re.search(r"^```sh\n(.*?)^```", rest, re.MULTILINE | re.DOTALL).groups()
+    return block.splitlines()
+
+
 def yaml_blocks(document):
     """The YAML examples of a document that are objects of some kind."""
     blocks = re.findall(
@@ -33,8 +41,8 @@ def yaml_blocks(document):
 
 
 class Shell:
-    def __init__(self, kubectl, directory):
-        self.directory = directory
+    def __init__(self, kubectl, directory, here=None):
+        self.directory = here or directory
         config = directory / "kubeconfig"
         config.write_text(kubectl("config", "view", "--raw"))
         self.environ = {**os.environ, "KUBECONFIG": str(config), "TERM": "dumb"}

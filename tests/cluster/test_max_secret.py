@@ -13,6 +13,7 @@ import pytest
 from installation import REFRESHER, SECRET, instant, revision
 from node import until
 from oauth_standin import Behaviour
+from shell import Shell, pasted
 
 EVERYBODY = ("agent", "neighbour")
 CONSUMERS = {"agent", "claude-code-proxy", "reader"}
@@ -130,6 +131,21 @@ def test_fast_sync_annotates_running_pods_with_a_renewal(fast_sync, audit):
 
     assert annotations(fast_sync) == dict.fromkeys(CONSUMERS, token)
     assert fast_sync.condition("Published") == ("True", "TokenPublished")
+
+
+def test_a_secret_edited_by_hand_is_mended_by_the_documented_command(installation):
+    kubectl = installation.kubectl
+    right = kubectl.json("get", "secret", SECRET)["data"]
+    edited = json.dumps({"stringData": {"access-token": "edited"}})
+    kubectl("patch", "secret", SECRET, f"--patch={edited}")
+    assert kubectl.json("get", "secret", SECRET)["data"] != right
+
+    Shell(kubectl, installation.directory).run(
+        pasted("kubectl annotate --overwrite claudecredential ")
+    )
+
+    until(lambda: kubectl.json("get", "secret", SECRET)["data"] == right, within=20)
+    reaches_everybody(installation, installation.newest())
 
 
 def test_the_refresh_token_is_nowhere_but_on_the_volume(installation):
