@@ -16,5 +16,5 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     capabilities      what each model accepts: one table
     schema, sse       both APIs' wire types; event streams
     settings, errors  what everything else knows
-    demo              a small stand-in for the Messages API, apart from all the above
+    demo              a small answerer in Anthropic's wire format, apart from all the above
 """

@@ -43,7 +43,7 @@ def main() -> None:
         choices=["serve", "demo"],
         default="serve",
         help="serve: in front of Anthropic (the default); demo: in front of a built-in "
-        "stand-in that needs no key and says so in its responses",
+        "answerer that needs no key and says that it is not Claude",
     )
     mode: str = parser.parse_args().mode
     try:
@@ -65,7 +65,7 @@ def serve(config: settings.Settings) -> None:
 
 
 def serve_demo(config: settings.Settings) -> None:
-    """Serve in front of the built-in stand-in, in a process that ends with this one."""
+    """Serve in front of the built-in demo, in a process that ends with this one."""
     from proxy.server.application import Server  # noqa: PLC0415 - after --help
 
     demo = subprocess.Popen(  # ends when this process, and so its stdin, does
@@ -79,7 +79,7 @@ def serve_demo(config: settings.Settings) -> None:
     config = structs.replace(
         config, anthropic_api_key="demo", anthropic_api_base=base_url
     )
-    # no environ: nobody's network proxy leads to the stand-in
+    # no environ: nobody's network proxy leads to the demo
     Server(config, environ={}, welcome=_welcome(config)).run()
 
 
@@ -87,7 +87,7 @@ def _welcome(config: settings.Settings) -> str:
     everywhere = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
     host = "127.0.0.1" if config.host in everywhere else config.host
     return f"""\
-claude-proxy demo: a built-in stand-in responds, not Claude. Try it:
+claude-proxy demo: the built-in demo responds, not Claude. Try it:
 
   curl http://{host}:{config.port}/v1/chat/completions -H 'content-type: application/json' \\
     -d '{{"messages": [{{"role": "user", "content": "Hello"}}]}}'

@@ -43,7 +43,9 @@ class Model(Struct, frozen=True, kw_only=True):
     """Longest response; ``None`` where it is not known (nothing is clamped)."""
     max_input_tokens: int | None = 1_000_000
     created: int = 0
-    """Seconds since the epoch, for ``/v1/models`` when Anthropic cannot be reached."""
+    """The day of release in seconds since the epoch, for ``/v1/models`` when Anthropic
+    cannot be reached. Anthropic's own date for Haiku 5.5, Opus 5, Sonnet 5, Fable 5 and
+    Opus 4.5; the others are from public model catalogues, a Mythos dated as its Fable."""
 
     @property
     def adaptive(self) -> bool:
@@ -89,26 +91,26 @@ def _four_six(id: str, created: int) -> Model:  # noqa: A002 - wire word
 
 
 MODELS: tuple[Model, ...] = (
-    _always_on("claude-fable-5-2", forced_tools=False, created=1792800000),
-    _always_on("claude-mythos-5-2", forced_tools=False, created=1792800000),
+    _always_on("claude-fable-5-2", forced_tools=False, created=1794182400),
+    _always_on("claude-mythos-5-2", forced_tools=False, created=1794182400),
     _always_on("claude-fable-5-1", forced_tools=False, created=1788220800),
     _always_on("claude-mythos-5-1", forced_tools=False, created=1788220800),
-    _always_on("claude-fable-5", forced_tools=True, created=1781740800),
-    _always_on("claude-mythos-5", forced_tools=True, created=1781740800),
-    _always_on("claude-opus-5-5", forced_tools=False, created=1790294400),
+    _always_on("claude-fable-5", forced_tools=True, created=1780963200),
+    _always_on("claude-mythos-5", forced_tools=True, created=1780963200),
+    _always_on("claude-opus-5-5", forced_tools=False, created=1790035200),
     Model(
         id="claude-sonnet-5-5",
         thinking=frozenset({"adaptive", "between_tools"}),
         forced_tools=False,
-        created=1790294400,
+        created=1790553600,
     ),
-    Model(id="claude-haiku-5-5", thinking=_ADAPTIVE_OR_OFF, created=1791590400),
-    Model(id="claude-opus-5", thinking=_ADAPTIVE_OR_OFF, created=1783987200),
+    Model(id="claude-haiku-5-5", thinking=_ADAPTIVE_OR_OFF, created=1791331200),
+    Model(id="claude-opus-5", thinking=_ADAPTIVE_OR_OFF, created=1784851200),
     Model(
         id="claude-sonnet-5",
         thinking=_ADAPTIVE_OR_OFF,
         mid_system=False,
-        created=1783987200,
+        created=1782777600,
     ),
     Model(
         id="claude-opus-4-8",

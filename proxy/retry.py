@@ -50,6 +50,7 @@ def next_step(
     failure: Failure, attempts: Attempts, retry_after: float | None = None
 ) -> tuple[Step, float]:
     """What to do after a failed call, and the pause in seconds before it."""
+    pause = FIRST_PAUSE if retry_after is None else retry_after
     match failure:
         case Failure.INVALID if not attempts.repaired:
             return Step.REPAIR, 0.0
@@ -57,8 +58,7 @@ def next_step(
             return Step.RETRY, 0.0
         case Failure.UNAUTHORIZED if not attempts.retried:
             return Step.REFRESH, 0.0
-        case Failure.BUSY if not attempts.retried:
-            pause = FIRST_PAUSE if retry_after is None else retry_after
-            if pause <= PATIENCE:
-                return Step.RETRY, pause
-    return Step.GIVE_UP, 0.0
+        case Failure.BUSY if not attempts.retried and pause <= PATIENCE:
+            return Step.RETRY, pause
+        case _:
+            return Step.GIVE_UP, 0.0

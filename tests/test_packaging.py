@@ -1,5 +1,6 @@
 """What is installed: locks that are whole and hashed, programs that start."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = {
     "proxy/requirements.lock": PROJECT["dependencies"],
@@ -78,3 +80,9 @@ def test_a_locks_packages_run_no_code_when_python_starts() -> None:
         lines = path.read_text().splitlines()
         runs = [line for line in lines if line.startswith(("import ", "import\t"))]
         assert not runs or path.name.startswith(tuple(ours)), path
+
+
+def test_the_coverage_gate_names_modules_that_exist() -> None:
+    named = PYPROJECT["tool"]["coverage"]["run"]["source_pkgs"]
+
+    assert [name for name in named if importlib.util.find_spec(name) is None] == []

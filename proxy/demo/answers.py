@@ -1,228 +1,209 @@
-"""What the stand-in answers. The same request always gets the same answer.
+"""What the demo answers. The same request always gets the same answer.
 
-* Every text says that it comes from the built-in demo and not from Claude.
-* A tool is called when the last user turn brings no results and its text names the
-  tool, or a word of at least four letters of the tool's name (`get_weather` is called
-  by "weather"). If it names none but says "tool", the first tool is called. A forced
-  tool choice calls that tool, or the named ones, or the first, without a word. Arguments fit the
-  tool's schema: required properties, first enum values, and of the text: what stands in
-  quotes or else the last capitalised word (a city, say), and the first number.
-* A system prompt that says to answer by calling tools is obeyed like a forced choice.
-* After tool results the text quotes them.
-* A structured output is an instance of its schema. A system prompt that asks for JSON
-  gets an instance of the schema that it holds, or an object of the prompt's quoted words.
-* Anthropic's documented test string makes it refuse.
+* When tools are offered and the last turn is the user's, one of them is called: the one
+  that `tool_choice` names, else one that the turn mentions by name, else the first.
+* When the last turn brings tool results, the text quotes them.
+* A structured output (`output_config.format`) is an instance of its schema.
+* Any other answer is a text, which begins with `GREETING`.
 """
 
+import hashlib
 import json
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Any
 
-from proxy.demo import caching, instances, thinking
-from proxy.demo.call import Block, Call, blocks, canonical, digest, tokens
-from proxy.demo.rules import json_schema
+Json = dict[str, Any]
 
-REFUSAL_TRIGGER = "ANTHROPIC_MAGIC_STRING_TRIGGER_REFUSAL"
-_QUOTED = 200  # of each tool result, in characters
+GREETING = "This is the built-in demo, not Claude."
+_PIECE = 16  # characters in a delta
 _BYTES_PER_TOKEN = 4
+_MAX_DEPTH = 16
+_QUOTED = 200  # characters of each tool result
+
+_MODELS = (
+    ("claude-opus-5-5", "Claude Opus 5.5", "2026-09-22"),
+    ("claude-sonnet-5-5", "Claude Sonnet 5.5", "2026-09-28"),
+    ("claude-haiku-5-5", "Claude Haiku 5.5", "2026-10-07"),
+    ("claude-sonnet-4-6", "Claude Sonnet 4.6", "2026-02-17"),
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The blocks of an answer and why it stops.
-
-    A `tool_use` block holds its arguments as JSON text in `json`, because an answer
-    that ran out of tokens ends in the middle of that text.
-    """
-
-    id: str
-    content: tuple[Block, ...]
-    stop_reason: str
-    output_tokens: int
-    thinking_tokens: int = 0
-    stop_sequence: str | None = None
-    stop_details: Block | None = None
-
-
-def answer(call: Call) -> Answer:
-    """Answer a request that breaks no rule."""
-    key = digest(canonical(call.body))
-    if any(REFUSAL_TRIGGER in text for text in _texts(call.last_turn)):
-        return _refusal(key)
-    calls = list(_tool_calls(call, key))
-    content = [*thinking.made(call, calls=bool(calls)), *_prose(call, calls), *calls]
-    return _within_limits(call, f"msg_{key}", content)
-
-
-def _refusal(key: str) -> Answer:
-    details = {
-        "type": "refusal",
-        "category": "general_harms",
-        "explanation": "The built-in demo was asked to refuse.",
-    }
-    return Answer(f"msg_{key}", (), "refusal", 1, stop_details=details)
-
-
-def _texts(turn: list[Block]) -> list[str]:
-    return [block["text"] for block in turn if block["type"] == "text"]
-
-
-def _prose(call: Call, calls: list[Block]) -> Iterator[Block]:
-    turn = call.last_turn
-    results = [block for block in turn if block["type"] == "tool_result"]
-    if not calls and (asked := _json_asked_for(call)) is not None:
-        made = instances.make(asked, _hints(turn), every=True)
-        yield {"type": "text", "text": json.dumps(made, ensure_ascii=False)}
-        return
-    said = "This is the built-in demo, not Claude."
-    if calls and (call.tool_choice in {"any", "tool"} or _told_to_call(call)):
-        return  # a forced call has no text before it
-    if calls:
-        said += f" It calls {len(calls)} of {len(call.tools)} tools."
-    elif results:
-        said += f" The tools answered: {'; '.join(map(_quote, results))}."
-    else:
-        length = sum(map(len, _texts(turn)))
-        said += (
-            f" Messages sent: {len(call.messages)}; characters of text in the last "
-            f"turn: {length}."
-        )
-    yield {"type": "text", "text": said}
-
-
-def _json_asked_for(call: Call) -> object:
-    """Give the schema of the JSON that is asked for; None where none is."""
-    if call.output_schema is not None:
-        return call.output_schema
-    told = "\n".join(_texts([block for _, block in call.system_blocks()]))
-    if "and nothing else." not in told or "JSON" not in told:
-        return None
-    try:
-        asked = json.loads(told.rpartition("and nothing else.")[2])
-    except ValueError:
-        asked = None
-    if not json_schema.is_valid(asked):
-        words = re.findall(r"['\"](\w+)['\"]", " ".join(_texts(call.last_turn)))
-        properties = {word: {"type": "string"} for word in words or ["answer"]}
-        return {"type": "object", "properties": properties}
-    return asked
-
-
-def _quote(result: Block) -> str:
-    texts = _texts(blocks(result.get("content") or []))
-    return " ".join(" ".join(texts).split())[:_QUOTED] or "nothing"
-
-
-def _tool_calls(call: Call, key: str) -> Iterator[Block]:
-    turn = call.last_turn
-    for index, tool in enumerate(_chosen(call, turn)):
-        arguments = instances.make(tool["input_schema"], _hints(turn)) or {}
-        yield {
-            "type": "tool_use",
-            "id": f"toolu_{digest(key.encode(), str(index).encode())}",
-            "name": tool["name"],
-            "json": json.dumps(arguments, ensure_ascii=False),
+def models() -> Json:
+    """The body of `GET /v1/models`: one page."""
+    data = [
+        {
+            "type": "model",
+            "id": id_,
+            "display_name": name,
+            "created_at": f"{day}T00:00:00Z",
+            "lifecycle": "active",
         }
+        for id_, name, day in _MODELS
+    ]
+    first, last = data[0]["id"], data[-1]["id"]
+    return {"data": data, "has_more": False, "first_id": first, "last_id": last}
 
 
-def _chosen(call: Call, turn: list[Block]) -> list[Block]:
-    text = " ".join(_texts(turn))
-    named = [tool for tool in call.tools if _names(text, tool["name"])]
-    answered = any(block["type"] == "tool_result" for block in turn)
-    told = _told_to_call(call)
-    match call.tool_choice:
-        case "none":
-            return []
-        case "tool":
-            name = call.body["tool_choice"]["name"]
-            return [tool for tool in call.tools if tool["name"] == name]
-        case _ if told and not answered:
-            obeyed = [tool for tool in call.tools if tool["name"] == told["name"]]
-            chosen = obeyed or named or call.tools[:1]
-        case "any":
-            chosen = named or call.tools[:1]
+def message(request: Json) -> Json:
+    """The whole answer to the body of `POST /v1/messages`, as a `Message` object."""
+    key = hashlib.sha256(json.dumps(request).encode()).hexdigest()[:24]
+    turn = _last_turn(request)
+    tool = _tool(request, turn)
+    text = _text(request, turn, tool)
+    content: list[Json] = [{"type": "text", "text": text}] if text else []
+    if tool is not None:
+        use = {"type": "tool_use", "id": f"toolu_{key}", "name": tool["name"]}
+        content.append(use | {"input": instance(tool["input_schema"]) or {}})
+    prompt = [request.get(part, "") for part in ("tools", "system", "messages")]
+    return {
+        "id": f"msg_{key}",
+        "type": "message",
+        "role": "assistant",
+        "model": request["model"],
+        "content": content,
+        "stop_reason": "end_turn" if tool is None else "tool_use",
+        "stop_sequence": None,
+        "stop_details": None,
+        "usage": {
+            "input_tokens": sum(map(_tokens, prompt)),
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 0,
+            "output_tokens": _tokens(content),
+            "service_tier": "standard",
+        },
+    }
+
+
+def events(answer: Json) -> Iterator[Json]:
+    """The events of a stream that adds up to that message."""
+    begun: Json = {"content": [], "stop_reason": None}
+    usage = {"usage": answer["usage"] | {"output_tokens": 1}}
+    yield {"type": "message_start", "message": answer | begun | usage}
+    for index, block in enumerate(answer["content"]):
+        at = {"index": index}
+        if block["type"] == "text":
+            opened: Json = {"text": ""}
+            written = block["text"]
+            kind, field = "text_delta", "text"
+        else:
+            opened = {"input": {}}
+            written = json.dumps(block["input"])
+            kind, field = "input_json_delta", "partial_json"
+        yield {"type": "content_block_start", **at, "content_block": block | opened}
+        for start in range(0, len(written), _PIECE):
+            piece = {"type": kind, field: written[start : start + _PIECE]}
+            yield {"type": "content_block_delta", **at, "delta": piece}
+        yield {"type": "content_block_stop", **at}
+    ended = ("stop_reason", "stop_sequence", "stop_details")
+    yield {
+        "type": "message_delta",
+        "delta": {name: answer[name] for name in ended},
+        "usage": {"output_tokens": answer["usage"]["output_tokens"]},
+    }
+    yield {"type": "message_stop"}
+
+
+def instance(schema: object) -> Any:  # noqa: ANN401 - any JSON value
+    """A value that fits a simple JSON schema; null where that cannot be told.
+
+    Objects get their required properties, arrays one item, enums their first value.
+    """
+    return _instance(schema, schema, 0)
+
+
+def _instance(schema: object, root: object, depth: int) -> Any:  # noqa: ANN401
+    if not isinstance(schema, dict) or depth > _MAX_DEPTH:
+        return None
+    match schema:
+        case {"const": value} | {"enum": [value, *_]} | {"default": value}:
+            return value
+        case {"$ref": str(reference)}:
+            return _instance(_resolve(root, reference), root, depth + 1)
+        case {"anyOf": [first, *_]} | {"oneOf": [first, *_]} | {"allOf": [first, *_]}:
+            return _instance(first, root, depth + 1)
+        case {"type": [kind, *_]} | {"type": str(kind)}:
+            return _of_kind(kind, schema, root, depth)
         case _:
-            asked = call.tools[:1] if re.search(r"(?i)\btools?\b", text) else []
-            chosen = [] if answered else named or asked
-    serial = (call.body.get("tool_choice") or {}).get("disable_parallel_tool_use")
-    return chosen[:1] if serial else chosen
+            return None
 
 
-def _told_to_call(call: Call) -> re.Match[str] | None:
-    """Find the words of a system prompt that stand for a forced choice."""
-    told = "\n".join(_texts([block for _, block in call.system_blocks()]))
-    return re.search(r"Answer by calling (?:the tool (?P<name>[\w-]+)|at least)", told)
+def _of_kind(kind: str, schema: Json, root: object, depth: int) -> Any:  # noqa: ANN401
+    match kind:
+        case "object":
+            properties = schema.get("properties") or {}
+            return {
+                name: _instance(properties.get(name), root, depth + 1)
+                for name in schema.get("required") or []
+            }
+        case "array":
+            return [_instance(schema.get("items"), root, depth + 1)]
+        case "string":
+            return "demo"
+        case "integer" | "number":
+            return schema.get("minimum", 1)
+        case "boolean":
+            return True
+        case _:
+            return None
 
 
-def _names(text: str, name: str) -> bool:
-    """Say whether a text names a tool: by its name, or a long word of its name."""
-    parts = [part for part in re.split(r"[^a-zA-Z]+", name) if len(part) >= 4]  # noqa: PLR2004 - "get" names nothing
-    words = "|".join(map(re.escape, [name, *parts]))
-    return re.search(rf"(?i)(?<![\w-])(?:{words})(?![\w-])", text) is not None
+def _resolve(root: object, reference: str) -> object:
+    found = root
+    for step in filter(None, reference.removeprefix("#").split("/")):
+        found = found.get(step) if isinstance(found, dict) else None
+    return found
 
 
-def _hints(turn: list[Block]) -> instances.Hints:
-    return instances.hints(" ".join(_texts(turn)))
+def _last_turn(request: Json) -> list[Json]:
+    """The blocks of the user's turn at the end; none after the assistant's."""
+    turn: list[Json] = []
+    for given in reversed(request["messages"]):
+        if given["role"] == "assistant":
+            break
+        if given["role"] == "user":
+            turn = [*_blocks(given["content"]), *turn]
+    return turn
 
 
-def _within_limits(call: Call, id_: str, content: list[Block]) -> Answer:
-    """Cut the answer at a stop sequence or where the tokens run out."""
-    room = call.model.max_input_tokens - caching.prompt_tokens(call)
-    limit, reason = call.body["max_tokens"], "max_tokens"
-    if room < limit:
-        limit, reason = room, "model_context_window_exceeded"
-    kept: list[Block] = []
-    thought = spent = 0
-    for block in content:
-        left = limit - spent
-        stopped, sequence = _at_stop_sequence(call, block)
-        fitting, fits = _fitting(stopped, left)
-        spent += min(_cost(stopped), left)
-        if block["type"] in thinking.KINDS:
-            thought = spent
-        if fitting is not None:
-            kept.append(fitting)
-        if not fits:
-            return Answer(id_, tuple(kept), reason, spent, thought)
-        if sequence is not None:
-            return Answer(id_, tuple(kept), "stop_sequence", spent, thought, sequence)
-    tool_use = any(block["type"] == "tool_use" for block in kept)
-    ended = "tool_use" if tool_use else "end_turn"
-    return Answer(id_, tuple(kept), ended, max(1, spent), thought)
+def _blocks(content: str | list[Json]) -> list[Json]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-def _at_stop_sequence(call: Call, block: Block) -> tuple[Block, str | None]:
-    if block["type"] != "text":
-        return block, None
-    text = block["text"]
-    stops = call.body.get("stop_sequences") or []
-    found = [(text.find(stop), stop) for stop in stops if stop in text]
-    if not found:
-        return block, None
-    at, sequence = min(found)
-    return block | {"text": text[:at]}, sequence
+def _said(blocks: list[Json]) -> str:
+    return " ".join(block["text"] for block in blocks if block["type"] == "text")
 
 
-_WRITTEN = {
-    "text": "text",
-    "tool_use": "json",
-    "thinking": "thought",
-    "redacted_thinking": "thought",
-}
+def _tool(request: Json, turn: list[Json]) -> Json | None:
+    """The tool that is called, None where none is."""
+    tools: list[Json] = request.get("tools") or []
+    choice: Json = request.get("tool_choice") or {"type": "auto"}
+    answered = any(block["type"] == "tool_result" for block in turn)
+    forced = choice["type"] in {"any", "tool"}
+    if choice["type"] == "none" or not turn or (answered and not forced):
+        return None
+    words = _said(turn)
+    named = [tool for tool in tools if tool["name"] == choice.get("name")]
+    named += [tool for tool in tools if tool["name"] in words]
+    return next(iter([*named, *tools]), None)
 
 
-def _cost(block: Block) -> int:
-    return tokens(block[_WRITTEN[block["type"]]])
+def _text(request: Json, turn: list[Json], tool: Json | None) -> str:
+    form = (request.get("output_config") or {}).get("format")
+    if tool is not None:
+        return f"{GREETING} It calls a tool."
+    if form:
+        return json.dumps(instance(form["schema"]), ensure_ascii=False)
+    results = [block for block in turn if block["type"] == "tool_result"]
+    if results:
+        told = (_said(_blocks(block.get("content") or [])) for block in results)
+        return f"{GREETING} The tools answered: {'; '.join(t[:_QUOTED] for t in told)}."
+    length = sum(len(block["text"]) for block in turn if block["type"] == "text")
+    return (
+        f"{GREETING} Messages sent: {len(request['messages'])}; characters of text in "
+        f"the last turn: {length}."
+    )
 
 
-def _fitting(block: Block, left: int) -> tuple[Block | None, bool]:
-    """Give what fits into that many tokens, and whether it is the whole block."""
-    name = _WRITTEN[block["type"]]
-    written = block[name].encode()
-    if _cost(block) <= left:
-        return (block if written else None), True
-    if left <= 0 or name == "thought":
-        return None, False
-    cut = written[: left * _BYTES_PER_TOKEN].decode(errors="ignore")
-    return block | {name: cut}, False
+def _tokens(value: object) -> int:
+    """Estimate how many tokens a value is: a quarter of its bytes as JSON."""
+    return len(json.dumps(value).encode()) // _BYTES_PER_TOKEN

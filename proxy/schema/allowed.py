@@ -30,7 +30,7 @@ def allowed_values(root: type[msgspec.Struct], path: str, data: bytes) -> list[s
             structs = [m for m in members if _is_struct(m)]
             if tags := _tags(structs, name):
                 return tags
-            hints = [h for s in structs if _fits(s, fields) for h in _hint(s, name)]
+            hints = [_hints(s)[name] for s in structs if _fits(s, fields)]
     return [v for hint in hints for m in _members(hint) for v in _choices(m)]
 
 
@@ -62,10 +62,8 @@ def _fits(struct: Any, fields: dict[str, msgspec.Raw]) -> bool:  # noqa: ANN401
     return bool(bytes(fields.get(config.tag_field, b"")) == f'"{config.tag}"'.encode())
 
 
-def _hint(struct: Any, name: str) -> Iterator[Any]:  # noqa: ANN401
-    hints = get_type_hints(struct, include_extras=True)
-    if name in hints:
-        yield hints[name]
+def _hints(struct: Any) -> dict[str, Any]:  # noqa: ANN401 - a type of any form
+    return get_type_hints(struct, include_extras=True)
 
 
 def _choices(member: Any) -> list[str]:  # noqa: ANN401 - a type of any form

@@ -1,6 +1,6 @@
 """The parts of an assistant turn in the history: thinking, text, call arguments.
 
-b.4 rows 5 and 6, and b.2's round trip.
+Rows b4.assistant, b4.arguments and b2.round_trip.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Cache breakpoints: the client's own, or the two added when it sets none (b.4 row 14).
+"""Cache breakpoints: the client's own, or the two added when it sets none (b4.caching).
 
 A block with ``cache_control`` ends a prefix that Anthropic caches: tools, then system,
 then messages. At most four are allowed, the request's top-level one included. Moving

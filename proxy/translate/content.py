@@ -1,4 +1,4 @@
-"""Message parts as content blocks: text, images, files (b.4 rows 4, 12, 13)."""
+"""Message parts as content blocks: text, images, files (b4.user, b4.images, b4.files)."""
 
 import base64
 import re

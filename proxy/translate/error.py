@@ -1,4 +1,4 @@
-"""Anthropic's errors as OpenAI's: status, type, code, and whether to try again (b.8).
+"""Anthropic's errors as OpenAI's: status, type, code, and whether to try again (rows b8).
 
 One table, by Anthropic's error type first and by status second: ``overloaded_error``
 arrives with other statuses than 529 too, and inside a stream with none at all.

@@ -1,4 +1,4 @@
-"""Single fields of a request, each by its own rule (b.1)."""
+"""Single fields of a request, each by its own rule (rows b1)."""
 
 import hashlib
 import re

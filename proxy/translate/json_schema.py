@@ -1,4 +1,4 @@
-"""JSON schemas in the form that Anthropic's structured outputs accept (b.3).
+"""JSON schemas in the form that Anthropic's structured outputs accept (rows b3).
 
 Total and deterministic: every JSON value gives a schema or ``InexpressibleError``, and
 equal input gives equal bytes. Anthropic compiles a schema to a grammar, so every object
@@ -123,9 +123,8 @@ class _Transform:
     ) -> None:
         """Put one keyword where it belongs: kept, transformed, in prose, or dropped."""
         match key:
-            case "description":
-                if isinstance(value, str):
-                    out[key] = value
+            case "description" if isinstance(value, str):
+                out[key] = value
             case "anyOf" | "oneOf" if "anyOf" in out:
                 raise InexpressibleError("it has two unions in one place")
             case "anyOf" | "oneOf":
@@ -142,6 +141,8 @@ class _Transform:
                 out[key] = value
             case "properties" | "required" | "additionalProperties":
                 pass  # _object
+            case "description":
+                pass  # null, as some generators write it
             case _ if _is_kept(key, value):
                 out[key] = value
             case _ if key in _DROPPED or key in _NOT_PROSE:

@@ -1,4 +1,4 @@
-"""The conversation: OpenAI's message list as Anthropic's system and messages (b.4).
+"""The conversation: OpenAI's message list as Anthropic's system and messages (rows b4).
 
 Every step looks at a message and its neighbours, never at what comes later, so that
 the translation of a longer conversation begins with the translation of the shorter
@@ -329,18 +329,15 @@ def _end(
     """A history that ends with an assistant turn: continued, or asked to go on."""
     if turns[-1].role != "assistant":
         return turns
-    if rules.prefill:
-        last = turns[-1].content[-1]
-        if isinstance(
-            last, messages_request.Text
-        ):  # no trailing white space in a prefill
-            text = messages_request.Text(
-                text=last.text.rstrip(), cache_control=last.cache_control
-            )
-            blocks = [*turns[-1].content[:-1], text]
-            return [
-                *turns[:-1],
-                messages_request.Message(role="assistant", content=blocks),
-            ]
+    last = turns[-1].content[-1]
+    if rules.prefill and isinstance(last, messages_request.Text):
+        text = messages_request.Text(  # a prefill may not end with white space
+            text=last.text.rstrip(), cache_control=last.cache_control
+        )
+        blocks = [*turns[-1].content[:-1], text]
+        return [
+            *turns[:-1],
+            messages_request.Message(role="assistant", content=blocks),
+        ]
     warnings.add_or_refuse("prefill_unsupported", param="messages")
     return [*turns, GO_ON]

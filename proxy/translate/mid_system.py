@@ -1,4 +1,4 @@
-"""Mid-conversation system messages: those after the first user turn (b.4 row 2)."""
+"""Mid-conversation system messages: those after the first user turn (b4.mid_system)."""
 
 from collections.abc import Sequence
 
@@ -46,10 +46,9 @@ def _settle(
 
 
 def _as_user(message: messages_request.Message) -> messages_request.Message:
-    head, *rest = message.content
-    if isinstance(head, messages_request.Text):
-        marked = messages_request.Text(
-            text=OPERATOR + head.text, cache_control=head.cache_control
-        )
-        return messages_request.Message(role="user", content=[marked, *rest])
-    return messages_request.Message(role="user", content=message.content)
+    held = [one for one in message.content if isinstance(one, messages_request.Text)]
+    head, *rest = held  # a system message holds text alone
+    marked = messages_request.Text(
+        text=OPERATOR + head.text, cache_control=head.cache_control
+    )
+    return messages_request.Message(role="user", content=[marked, *rest])

@@ -1,4 +1,4 @@
-"""``response_format`` as Anthropic's structured outputs, or as an instruction (b.3)."""
+"""``response_format`` as Anthropic's structured outputs, or as an instruction (rows b3)."""
 
 from msgspec import Raw, Struct
 
@@ -19,7 +19,7 @@ class Output(Struct, frozen=True):
     format: messages_request.JSONSchemaFormat | None = None
     instruction: str | None = None
     """Goes to the end of the system prompt; a function of ``response_format`` alone,
-    which clients keep constant over a conversation (b.10)."""
+    which clients keep constant over a conversation (b10.injected)."""
 
 
 def to_output(

@@ -1,4 +1,4 @@
-"""Repairs a request after one of exactly five rejections by Anthropic (b.0).
+"""Repairs a request after one of exactly five rejections by Anthropic (rows b0).
 
 The capability table can be wrong about a model; a 400 costs nothing and says what was
 wrong. Any other rejection is relayed.

@@ -1,4 +1,4 @@
-"""A chat completion request as the Messages request to send (b.1)."""
+"""A chat completion request as the Messages request to send (rows b1)."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""A whole message as a ChatCompletion, and what streams share with it (b.6)."""
+"""A whole message as a ChatCompletion, and what streams share with it (rows b6)."""
 
 from msgspec import UNSET, Raw, UnsetType, json
 
@@ -101,8 +101,8 @@ def to_openai_response(
                 calls.append(chat_response.ToolCall(id=use_id, function=function))
             case messages_response.ThinkingBlock(thinking, signature):
                 thoughts.append(thinking)
-                if signature:
-                    blocks.append(chat_response.ThinkingBlock(thinking, signature))
+                signed = [chat_response.ThinkingBlock(thinking, signature)]
+                blocks += signed if signature else []
             case messages_response.RedactedThinkingBlock(data):
                 blocks.append(chat_response.RedactedThinkingBlock(data))
     legacy_call = legacy_functions and bool(calls)

@@ -1,4 +1,4 @@
-"""One upstream message as OpenAI chunks (b.7).
+"""One upstream message as OpenAI chunks (rows b7).
 
 Theory of operation. Anthropic streams a message as indexed blocks, each with a start,
 deltas and a stop; OpenAI streams one message to which every chunk adds. The state maps
@@ -143,22 +143,26 @@ class ChunkStream:
         | messages_response.SignatureDelta,
     ) -> chat_response.Delta | None:
         match delta:
-            case messages_response.TextDelta(text):
-                if text and self.is_text(index):
-                    return chat_response.Delta(content=text)
-            case messages_response.InputJSONDelta(partial_json):
-                if partial_json and (call := self._calls.get(index)):
-                    call.has_arguments = True
-                    function = chat_response.FunctionDelta(arguments=partial_json)
-                    return self._call_delta(call, function)
-            case messages_response.ThinkingDelta(thinking):
-                if thinking and (thinking_block := self._thinking.get(index)):
-                    thinking_block.pieces.append(thinking)
-                    return chat_response.Delta(reasoning_content=thinking)
-            case messages_response.SignatureDelta(signature):
-                if thinking_block := self._thinking.get(index):
-                    thinking_block.signature = signature
-        return None
+            case messages_response.TextDelta(text) if text and self.is_text(index):
+                return chat_response.Delta(content=text)
+            case messages_response.InputJSONDelta(partial_json) if partial_json and (
+                call := self._calls.get(index)
+            ):
+                call.has_arguments = True
+                function = chat_response.FunctionDelta(arguments=partial_json)
+                return self._call_delta(call, function)
+            case messages_response.ThinkingDelta(thinking) if thinking and (
+                thinking_block := self._thinking.get(index)
+            ):
+                thinking_block.pieces.append(thinking)
+                return chat_response.Delta(reasoning_content=thinking)
+            case messages_response.SignatureDelta(signature) if (
+                thinking_block := self._thinking.get(index)
+            ):
+                thinking_block.signature = signature
+                return None
+            case _:  # nothing new, or of a block of an unknown type
+                return None
 
     def _block_stop(self, index: int) -> chat_response.Delta | None:
         if (call := self._calls.get(index)) and not call.has_arguments:

@@ -1,4 +1,4 @@
-"""``reasoning_effort`` and ``thinking``: whether, how hard, and how readable (b.2)."""
+"""``reasoning_effort`` and ``thinking``: whether, how hard, and how readable (rows b2)."""
 
 from collections.abc import Iterable
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Tool results: which call each belongs to, and its content as blocks (b.4 row 7)."""
+"""Tool results: which call each belongs to, and its content as blocks (b4.results)."""
 
 from collections import deque
 

@@ -1,4 +1,4 @@
-"""Tools, tool choice, and the names a client knows them by (b.5)."""
+"""Tools, tool choice, and the names a client knows them by (rows b5)."""
 
 import re
 from collections.abc import Iterable, Sequence

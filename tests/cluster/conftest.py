@@ -14,8 +14,8 @@ from installation import Installation
 from kustomizations import ROOT, kustomization, secret, sidecar_environ
 from node import AuditLog, Kubectl
 from oauth_standin import Standin
-from proxy.demo import server
 from rockbot_agent import CHART, OVERLAY
+from standin import server
 
 HOW = "use `tests/cluster/cluster run -- pytest tests/cluster`"
 

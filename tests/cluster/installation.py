@@ -1,7 +1,7 @@
 """A namespace with a Claude login on a volume, and a stand-in for Anthropic's hosts.
 
 It holds what users apply: `Installation.apply` puts folders of `kustomize` and `manifests`
-into a kustomization of its own, as a user does, and adds the component `standin`, which
+into a kustomization of its own, as a user does, and adds the component `redirect`, which
 redirects Anthropic's hosts.
 """
 
@@ -50,7 +50,7 @@ class Installation:
         return kustomization(
             self.directory / f"kustomization-{secrets.token_hex(4)}",
             *resources,
-            components=[*components, "tests/cluster/standin"],
+            components=[*components, "tests/cluster/redirect"],
             patches=patches,
         )
 

@@ -19,7 +19,7 @@ from kustomizations import (
     secret,
 )
 from node import rolled_out, why_it_waits
-from proxy.demo import server
+from standin import server
 
 DEPLOYMENT = "deployment/claude-code-proxy"
 SELECTOR = "app=claude-code-proxy"

@@ -16,8 +16,8 @@ from kustomizations import (
     pod_patch,
 )
 from node import rolled_out, until, why_it_waits
-from proxy.demo import server
-from proxy.demo.handler import Handler
+from standin import server
+from standin.handler import Handler
 
 DEPLOYMENT = "deployment/claude-code-proxy"
 SELECTOR = "app=claude-code-proxy"

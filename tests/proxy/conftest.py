@@ -10,7 +10,9 @@ import pytest
 from falcon import testing
 
 from proxy import app, errors, log, settings
-from proxy.demo import caching, server
+from standin import caching, server
+
+pytest.register_assert_rewrite("row_cases")  # its checks explain themselves
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from falcon import testing
 
-from proxy.demo import server
+from standin import server
 
 Client = testing.TestClient
 HELLO = {"messages": [{"role": "user", "content": "Hi"}]}

@@ -11,7 +11,7 @@ import pytest
 from falcon import testing
 
 from proxy import credentials
-from proxy.demo import server
+from standin import server
 
 HELLO = {"messages": [{"role": "user", "content": "Hi"}]}
 

@@ -1,4 +1,4 @@
-"""b.9: the models list, live and built in."""
+"""b9: the models list, live and built in."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import pytest
 from falcon import testing
 
 from proxy import capabilities, models, transport
-from proxy.demo import server
+from standin import server
 
 
 def listed(**info: object) -> bytes:
@@ -39,7 +39,7 @@ def test_b9_one_model_by_a_routers_name(client: testing.TestClient) -> None:
     assert answer.json["id"] == "anthropic/claude-haiku-4.5"
 
 
-def test_b9_unknown_model_is_a_404(client: testing.TestClient) -> None:
+def test_b9_one_that_is_unknown_is_a_404(client: testing.TestClient) -> None:
     answer = client.simulate_get("/v1/models/gpt-4")
 
     assert answer.status_code == 404
@@ -125,5 +125,5 @@ def test_b9_list_survives_an_entry_that_does_not_fit() -> None:
 
 
 @pytest.mark.parametrize("page", [b"<html>", b"[]", b'{"data": [{}]}'])
-def test_b9_what_is_no_list_is_as_good_as_none(page: bytes) -> None:
+def test_b9_fallback_is_used_for_what_is_no_list(page: bytes) -> None:
     assert models.Catalogue(lambda: page).models() == list(capabilities.MODELS)

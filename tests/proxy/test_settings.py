@@ -50,6 +50,14 @@ def test_a_bad_value_is_named_and_not_repeated(name: str, value: str) -> None:
     assert value == "0" or value not in str(caught.value)
 
 
+def test_a_setting_of_a_kind_that_has_no_words_yet_is_a_mistake_of_ours() -> None:
+    class More(settings.Settings, frozen=True, kw_only=True):
+        extra: list[int] | None = None
+
+    with pytest.raises(TypeError):
+        More.from_environ({"EXTRA": "1,2"})
+
+
 @pytest.mark.parametrize("name", ["PORT", "HEALTH_PORT"])
 def test_kubernetes_service_variables_count_as_unset(name: str) -> None:
     assert read(**{name: "tcp://10.96.0.7:80"}) == read()

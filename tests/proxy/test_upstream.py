@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from falcon import testing
 
-from proxy.demo import server
+from standin import server
 
 HELLO = {"model": "claude-opus-5-5", "messages": [{"role": "user", "content": "Hi"}]}
 Client = testing.TestClient

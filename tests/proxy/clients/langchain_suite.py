@@ -56,3 +56,7 @@ class TestOlder(ChatModelIntegrationTests):
 
 class TestNewest(TestOlder):
     model_name = "claude-opus-5-5"
+
+    @pytest.mark.xfail(reason="cannot be forced, and the stand-in obeys no words")
+    def test_tool_choice(self, model):
+        super().test_tool_choice(model)

@@ -61,7 +61,7 @@ def parts(messages, kind):
 
 def test_a_text(model):
     result = Agent(model, instructions="Be brief.").run_sync("Hello")
-    assert "demo, not Claude" in result.output
+    assert "stand-in, not Claude" in result.output
     assert result.usage.input_tokens > 0
     assert result.usage.output_tokens > 0
 
@@ -88,7 +88,7 @@ def test_a_streamed_text(model):
 
     texts = asyncio.run(run())
     assert len(texts) > 1
-    assert "demo, not Claude" in texts[-1]
+    assert "stand-in, not Claude" in texts[-1]
 
 
 def test_streamed_tools(model):
@@ -124,7 +124,7 @@ def test_a_picture(model):
         data=b"\x89PNG\r\n\x1a\n" + bytes(32), media_type="image/png"
     )
     result = Agent(model).run_sync(["What is it?", picture])
-    assert "demo, not Claude" in result.output
+    assert "stand-in, not Claude" in result.output
 
 
 def test_reasoning_is_a_thinking_part(model):
@@ -132,7 +132,7 @@ def test_reasoning_is_a_thinking_part(model):
         "The weather in Paris", model_settings={"openai_reasoning_effort": "high"}
     )
     thoughts = parts(result.all_messages(), ThinkingPart)
-    assert any("demo's thinking" in thought.content for thought in thoughts)
+    assert any("stand-in's thinking" in thought.content for thought in thoughts)
     assert parts(result.all_messages(), ToolReturnPart)
 
 

@@ -3,13 +3,12 @@
 import contextlib
 
 import httpx2
-import openai
 import pytest
 
-from e2e import dotnet, service
-from proxy.demo import server
-
-KEY = "sk-ant-canary-of-the-tests"
+import dotnet_client
+import proxy_command
+from openai_client import KEY, connect
+from standin import server
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +21,7 @@ def _standin():
 def _shared(_standin, tmp_path_factory):
     directory = tmp_path_factory.mktemp("claude-proxy")
     base = _standin.base_url
-    with service.running(
+    with proxy_command.running(
         directory, ANTHROPIC_API_KEY=KEY, ANTHROPIC_API_BASE=base
     ) as running:
         yield running
@@ -54,7 +53,7 @@ def start(standin, tmp_path):
             directory.mkdir()
             settings = {"ANTHROPIC_API_BASE": standin.base_url} | settings
             return stack.enter_context(
-                service.running(directory, *arguments, **settings)
+                proxy_command.running(directory, *arguments, **settings)
             )
 
         yield begin
@@ -64,14 +63,6 @@ def start(standin, tmp_path):
 def _no_proxies(monkeypatch):
     """Loopback is reached directly, whatever the machine's own settings are."""
     monkeypatch.setenv("NO_PROXY", "*")
-
-
-def connect(running, *, strict=True, **options):
-    """The official client, which here tries everything once."""
-    options = {"api_key": "unused", "max_retries": 0} | options
-    return openai.OpenAI(
-        base_url=f"{running.url}/v1", _strict_response_validation=strict, **options
-    )
 
 
 @pytest.fixture(params=[True, False], ids=["strict", "lenient"])
@@ -87,15 +78,17 @@ def http(proxy):
         yield opened
 
 
-@pytest.fixture(params=[dotnet.OLDER, dotnet.NEWER], ids=["10.5", "10.11"])
+@pytest.fixture(
+    params=[dotnet_client.OLDER, dotnet_client.NEWER], ids=["10.5", "10.11"]
+)
 def agent(proxy, request):
     """A .NET client of either version."""
-    with dotnet.Client(proxy.url, request.param) as client:
+    with dotnet_client.Client(proxy.url, request.param) as client:
         yield client
 
 
 @pytest.fixture
 def newer(proxy):
     """The newer of the two, where they do not differ."""
-    with dotnet.Client(proxy.url) as client:
+    with dotnet_client.Client(proxy.url) as client:
         yield client

@@ -6,8 +6,7 @@ import socket
 import httpx2
 import pytest
 
-from e2e.asking import ask, sent, user
-from e2e.conftest import connect
+from openai_client import ask, connect, sent, user
 from waiting import LONG
 
 PATH = "/v1/chat/completions"

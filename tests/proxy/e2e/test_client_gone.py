@@ -6,9 +6,8 @@ import threading
 
 import pytest
 
-from e2e.asking import NEWEST, user
-from e2e.conftest import connect
-from e2e.scripts import message, text
+from openai_client import NEWEST, connect, user
+from upstream_events import message, text
 from waiting import LONG, until
 
 REQUEST = {"model": NEWEST, "messages": [user("Hello")]}

@@ -7,7 +7,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from e2e.asking import NEWEST, OLDER, WEATHER, ask, chunks, sent, turn_of, user
+from openai_client import NEWEST, OLDER, WEATHER, ask, chunks, sent, turn_of, user
 
 streamed = pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
 PIXEL = (
@@ -134,7 +134,7 @@ def test_reasoning_is_readable_when_effort_is_asked_for(
 ):
     answer = ask(client, streamed=streamed, model=model, reasoning_effort="high")
     message = answer.choices[0].message
-    assert "demo's thinking" in message.reasoning_content
+    assert "stand-in's thinking" in message.reasoning_content
     (block,) = message.thinking_blocks
     assert block["thinking"] == message.reasoning_content
     (body,) = sent(standin)

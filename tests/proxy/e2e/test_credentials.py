@@ -10,9 +10,8 @@ import httpx2
 import openai
 import pytest
 
-from e2e import service
-from e2e.asking import ask, sent
-from e2e.conftest import connect
+import proxy_command
+from openai_client import ask, connect, sent
 from waiting import until
 
 HOUR = 3_600_000  # milliseconds
@@ -62,7 +61,7 @@ def _fed(_standin, tmp_path_factory):
     directory = tmp_path_factory.mktemp("fed")
     path = directory / "volume" / "credentials"
     path.parent.mkdir()
-    with service.running(
+    with proxy_command.running(
         directory,
         ANTHROPIC_API_BASE=_standin.base_url,
         CLAUDE_CREDENTIALS_PATH=path,

@@ -9,8 +9,8 @@ from concurrent import futures
 import httpx2
 import pytest
 
-from e2e import dotnet
-from e2e.scripts import message, text, tool_use
+import dotnet_client
+from upstream_events import message, text, tool_use
 from waiting import LONG, until
 
 PLAIN = {"model": "claude-sonnet-4-6", "messages": [{"role": "user", "content": "Hi"}]}
@@ -29,7 +29,7 @@ TRIED = {
 def test_what_is_tried_again_tells_when(agent, standin, name):
     status, kind, code, told = TRIED[name]
     standin.fail_next(status=status, type=kind, times=8, headers={"retry-after": "0"})
-    with pytest.raises(dotnet.ClientResultError, match=code) as caught:
+    with pytest.raises(dotnet_client.ClientResultError, match=code) as caught:
         agent.ask(PLAIN)
     assert caught.value.status == told
     assert len(agent.waits) == 3
@@ -39,7 +39,9 @@ def test_what_is_tried_again_tells_when(agent, standin, name):
 def test_a_broken_upstream_is_a_502_that_tells_when_to_try_again(agent, standin):
     begun = message(text("Half of it"))[:3]
     standin.answer_with(begun, cut=True, times=4)
-    with pytest.raises(dotnet.ClientResultError, match="stream_incomplete") as caught:
+    with pytest.raises(
+        dotnet_client.ClientResultError, match="stream_incomplete"
+    ) as caught:
         agent.ask(PLAIN)
     assert caught.value.status == 502
     assert len(agent.waits) == 3
@@ -62,15 +64,17 @@ def test_a_longer_wait_is_not_made_by_a_client_that_waits_without_a_cap(agent, s
         headers={"retry-after": "7200"},
         times=4,
     )
-    with pytest.raises(dotnet.ClientResultError, match="7200 seconds"):
+    with pytest.raises(dotnet_client.ClientResultError, match="7200 seconds"):
         agent.ask(PLAIN)
     assert max(agent.waits) == 0
 
 
 def test_an_upstream_that_is_not_there_is_a_502_that_tells_when(start):
     running = start(ANTHROPIC_API_KEY="key", ANTHROPIC_API_BASE="http://127.0.0.1:9")
-    with dotnet.Client(running.url) as client:
-        with pytest.raises(dotnet.ClientResultError, match="upstream_unreachable"):
+    with dotnet_client.Client(running.url) as client:
+        with pytest.raises(
+            dotnet_client.ClientResultError, match="upstream_unreachable"
+        ):
             client.ask(PLAIN)
         assert len(client.waits) == 3
         assert all(1 <= wait <= 3 for wait in client.waits)
@@ -81,14 +85,16 @@ def test_a_full_proxy_is_a_503_that_tells_when(start, standin):
     go_on = threading.Event()
     standin.answer_with([go_on, *message(text("slow"))])
     with (
-        dotnet.Client(running.url) as first,
-        dotnet.Client(running.url) as second,
+        dotnet_client.Client(running.url) as first,
+        dotnet_client.Client(running.url) as second,
         futures.ThreadPoolExecutor() as pool,
     ):
         slow = pool.submit(first.ask, PLAIN)
         try:
             until(lambda: not standin.scripted)
-            with pytest.raises(dotnet.ClientResultError, match="at_capacity") as caught:
+            with pytest.raises(
+                dotnet_client.ClientResultError, match="at_capacity"
+            ) as caught:
                 second.ask(PLAIN)
         finally:
             go_on.set()
@@ -111,14 +117,18 @@ ONCE = {
 def test_what_cannot_get_better_is_asked_once_with_all_words(agent, standin, name):
     status, kind, told = ONCE[name]
     standin.fail_next(status=status, type=kind, message="Anthropic's own words")
-    with pytest.raises(dotnet.ClientResultError, match="Anthropic's own words") as ex:
+    with pytest.raises(
+        dotnet_client.ClientResultError, match="Anthropic's own words"
+    ) as ex:
         agent.ask(PLAIN)
     assert ex.value.status == told
     assert agent.waits == []
 
 
 def test_an_unknown_model_is_told_by_its_code(agent):
-    with pytest.raises(dotnet.ClientResultError, match="model_not_found") as caught:
+    with pytest.raises(
+        dotnet_client.ClientResultError, match="model_not_found"
+    ) as caught:
         agent.ask(PLAIN | {"model": "claude-does-not-exist"})
     assert caught.value.status == 404
     assert agent.waits == []
@@ -133,7 +143,7 @@ def test_a_context_overflow_is_told_in_the_words_that_are_looked_for(
         type="invalid_request_error",
         message="prompt is too long: 210000 tokens > 200000 maximum",
     )
-    with pytest.raises(dotnet.ClientResultError) as caught:
+    with pytest.raises(dotnet_client.ClientResultError) as caught:
         (agent.stream if streamed else agent.ask)(PLAIN)
     assert caught.value.status == 400
     assert "maximum context length is 200000" in str(caught.value)
@@ -214,7 +224,7 @@ def test_a_stream_that_broke_raises_since_it_is_cut(newer, standin, name):
     """The error object alone does not: before a proper end it is passed over."""
     more, cut = ENDS[name]
     standin.answer_with([*message(text("Half of it"))[:3], *more], cut=cut)
-    seen = dotnet.Answer()
+    seen = dotnet_client.Answer()
     with pytest.raises(httpx2.RemoteProtocolError):
         newer.stream(PLAIN, seen)
     assert (seen.text, seen.finish_reason) == ("Half of it", None)

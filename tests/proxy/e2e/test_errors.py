@@ -4,9 +4,8 @@ import httpx2
 import openai
 import pytest
 
-from e2e.asking import ask, sent, user
-from e2e.conftest import connect
-from e2e.scripts import message, text
+from openai_client import ask, connect, sent, user
+from upstream_events import message, text
 
 REFUSED = {
     "two choices": ({"n": 2}, "n"),

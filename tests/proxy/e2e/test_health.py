@@ -8,16 +8,15 @@ import openai
 import pytest
 from prometheus_client import parser
 
-from e2e import service
-from e2e.asking import ask
-from e2e.conftest import connect
-from e2e.scripts import message, text
+import proxy_command
+from openai_client import ask, connect
+from upstream_events import message, text
 from waiting import LONG, until
 
 
 @pytest.fixture(scope="module")
 def _keyed(_standin, tmp_path_factory):
-    with service.running(
+    with proxy_command.running(
         tmp_path_factory.mktemp("keyed"),
         ANTHROPIC_API_BASE=_standin.base_url,
         ANTHROPIC_API_KEY="key-of-the-tests",

@@ -4,9 +4,8 @@ import httpx2
 import openai
 import pytest
 
-from e2e import service
-from e2e.asking import ask, sent, user
-from e2e.conftest import KEY, connect
+import proxy_command
+from openai_client import KEY, ask, connect, sent, user
 from waiting import until
 
 REQUEST = {"messages": [user("Hello")]}
@@ -18,7 +17,7 @@ def _keyed(_standin, tmp_path_factory):
     directory = tmp_path_factory.mktemp("keyed")
     keys = directory / "keys"
     keys.write_text("first-key\nsecond-key\n")
-    with service.running(
+    with proxy_command.running(
         directory,
         HOST="0.0.0.0",
         ANTHROPIC_API_BASE=_standin.base_url,

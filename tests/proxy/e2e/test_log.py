@@ -5,8 +5,7 @@ import json
 import openai
 import pytest
 
-from e2e.asking import WEATHER, ask, user
-from e2e.conftest import connect
+from openai_client import WEATHER, ask, connect, user
 from waiting import until
 
 CANARY = "canary-of-a-prompt"

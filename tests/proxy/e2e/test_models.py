@@ -3,7 +3,7 @@
 import openai
 import pytest
 
-from e2e.asking import NEWEST
+from openai_client import NEWEST
 
 
 def test_the_models_are_anthropics_own_list(client, standin):

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from e2e import service
+import proxy_command
 from waiting import LONG, until
 
 README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
@@ -51,14 +51,14 @@ def started(standin, tmp_path):
     command = block("sh", "bin/claude-proxy$").replace(
         "sk-ant-…", "sk-ant-of-the-tests"
     )
-    [port] = service.free_ports(1)
+    [port] = proxy_command.free_ports(1)
     settings = {"PORT": port, "ANTHROPIC_API_BASE": standin.base_url}
     with (
         (tmp_path / "log").open("wb") as log,
         subprocess.Popen(
             ["bash", "-c", f"exec env {command}"],
             cwd=tmp_path,
-            env=service.environment(tmp_path, settings),
+            env=proxy_command.environment(tmp_path, settings),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

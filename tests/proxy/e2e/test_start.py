@@ -5,15 +5,16 @@ from concurrent import futures
 
 import pytest
 
-from e2e import service
-from e2e.asking import ask, chunks, user
-from e2e.conftest import connect
-from e2e.scripts import message, text
+import proxy_command
+from openai_client import ask, chunks, connect, user
+from upstream_events import message, text
 from waiting import LONG, until
 
 
 def test_a_wide_address_without_a_key_is_refused_in_words(tmp_path):
-    said = service.refused_start(tmp_path, HOST="0.0.0.0", ANTHROPIC_API_KEY="secret")
+    said = proxy_command.refused_start(
+        tmp_path, HOST="0.0.0.0", ANTHROPIC_API_KEY="secret"
+    )
     assert "HOST" in said
     assert "PROXY_API_KEY" in said
     assert "Traceback" not in said
@@ -32,7 +33,7 @@ def test_a_wide_address_without_a_key_is_refused_in_words(tmp_path):
     ],
 )
 def test_a_bad_setting_is_named_and_not_repeated(tmp_path, name, value):
-    said = service.refused_start(tmp_path, **{name: value})
+    said = proxy_command.refused_start(tmp_path, **{name: value})
     assert said.startswith(f"claude-proxy: {name}: ")
     assert said.count("\n") == 1
     assert value not in said.partition(": ")[2].split()
@@ -40,7 +41,7 @@ def test_a_bad_setting_is_named_and_not_repeated(tmp_path, name, value):
 
 def test_what_kubernetes_puts_into_a_pod_is_no_setting(tmp_path, standin):
     """A Service called `health` sets `HEALTH_PORT`; the default port may be taken."""
-    said = service.refused_start(
+    said = proxy_command.refused_start(
         tmp_path,
         PORT="tcp://10.0.0.1:80",
         HEALTH_PORT="tcp://10.0.0.1:90",

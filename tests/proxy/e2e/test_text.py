@@ -5,7 +5,7 @@ import asyncio
 import openai
 import pytest
 
-from e2e.asking import NEWEST, OLDER, ask, chunks, sent, user
+from openai_client import NEWEST, OLDER, ask, chunks, sent, user
 
 streamed = pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
 
@@ -18,7 +18,7 @@ def test_an_answer_carries_text_usage_and_the_model_that_was_asked_for(
     answer = ask(
         client, streamed=streamed, model="anthropic/claude-opus-5.5", **options
     )
-    assert "demo, not Claude" in answer.choices[0].message.content
+    assert "stand-in, not Claude" in answer.choices[0].message.content
     assert answer.choices[0].finish_reason == "stop"
     assert answer.model == "anthropic/claude-opus-5.5"
     usage = answer.usage
@@ -61,8 +61,8 @@ def test_the_stream_helper_accumulates_a_message(client):
 
 @streamed
 def test_a_stop_sequence_ends_the_answer(client, streamed):
-    answer = ask(client, streamed=streamed, stop=["demo"])
-    assert answer.choices[0].message.content == "This is the built-in "
+    answer = ask(client, streamed=streamed, stop=["stand-in"])
+    assert answer.choices[0].message.content == "This is the "
     assert answer.choices[0].finish_reason == "stop"
 
 

@@ -6,8 +6,18 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from e2e.asking import CLOCK, NEWEST, OLDER, WEATHER, ask, chunks, sent, turn_of, user
-from e2e.scripts import message, tool_use
+from openai_client import (
+    CLOCK,
+    NEWEST,
+    OLDER,
+    WEATHER,
+    ask,
+    chunks,
+    sent,
+    turn_of,
+    user,
+)
+from upstream_events import message, tool_use
 
 streamed = pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
 ASKED = "What is the weather in Paris, and what says the clock?"

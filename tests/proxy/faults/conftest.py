@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from claude_proxy import Proxy
+from quick_proxy import Proxy
 from scripted_upstream import ScriptedUpstream
 
 

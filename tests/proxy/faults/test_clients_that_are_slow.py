@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from claude_proxy import head
 from gunicorn_process import read_all, read_until
+from quick_proxy import head
 from waiting import until
 
 

@@ -8,8 +8,8 @@ import time
 import httpx2
 import pytest
 
-from claude_proxy import Told
 from gunicorn_process import read_all, read_until
+from quick_proxy import Received
 from waiting import LONG, until
 
 
@@ -19,7 +19,7 @@ def told(sock):
     head, _, rest = raw.partition(b"\r\n\r\n")
     chunked = b"chunked" in head.lower()
     body, complete = unchunked(rest) if chunked else (rest, True)
-    return Told(int(head.split()[1]), {}, body, complete)
+    return Received(int(head.split()[1]), {}, body, complete)
 
 
 def unchunked(data):

@@ -78,6 +78,14 @@ def test_ready_says_whether_the_token_works_now_and_why(
     assert said.message
 
 
+def test_a_login_that_is_not_used_is_only_described():
+    settings = make_settings(skipped_for="ANTHROPIC_API_KEY")
+
+    said = describe(credentials.Missing("there is no file"), settings=settings).ready
+
+    assert (said.reason, said.message) == ("NoCredentials", "there is no file")
+
+
 @pytest.mark.parametrize(
     ("found", "true", "reason"),
     [
@@ -295,6 +303,15 @@ def test_what_is_wrong_with_the_secret_is_told_once_and_its_mending_too():
     assert reasons(refused, mended) == [("Normal", "TokenPublished")]
 
 
+def test_pods_without_their_annotation_are_an_event_once():
+    lame = Said(true=True, reason="PodsNotAnnotated", message="the pods' API said no")
+    before = build(describe(ALIVE), published=HELD)
+    first = build(describe(ALIVE), before, lame)
+
+    assert reasons(before, first) == [("Warning", "PodsNotAnnotated")]
+    assert reasons(first, build(describe(ALIVE), first, lame)) == []
+
+
 def test_suspending_and_resuming_are_told():
     on = build(describe(ALIVE))
     off = build(describe(ALIVE, **SUSPENDED), on)
@@ -315,6 +332,12 @@ def test_a_handled_request_is_told_with_what_came_of_it():
             "2026-11-25 20:00:00Z",
         )
     ]
+
+
+def test_a_request_that_was_handled_before_the_first_look_is_no_event():
+    after = build(describe(ALIVE, RENEWED), handled="long ago")
+
+    assert reasons(Status(), after) == []
 
 
 def test_no_secret_asked_for_is_no_condition():

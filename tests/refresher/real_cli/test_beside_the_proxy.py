@@ -2,7 +2,7 @@
 
 import httpx2
 
-from e2e import service
+import proxy_command
 
 HELLO = {"messages": [{"role": "user", "content": "Hi"}]}
 
@@ -13,7 +13,7 @@ def test_a_running_proxy_uses_a_renewed_token_in_its_next_request(house, tmp_pat
         "CLAUDE_CREDENTIALS_PATH": house.path,
         "ANTHROPIC_API_BASE": house.standin.url,
     }
-    with service.running(tmp_path, **settings) as proxy:
+    with proxy_command.running(tmp_path, **settings) as proxy:
         ask = lambda: httpx2.post(  # noqa: E731 - the same request, before and after
             f"{proxy.url}/v1/chat/completions", json=HELLO, trust_env=False
         )

@@ -43,7 +43,7 @@ for (const model of ["claude-sonnet-4-6", "claude-opus-5-5"]) {
   describe(`openai, ${model}`, () => {
     test("a text", async () => {
       const answer = await chat.create({ model, messages: [user("Hello")] });
-      assert.match(answer.choices[0].message.content, /demo, not Claude/);
+      assert.match(answer.choices[0].message.content, /stand-in, not Claude/);
       assert.equal(answer.choices[0].finish_reason, "stop");
       assert.equal(answer.model, model);
       assert.ok(answer.usage.total_tokens > 0);
@@ -62,7 +62,7 @@ for (const model of ["claude-sonnet-4-6", "claude-opus-5-5"]) {
         text += chunk.choices[0]?.delta.content ?? "";
         last = chunk;
       }
-      assert.match(text, /demo, not Claude/);
+      assert.match(text, /stand-in, not Claude/);
       assert.deepEqual(last.choices, []);
       assert.ok(last.usage.completion_tokens > 0);
     });
@@ -138,7 +138,7 @@ for (const model of ["claude-sonnet-4-6", "claude-opus-5-5"]) {
         messages: [user("Hello")],
         reasoning_effort: "high",
       });
-      assert.match(answer.choices[0].message.reasoning_content, /demo's thinking/);
+      assert.match(answer.choices[0].message.reasoning_content, /stand-in's thinking/);
     });
   });
 }

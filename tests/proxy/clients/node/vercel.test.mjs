@@ -60,7 +60,7 @@ for (const [provider, named] of Object.entries(PROVIDERS)) {
           prompt: "Hello",
           maxRetries: 0,
         });
-        assert.match(text, /demo, not Claude/);
+        assert.match(text, /stand-in, not Claude/);
         assert.equal(finishReason, "stop");
         assert.ok(usage.inputTokens > 0);
         assert.ok(usage.outputTokens > 0);
@@ -70,7 +70,7 @@ for (const [provider, named] of Object.entries(PROVIDERS)) {
         const result = streamText({ model, prompt: "Hello", maxRetries: 0 });
         let text = "";
         for await (const piece of result.textStream) text += piece;
-        assert.match(text, /demo, not Claude/);
+        assert.match(text, /stand-in, not Claude/);
         assert.equal(await result.finishReason, "stop");
         assert.ok((await result.usage).outputTokens > 0);
       });
@@ -125,7 +125,7 @@ for (const [provider, named] of Object.entries(PROVIDERS)) {
         ];
         const messages = [{ role: "user", content }];
         const { text } = await generateText({ model, messages, maxRetries: 0 });
-        assert.match(text, /demo, not Claude/);
+        assert.match(text, /stand-in, not Claude/);
       });
 
       test("an error with its status and its words", async () => {
@@ -151,6 +151,6 @@ test("reasoning is read by the compatible provider, plain and streamed", async (
     maxRetries: 0,
   };
   const { reasoningText } = await generateText(request);
-  assert.match(reasoningText, /demo's thinking/);
+  assert.match(reasoningText, /stand-in's thinking/);
   assert.equal(await streamText(request).reasoningText, reasoningText);
 });

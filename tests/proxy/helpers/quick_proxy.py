@@ -1,0 +1,198 @@
+"""A real claude-proxy with short limits for its clients, and what clients received."""
+
+import json
+import os
+import socket
+from contextlib import contextmanager
+
+import httpx2
+
+from gunicorn_process import Gunicorn, read_all
+from waiting import LONG, until
+
+PROGRAM = """
+import os
+from proxy.server.application import Server
+from proxy.settings import Settings
+
+
+class QuickServer(Server):
+    def gunicorn_settings(self):
+        return {**super().gunicorn_settings(), "bind": "127.0.0.1:0"}
+
+    def post_worker_init(self, worker):
+        super().post_worker_init(worker)
+        worker.threads.idle = 0.2
+        worker.receive_timeout = worker.send_timeout = %s
+
+
+QuickServer(Settings.from_environ(os.environ)).run()
+"""
+"""claude-proxy on a free port, with short limits for its clients."""
+
+
+class Received:
+    """What a client received: status, headers, body, and whether the body was complete."""
+
+    def __init__(self, status, headers, body, complete):
+        self.status, self.headers, self.body = status, headers, body
+        self.complete = complete
+
+    @property
+    def events(self):
+        lines = self.body.decode().split("\n\n")
+        return [one.removeprefix("data: ") for one in lines if one.startswith("data: ")]
+
+    @property
+    def text(self):
+        chunks = [json.loads(one) for one in self.events if one != "[DONE]"]
+        deltas = [one["choices"][0]["delta"] for one in chunks if one.get("choices")]
+        return "".join(delta.get("content") or "" for delta in deltas)
+
+    @property
+    def error(self):
+        """The error of a plain response, or the one inside a stream."""
+        last = self.events[-1] if self.events else self.body
+        return json.loads(last)["error"]
+
+    @property
+    def is_done(self):
+        return self.complete and self.events[-1:] == ["[DONE]"]
+
+
+class Proxy(Gunicorn):
+    """A running claude-proxy."""
+
+    _mark = 0
+
+    def __init__(self, directory, upstream, *, client_timeout=LONG, **settings):
+        self.health_port = _free_port()
+        given = {
+            "ANTHROPIC_API_KEY": "sk-ant-api03-canary",
+            "ANTHROPIC_API_BASE": upstream.url,
+            "HEALTH_PORT": str(self.health_port),
+            **_network_proxy(upstream),
+            **{name.upper(): str(value) for name, value in settings.items()},
+        }
+        super().__init__(
+            directory,
+            "-c",
+            PROGRAM % client_timeout,
+            env={"PATH": os.environ["PATH"], **given},
+        )
+        self.url = f"http://127.0.0.1:{self.port}"
+        until(lambda: self.health("/healthz") == 200)
+        self.ask("ok", stream=False)  # threads and connections that stay
+        self.idle = self._held()
+
+    def request(self, model, *, stream=True, **more):
+        message = {"role": "user", "content": "PROMPT-CANARY"}
+        return {"model": model, "stream": stream, "messages": [message], **more}
+
+    def ask(self, model, *, stream=True, client=None, **more):
+        """Ask for a completion and read the whole response."""
+        with self.open(model, stream=stream, client=client, **more) as response:
+            parts, complete = [], True
+            try:
+                parts.extend(response.iter_raw())
+            except httpx2.RemoteProtocolError:
+                complete = False
+            body = b"".join(parts)
+            return Received(response.status_code, response.headers, body, complete)
+
+    @contextmanager
+    def open(self, model, *, stream=True, client=None, **more):
+        """Ask, and yield once the response's head has come."""
+        client = client or httpx2.Client(trust_env=False)
+        with (
+            client,
+            client.stream(
+                "POST",
+                self.url + "/v1/chat/completions",
+                json=self.request(model, stream=stream, **more),
+                timeout=LONG,
+            ) as response,
+        ):
+            yield response
+
+    def raw(self, model, *, stream=True, **more):
+        """Ask on a bare socket; the caller reads the response."""
+        body = json.dumps(self.request(model, stream=stream, **more)).encode()
+        return self.connect(head(len(body)) + body)
+
+    def health(self, path):
+        url = f"http://127.0.0.1:{self.health_port}{path}"
+        try:
+            return httpx2.get(url, timeout=LONG, trust_env=False).status_code
+        except httpx2.ConnectError:
+            return None
+
+    def metric(self, name):
+        url = f"http://127.0.0.1:{self.health_port}/metrics"
+        for line in httpx2.get(url, timeout=LONG, trust_env=False).text.splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[1])
+        return 0.0
+
+    def get(self, path):
+        """The raw response to a GET on a connection of its own."""
+        lines = [f"GET {path} HTTP/1.1", "Host: x", "Connection: close", "", ""]
+        with self.connect("\r\n".join(lines).encode()) as sock:
+            return read_all(sock)
+
+    def is_draining(self):
+        """New work is refused in words."""
+        received = self.ask("ok;tag=newcomer")
+        return received.status == 503 and received.error["code"] == "shutting_down"
+
+    def mark_log(self):
+        """Forget the lines that were written so far."""
+        self._mark = len(self.log)
+
+    def lines(self, model):
+        """The log lines of the completions that asked for this model."""
+        lines = [json.loads(one) for one in self.log[self._mark :].splitlines()]
+        return [one for one in lines if one.get("model") == model]
+
+    def line(self, model):
+        """The one log line of the one completion that asked for this model."""
+        (line,) = until(lambda: self.lines(model), what=f"no log line for {model}")
+        return line
+
+    def _held(self):
+        return self.threads(), self.descriptors()
+
+    def check_nothing_is_left(self):
+        in_flight = "claude_proxy_requests_in_flight"
+        until(lambda: self.metric(in_flight) == 0, what="a slot is left")
+        until(lambda: self.threads() <= self.idle[0] + 1, what="threads are left")
+        # besides, up to 64 connections to Anthropic are kept
+        kept = self.idle[1] + 64
+        until(lambda: self.descriptors() <= kept, what="descriptors are left")
+        assert "Traceback" not in self.log
+        assert "unexpected" not in self.log
+        for secret in ("PROMPT-CANARY", "sk-ant-api03-canary"):
+            assert secret not in self.log
+
+
+def head(length):
+    lines = [
+        "POST /v1/chat/completions HTTP/1.1",
+        "Host: proxy",
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _network_proxy(upstream):
+    """With FAULTS_OVER=httpcore the proxy calls through a network proxy: the upstream
+    itself, which is asked for absolute URLs then."""
+    over = os.environ.get("FAULTS_OVER")
+    return {"HTTP_PROXY": upstream.url} if over == "httpcore" else {}
+
+
+def _free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]

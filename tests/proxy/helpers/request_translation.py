@@ -1,0 +1,54 @@
+"""Requests, as Python data, translated in one call."""
+
+import json
+from typing import Any
+
+import msgspec
+
+from proxy import body, capabilities, errors, settings
+from proxy.translate import request
+
+
+def translated(
+    given: dict[str, Any], live: capabilities.Live | None = None, **config: Any
+) -> request.Translation:
+    """A request, as Python data, translated under these settings.
+
+    ``live`` is Anthropic's models list, where the table alone is not to decide.
+    """
+    chat = body.decode(json.dumps(given).encode())
+    return request.to_anthropic_request(chat, settings.Settings(**config), live)
+
+
+def sent(given: dict[str, Any], **config: Any) -> dict[str, Any]:
+    """The body that goes to Anthropic, as Python data."""
+    return json.loads(msgspec.json.encode(translated(given, **config).request))
+
+
+def golden_text(given: bytes, **config: Any) -> str:
+    """A translation as a golden file holds it: what is sent, or the refusal."""
+    try:
+        chat = body.decode(given)
+        one = request.to_anthropic_request(chat, settings.Settings(**config))
+    except errors.ProxyError as ex:
+        told: dict[str, Any] = {
+            "refused": {
+                "status": ex.status,
+                "type": ex.type,
+                "code": ex.code,
+                "param": ex.param,
+                "message": ex.message,
+            }
+        }
+    else:
+        headers = {
+            "anthropic-version": one.version,
+            "anthropic-beta": ",".join(one.betas) or None,
+        }
+        told = {
+            "headers": {k: v for k, v in headers.items() if v is not None},
+            "warnings": list(one.warnings),
+            "body": json.loads(msgspec.json.encode(one.request)),
+        }
+        told = {name: value for name, value in told.items() if value}
+    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"

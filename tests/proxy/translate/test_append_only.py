@@ -1,0 +1,88 @@
+"""What was sent for earlier turns never changes when turns are added.
+
+Preserved thinking is bound to its exact prefix, and so is the prompt cache. Exempt
+(they answer for the end of a request): a request of system messages alone, a history
+that ends with an assistant turn, and an assistant reply that was blank.
+"""
+
+import itertools
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from request_translation import sent
+
+MODELS = ["claude-opus-5-5", "claude-sonnet-4-6", "claude-haiku-4-5", "claude-sonnet-5"]
+WORDS = st.sampled_from(["Hi", "And then?", " ok ", "Grüße \u2028"])
+BLANK = st.sampled_from(["", "  ", "\n"])
+
+
+def message(role: str, content: object, **more: object) -> dict:
+    return {"role": role, "content": content, **more}
+
+
+@st.composite
+def user_turns(draw: st.DrawFn) -> list[dict]:
+    """What stands between two assistant replies: users, blanks, late system messages."""
+    spoken = draw(st.lists(WORDS | BLANK, max_size=2))
+    turns = [message("user", text) for text in spoken]
+    turns.append(message("user", draw(WORDS)))
+    for text in draw(st.lists(WORDS | BLANK, max_size=2)):
+        where = draw(st.integers(0, len(turns)))
+        turns.insert(where, message("system", text))
+    return turns
+
+
+@st.composite
+def tool_rounds(draw: st.DrawFn) -> list[dict]:
+    """A round of a tool loop, with system messages in odd places; ends with results."""
+    ids = draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=3, unique=True))
+    calls = [
+        {"id": i, "type": "function", "function": {"name": "f.x", "arguments": "{}"}}
+        for i in ids
+    ]
+    text = draw(st.none() | WORDS | BLANK)
+    results = [
+        message("tool", draw(WORDS | BLANK), tool_call_id=i)
+        for i in draw(st.permutations(ids))
+    ]
+    for one in draw(st.lists(WORDS, max_size=2)):
+        results.insert(draw(st.integers(0, len(results))), message("system", one))
+    return [message("assistant", text, tool_calls=calls), *results]
+
+
+REPLY = WORDS.map(lambda text: [message("assistant", text)])
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[list[dict]]:
+    """Successive requests of one conversation; each ends in a user or tool turn."""
+    history = [message("system", text) for text in draw(st.lists(WORDS, max_size=2))]
+    requests = []
+    for _ in range(draw(st.integers(2, 4))):
+        history = [*history, *draw(user_turns())]
+        requests.append(history)
+        for _ in range(draw(st.integers(0, 2))):
+            history = [*history, *draw(tool_rounds())]
+            requests.append(history)
+        history = [*history, *draw(REPLY)]
+    return requests
+
+
+def prefix_of(messages: list[dict], model: str) -> tuple[list, list]:
+    """System and messages without cache marks, which may move freely."""
+    body = sent({"model": model, "messages": messages}, prompt_caching="off")
+    return body.get("system", []), body["messages"]
+
+
+@given(requests=conversations(), model=st.sampled_from(MODELS))
+def test_appending_turns_never_changes_what_was_sent_for_the_earlier_ones(
+    requests: list[list[dict]], model: str
+) -> None:
+    for earlier, later in itertools.pairwise(requests):
+        system, messages = prefix_of(earlier, model)
+        system_later, messages_later = prefix_of(later, model)
+
+        assert system_later == system
+        assert json.dumps(messages_later[: len(messages)]) == json.dumps(messages)

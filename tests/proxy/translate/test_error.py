@@ -1,0 +1,390 @@
+"""b8: errors, b0: repairs, and the one retry loop."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from proxy import errors, retry
+from proxy.schema import messages_request, messages_response
+from proxy.translate import error, repair
+from request_translation import sent, translated
+from row_cases import HI
+
+WHERE = error.Circumstances(credential="ANTHROPIC_API_KEY", pause=2)
+
+
+def answered(
+    kind: str = "api_error",
+    message: str = "Said.",
+    *,
+    status: int = 400,
+    code: str | None = None,
+    retry_after: float | None = None,
+) -> tuple[int, str, str | None, dict[str, str]]:
+    details = messages_response.ErrorDetails(code) if code else None
+    context = error.Circumstances(credential="X", pause=2, retry_after=retry_after)
+    ex = error.to_openai_error(
+        status, messages_response.Error(kind, message, details), context
+    )
+    return ex.status, ex.type, ex.code, ex.headers
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "expected"),
+    [
+        ("invalid_request_error", 400, (400, "invalid_request_error", None)),
+        (
+            "authentication_error",
+            401,
+            (401, "invalid_request_error", "invalid_api_key"),
+        ),
+        ("billing_error", 402, (402, "insufficient_quota", "billing_error")),
+        ("permission_error", 403, (403, "invalid_request_error", "permission_denied")),
+        ("not_found_error", 404, (404, "invalid_request_error", "model_not_found")),
+        ("conflict_error", 409, (409, "invalid_request_error", "conflict")),
+        ("request_too_large", 413, (413, "invalid_request_error", "request_too_large")),
+        ("rate_limit_error", 429, (429, "rate_limit_error", "rate_limit_exceeded")),
+        ("timeout_error", 504, (504, "server_error", "upstream_timeout")),
+        ("overloaded_error", 529, (503, "server_error", "overloaded")),
+        ("overloaded_error", 500, (503, "server_error", "overloaded")),
+        ("overloaded_error", 200, (503, "server_error", "overloaded")),
+        ("api_error", 500, (500, "server_error", "upstream_error")),
+        ("an_error_of_tomorrow", 529, (503, "server_error", "overloaded")),
+        ("an_error_of_tomorrow", 418, (418, "invalid_request_error", None)),
+        ("an_error_of_tomorrow", 599, (500, "server_error", "upstream_error")),
+    ],
+)
+def test_b8_table_maps_by_type_first_and_by_status_second(
+    kind: str, status: int, expected: tuple
+) -> None:
+    assert answered(kind, status=status)[:3] == expected
+
+
+def test_b8_invalid_carries_anthropics_own_stable_code() -> None:
+    got = answered("invalid_request_error", code="image_dimensions_too_large")
+
+    assert got[2] == "image_dimensions_too_large"
+
+
+@pytest.mark.parametrize(
+    ("message", "limit", "tokens"),
+    [
+        ("prompt is too long: 210000 tokens > 200000 maximum", "200000", "210000"),
+        (
+            "input length and `max_tokens` exceed context limit: 190000 + 9 > 200000, …",
+            "200000",
+            "190000",
+        ),
+    ],
+)
+def test_b8_overflow_is_told_in_the_words_that_clients_parse(
+    message: str, limit: str, tokens: str
+) -> None:
+    ex = error.to_openai_error(
+        400, messages_response.Error("invalid_request_error", message), WHERE
+    )
+
+    assert (ex.status, ex.code) == (400, "context_length_exceeded")
+    assert f"maximum context length is {limit}" in ex.message
+    assert f"resulted in {tokens} tokens" in ex.message
+
+
+def test_b8_overflow_without_its_numbers_keeps_anthropics_words() -> None:
+    ex = error.to_openai_error(
+        400,
+        messages_response.Error("invalid_request_error", "prompt is too long"),
+        WHERE,
+    )
+
+    assert (ex.status, ex.code) == (400, "context_length_exceeded")
+    assert ex.message == "prompt is too long"
+
+
+@pytest.mark.parametrize(
+    ("ex", "status", "code", "headers"),
+    [
+        (error.unreachable(WHERE), 502, "upstream_unreachable", {"retry-after": "2"}),
+        (error.unreadable(WHERE), 502, "upstream_error", {"retry-after": "2"}),
+        (error.incomplete(WHERE), 502, "stream_incomplete", {"retry-after": "2"}),
+        (
+            error.timed_out("begin its response"),
+            504,
+            "upstream_timeout",
+            {"x-should-retry": "false"},
+        ),
+    ],
+)
+def test_b8_table_of_what_anthropic_did_not_say_itself(
+    ex: errors.UpstreamError, status: int, code: str, headers: dict
+) -> None:
+    assert (ex.status, ex.type, ex.code) == (status, "server_error", code)
+    assert ex.headers == headers
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_b8_not_allowed_names_the_alternatives_and_is_final(status: int) -> None:
+    said = "This credential is only authorized for use with Claude Code and cannot …"
+
+    ex = error.to_openai_error(
+        status, messages_response.Error("permission_error", said), WHERE
+    )
+
+    assert (ex.status, ex.code) == (403, "credential_not_allowed")
+    assert "ANTHROPIC_API_KEY" in ex.message
+    assert "Workload Identity Federation" in ex.message
+    assert ex.headers == {"x-should-retry": "false"}
+
+
+def test_b8_unauthorized_says_whose_credential_was_refused() -> None:
+    ex = error.to_openai_error(
+        401, messages_response.Error("authentication_error", "invalid x-api-key"), WHERE
+    )
+
+    assert "the proxy's own credential (ANTHROPIC_API_KEY)" in ex.message
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>Bad Gateway</html>", b"", b"[1]", b"{}", b"\xff"]
+)
+def test_b8_html_and_other_bodies_are_a_502(body: bytes) -> None:
+    ex = error.to_openai_error(502, error.decode_error(body), WHERE)
+
+    assert (ex.status, ex.type, ex.code) == (502, "server_error", "upstream_error")
+    assert "html" not in ex.message.lower()
+
+
+@pytest.mark.parametrize(
+    ("kind", "retry_after", "expected"),
+    [
+        ("rate_limit_error", 7, {"retry-after": "7"}),
+        ("rate_limit_error", 60, {"retry-after": "60"}),
+        ("rate_limit_error", 61, {"x-should-retry": "false"}),
+        ("rate_limit_error", None, {"retry-after": "2"}),
+        ("rate_limit_error", 0.2, {"retry-after": "1"}),
+        ("overloaded_error", None, {"retry-after": "2"}),
+        ("api_error", None, {"retry-after": "2"}),
+        ("timeout_error", None, {"x-should-retry": "false"}),
+        ("invalid_request_error", None, {}),
+        ("not_found_error", 3, {}),
+    ],
+)
+def test_b8_retry_after_is_on_what_is_worth_a_retry_and_never_long(
+    kind: str, retry_after: float | None, expected: dict
+) -> None:
+    assert answered(kind, retry_after=retry_after)[3] == expected
+
+
+def test_b8_retry_after_of_hours_is_told_in_words() -> None:
+    context = error.Circumstances(credential="X", retry_after=7200)
+
+    ex = error.to_openai_error(
+        429, messages_response.Error("rate_limit_error", "Wait."), context
+    )
+
+    assert "7200 seconds" in ex.message
+
+
+def test_b8_spend_cap_is_final() -> None:
+    got = answered("rate_limit_error", code="enforced_spend_limit_reached")
+
+    assert got[3] == {"x-should-retry": "false"}
+
+
+def test_b6_headers_rate_limits_are_passed_in_openais_names() -> None:
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+
+    told = error.passed_headers(
+        {
+            "anthropic-ratelimit-requests-limit": "50",
+            "anthropic-ratelimit-requests-remaining": "49",
+            "anthropic-ratelimit-requests-reset": "2026-11-01T00:01:30Z",
+            "anthropic-ratelimit-tokens-reset": "soon",
+        },
+        now,
+    )
+
+    assert told == {
+        "x-ratelimit-limit-requests": "50",
+        "x-ratelimit-remaining-requests": "49",
+        "x-ratelimit-reset-requests": "90s",
+    }
+
+
+# ---------------------------------------------------------------------- b0 repair
+
+TOOL = {"type": "function", "function": {"name": "f"}}
+CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+def test_b0_repair_forced_becomes_auto_with_an_instruction() -> None:
+    one = translated(
+        {"model": "claude-opus-5", "messages": HI, "tools": [TOOL],
+         "tool_choice": "required"}
+    )  # fmt: skip
+
+    mended = repair.repaired(
+        one, 'tool_choice: type "tool" and "any" are not supported for this model.'
+    )
+
+    assert mended.request.tool_choice == messages_request.ToolChoice(type="auto")
+    assert mended.request.system[-1].text.startswith("Answer by calling")
+    assert mended.warnings == ("forced_tool_choice_downgraded",)
+
+
+def test_b0_repair_sampling_is_dropped_with_its_version() -> None:
+    one = translated({"model": "claude-sonnet-4-6", "messages": HI, "temperature": 0.2})
+
+    mended = repair.repaired(one, "`temperature` is deprecated for this model.")
+
+    assert mended.request.temperature is None
+    assert mended.version is None
+
+
+def test_b0_repair_prefill_is_continued() -> None:
+    given = [*HI, {"role": "assistant", "content": "A"}]
+    one = translated({"model": "claude-haiku-4-5", "messages": given})
+
+    mended = repair.repaired(
+        one, "This model does not support assistant message prefill"
+    )
+
+    assert mended.request.messages[-1].role == "user"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "messages.1.content.0: Invalid `signature` in `thinking` block",
+        "messages.1.content.0: Invalid `data` in `redacted_thinking` block",
+        "thinking block is bound to a different conversation",
+        "`thinking` blocks in the latest assistant message cannot be modified",
+    ],
+)
+def test_b0_repair_signature_strips_all_thinking(message: str) -> None:
+    block = {"type": "thinking", "thinking": "", "signature": "c2ln"}
+    given = [
+        *HI,
+        {"role": "assistant", "content": "A", "thinking_blocks": [block]},
+        *HI,
+    ]
+    one = translated({"model": "claude-opus-5-5", "messages": given})
+    assert isinstance(one.request.messages[1].content[0], messages_request.Thinking)
+
+    mended = repair.repaired(one, message)
+
+    assert mended.request.messages[1].content == [messages_request.Text(text="A")]
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Too many strict tools", "too many optional parameters", "Compiled grammar is too large",
+     "Grammar compilation timed out", "Schema is too complex"],
+)  # fmt: skip
+def test_b0_repair_strict_is_dropped(message: str) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": CLOSED,
+                                             "strict": True}}  # fmt: skip
+    one = translated({"messages": HI, "tools": [tool]})
+    assert one.request.tools[0].strict
+
+    mended = repair.repaired(one, message)
+
+    assert mended.request.tools[0].strict is None
+    assert mended.warnings == ("strict_dropped",)
+
+
+def test_b0_repair_forced_keeps_a_temperature_of_0_with_its_version() -> None:
+    one = translated(
+        {
+            "model": "claude-sonnet-4-6",
+            "messages": HI,
+            "temperature": 0,
+            "tools": [TOOL],
+            "tool_choice": "required",
+        }
+    )
+
+    mended = repair.repaired(one, 'tool_choice: type "tool" and "any" are …')
+
+    assert mended.request.temperature == 0
+    assert mended.version == "2023-06-01"
+
+
+def test_b0_repair_never_changes_the_response_under_strict_params() -> None:
+    one = translated(
+        {"messages": HI, "temperature": 0.3, "model": "claude-sonnet-4-6"},
+        strict_params=True,
+    )
+
+    assert repair.repaired(one, "`temperature` is deprecated") is None
+
+
+def test_b0_repair_strict_tells_a_schema_that_is_too_much_in_words() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    one = translated(
+        {
+            "messages": HI,
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"schema": schema},
+            },
+        }
+    )
+
+    mended = repair.repaired(one, "Schema is too complex")
+
+    assert mended.request.output_config is None
+    assert '"a"' in mended.request.system[-1].text
+    assert mended.warnings == ("schema_not_enforced",)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "messages: at least one message is required",
+        'tool_choice: type "tool" and "any" are not supported for this model.',
+        "`temperature` is …",
+        "This model does not support assistant message prefill",
+        "Schema is too complex",
+        "",
+    ],
+)
+def test_b0_repair_never_sends_the_same_request_twice(message: str) -> None:
+    assert repair.repaired(translated({"messages": HI}), message) is None
+    assert sent({"messages": HI})
+
+
+# ---------------------------------------------------------------------- the loop
+
+F, S = retry.Failure, retry.Step
+FRESH = retry.Attempts()
+RETRIED = retry.Attempts(retried=True)
+REPAIRED = retry.Attempts(repaired=True)
+
+
+@pytest.mark.parametrize(
+    ("failure", "tries", "retry_after", "step", "pause"),
+    [
+        (F.UNREACHED, FRESH, None, S.RETRY, 0.0),
+        (F.UNREACHED, RETRIED, None, S.GIVE_UP, 0.0),
+        (F.UNREACHED, REPAIRED, None, S.RETRY, 0.0),
+        (F.BUSY, FRESH, None, S.RETRY, retry.FIRST_PAUSE),
+        (F.BUSY, FRESH, 3.0, S.RETRY, 3.0),
+        (F.BUSY, FRESH, 5.0, S.RETRY, 5.0),
+        (F.BUSY, FRESH, 5.1, S.GIVE_UP, 0.0),
+        (F.BUSY, RETRIED, None, S.GIVE_UP, 0.0),
+        (F.UNAUTHORIZED, FRESH, None, S.REFRESH, 0.0),
+        (F.UNAUTHORIZED, RETRIED, None, S.GIVE_UP, 0.0),
+        (F.INVALID, FRESH, None, S.REPAIR, 0.0),
+        (F.INVALID, RETRIED, None, S.REPAIR, 0.0),
+        (F.INVALID, REPAIRED, None, S.GIVE_UP, 0.0),
+        (F.FINAL, FRESH, None, S.GIVE_UP, 0.0),
+    ],
+)
+def test_a_failed_call_is_tried_again_once_at_the_most(
+    failure: retry.Failure,
+    tries: retry.Attempts,
+    retry_after: float | None,
+    step: retry.Step,
+    pause: float,
+) -> None:
+    assert retry.next_step(failure, tries, retry_after) == (step, pause)

@@ -1,0 +1,188 @@
+"""Rows about headers and the plain fields of a body."""
+
+import re
+from collections.abc import Iterator
+
+from standin import caching, models
+from standin.call import NEW_VERSION, OLD_VERSION, Call
+from standin.rules.row import Row
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+_CONTEXT_BETA = "context-management-2025-06-27"
+_SAMPLING = ("temperature", "top_p", "top_k")
+_E_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PHONE = re.compile(r"\+?[\d\s().-]{7,20}")
+
+
+def _body_size(call: Call) -> Iterator[str]:
+    if call.size > MAX_BODY_BYTES:
+        yield "Request exceeds the maximum size"
+
+
+def _no_credential(call: Call) -> Iterator[str]:
+    if not call.credential:
+        yield "x-api-key header is required"
+
+
+def _wrong_credential(call: Call) -> Iterator[str]:
+    given, accepted = call.credential, call.tokens
+    if given and accepted is not None and given not in accepted:
+        bearer = "authorization" in call.headers
+        yield "Invalid bearer token" if bearer else "invalid x-api-key"
+
+
+def _no_version(call: Call) -> Iterator[str]:
+    if not call.version:
+        yield "anthropic-version: header is required"
+
+
+def _unknown_version(call: Call) -> Iterator[str]:
+    if call.version and call.version not in (OLD_VERSION, NEW_VERSION):
+        yield f'anthropic-version: "{call.version}" is not a valid version'
+
+
+def _output_format(call: Call) -> Iterator[str]:
+    if "output_format" in call.body:
+        yield (
+            "output_format: This field is deprecated. "
+            "Use 'output_config.format' instead."
+        )
+
+
+def _context_management(call: Call) -> Iterator[str]:
+    if "context_management" in call.body and _CONTEXT_BETA not in call.betas:
+        yield "context_management: Extra inputs are not permitted"
+
+
+def _unknown_model(call: Call) -> Iterator[str]:
+    if models.find(call.body["model"]) is None:
+        yield f"model: {call.body['model']}"
+
+
+def _max_tokens_too_small(call: Call) -> Iterator[str]:
+    if call.body.get("max_tokens", 1) < 1:
+        yield "max_tokens: Input should be greater than or equal to 1"
+
+
+def _max_tokens_too_large(call: Call) -> Iterator[str]:
+    asked, most = call.body.get("max_tokens", 1), call.model.max_tokens
+    if asked > most:
+        yield (
+            f"max_tokens: {asked} > {most}, which is the maximum allowed number of "
+            f"output tokens for {call.model.id}"
+        )
+
+
+def _prompt_too_long(call: Call) -> Iterator[str]:
+    size, most = caching.prompt_tokens(call), call.model.max_input_tokens
+    if size > most:
+        yield f"prompt is too long: {size} tokens > {most} maximum"
+
+
+def _sampling_removed(call: Call) -> Iterator[str]:
+    if call.version == NEW_VERSION:
+        for name in _SAMPLING:
+            if name in call.body:
+                yield f"{name}: Extra inputs are not permitted"
+
+
+def _sampled(call: Call) -> dict[str, float]:
+    """Give the sampling fields that count: none under the new version."""
+    if call.version == NEW_VERSION:
+        return {}
+    return {n: call.body[n] for n in _SAMPLING if call.body.get(n) is not None}
+
+
+def _sampling_model(call: Call) -> Iterator[str]:
+    given = _sampled(call)
+    if call.model.sampling == "none":
+        for name in given:
+            yield f"`{name}` is deprecated for this model."
+    elif call.model.sampling == "default":
+        defaults = {"temperature": 1, "top_p": 0.99}
+        for name, value in given.items():
+            if value != defaults.get(name):
+                yield f"`{name}` is deprecated for this model."
+
+
+def _sampling_both(call: Call) -> Iterator[str]:
+    given = _sampled(call)
+    if call.model.sampling != "none" and {"temperature", "top_p"} <= given.keys():
+        yield (
+            "`temperature` and `top_p` cannot both be specified for this model. "
+            "Please use only one."
+        )
+
+
+def _sampling_range(call: Call) -> Iterator[str]:
+    given = _sampled(call) if call.model.sampling == "one" else {}
+    for name in ("temperature", "top_p"):
+        if not 0 <= given.get(name, 0) <= 1:
+            yield f"{name}: range: 0..1"
+    if given.get("top_k", 0) < 0:
+        yield "top_k: Input should be greater than or equal to 0"
+
+
+def _sampling_thinking(call: Call) -> Iterator[str]:
+    given = _sampled(call) if call.model.sampling == "one" else {}
+    if call.thinking_type not in ("enabled", "adaptive"):
+        return
+    if given.get("temperature", 1) != 1:
+        yield "`temperature` may only be set to 1 when thinking is enabled."
+    if "top_k" in given:
+        yield "`top_k` must be unset when thinking is enabled."
+    if given.get("top_p", 1) < 0.95:
+        yield (
+            "`top_p` must be greater than or equal to 0.95 or unset when thinking is "
+            "enabled."
+        )
+
+
+def _user_id_length(call: Call) -> Iterator[str]:
+    if len(_user_id(call)) > 256:
+        yield "metadata.user_id: String should have at most 256 characters"
+
+
+def _user_id_personal(call: Call) -> Iterator[str]:
+    for pattern, what in ((_E_MAIL, "an email address"), (_PHONE, "a phone number")):
+        if pattern.fullmatch(_user_id(call)):
+            yield f"metadata.user_id: user_id appears to contain {what}"
+
+
+def _user_id(call: Call) -> str:
+    return (call.body.get("metadata") or {}).get("user_id") or ""
+
+
+def _blank_stop(call: Call) -> Iterator[str]:
+    for stop in call.body.get("stop_sequences") or []:
+        if not stop.strip():
+            yield "stop_sequences: each stop sequence must contain non-whitespace"
+
+
+HEADER_ROWS = (
+    Row("request.size", _body_size, 413, "request_too_large"),
+    Row("auth.missing", _no_credential, 401, "authentication_error"),
+    Row("auth.wrong", _wrong_credential, 401, "authentication_error"),
+    Row("version.missing", _no_version),
+    Row("version.unknown", _unknown_version),
+)
+"""Rows that need no body."""
+
+BODY_ROWS = (
+    Row("output.top_level_format", _output_format),
+    Row("context_management.beta", _context_management),
+    Row("sampling.removed", _sampling_removed),
+    Row("model.unknown", _unknown_model, 404, "not_found_error"),
+    Row("max_tokens.small", _max_tokens_too_small),
+    Row("max_tokens.large", _max_tokens_too_large),
+    Row("sampling.model", _sampling_model),
+    Row("sampling.both", _sampling_both),
+    Row("sampling.range", _sampling_range),
+    Row("sampling.thinking", _sampling_thinking),
+    Row("metadata.user_id_length", _user_id_length),
+    Row("metadata.user_id_personal", _user_id_personal),
+    Row("stop.blank", _blank_stop),
+)
+
+LAST_ROWS = (Row("prompt.long", _prompt_too_long),)
+"""Counting a prompt's tokens comes after all that can be wrong with it."""
