@@ -150,8 +150,8 @@ class File:
             text = self._path.read_text(encoding="utf-8")
         except FileNotFoundError:
             self._trouble = (
-                f"{self._path} does not exist: set ANTHROPIC_API_KEY, or log in with "
-                "'claude auth login'"
+                f"{self._path} does not exist: set ANTHROPIC_API_KEY, or "
+                f"{_remedy(self._path)}"
             )
             return
         except (OSError, UnicodeDecodeError) as ex:
@@ -160,12 +160,19 @@ class File:
             return
         token = parse(text, _expiry_beside(self._path))
         if token is None:
-            self._trouble = (
-                f"{self._path} holds no access token: log in again with "
-                "'claude auth login'"
-            )
+            self._trouble = f"{self._path} holds no access token: {_remedy(self._path)}"
         else:
             self._good, self._trouble = token, ""
+
+
+def _remedy(path: Path) -> str:
+    """What a person can do about a missing token; only the CLI's own file is logged in to."""
+    if path.name == ".credentials.json":
+        return "log in with 'claude auth login'"
+    return (
+        "see why the program that writes it has not done so (on Kubernetes: "
+        "'kubectl get claudecredentials')"
+    )
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
