@@ -159,6 +159,20 @@ def test_rendered_for_gitops_the_agent_has_the_sidecar_from_the_start(
     assert "deployment.apps/rockbot-agent unchanged" in again
 
 
+def test_two_parts_of_one_field_manager_are_refused_as_the_documents_say(
+    namespace, helm
+):
+    """Argo CD applies every Application as the same manager."""
+    apply = ("apply", "--server-side", "--field-manager=argocd-controller")
+    chart = helm("template", "rockbot", CHART)
+    namespace(*apply, "--filename=-", data=chart)
+
+    done = namespace.run(*apply, "--kustomize", str(ROOT / OVERLAY))
+
+    assert done.returncode != 0
+    assert "spec.selector: Required value" in done.stderr
+
+
 @pytest.fixture
 def login(namespace, outside, tmp_path):
     """overlays/max-secret in RockBot's namespace, with a login."""
