@@ -114,6 +114,15 @@ def test_an_admin_of_the_namespace_may_grant_the_patching_of_pods(
     apply_twice_and_delete(somebody, names(kubectl, fast_sync), fast_sync)
 
 
+def test_another_apply_of_the_cluster_wide_part_changes_nothing(kubectl):
+    folder = ROOT / "manifests/crd"
+    kubectl("apply", "-k", folder)
+
+    again = kubectl("apply", "-k", folder)
+
+    assert {line.split()[-1] for line in again.splitlines()} == {"unchanged"}
+
+
 def test_the_cluster_wide_part_needs_a_cluster_admin(somebody):
     refused = somebody("apply", "-k", ROOT / "manifests/crd")
 
