@@ -1,5 +1,6 @@
 """What the documents tell people to apply is there, and does what they say."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -213,3 +214,22 @@ def test_every_gitops_resource_names_what_is_here() -> None:
     assert {"Application", "Kustomization"} <= kinds
     assert (ROOT / "manifests/argocd/health.lua").is_file()
     assert "manifests/argocd/health.lua" in GITOPS
+
+
+def test_the_label_that_the_network_policy_wants_is_documented(render: Render) -> None:
+    policy = render("tests/manifests/users/everything").one(
+        "NetworkPolicy/claude-code-proxy"
+    )
+
+    [[rule]] = [each["from"] for each in policy["spec"]["ingress"]]
+    [(label, value)] = rule["podSelector"]["matchLabels"].items()
+    assert f'`{label}: "{value}"`' in DOCUMENT
+
+
+def test_the_pod_that_logs_in_takes_the_documented_pull_secret() -> None:
+    [overrides] = re.findall(r"--overrides='(.*?)'", DOCUMENT, re.DOTALL)
+    [fragment] = re.findall(r'`("imagePullSecrets": .*?,)`', DOCUMENT)
+
+    spec = json.loads(overrides.replace('"containers"', f'{fragment} "containers"'))
+
+    assert spec["spec"]["imagePullSecrets"] == [{"name": "claude-registry"}]
