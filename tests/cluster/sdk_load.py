@@ -102,5 +102,5 @@ def _trouble(client, delay, stream):
         else:
             reason = answer.choices[0].finish_reason
     except (openai.OpenAIError, httpx2.HTTPError) as ex:
-        return f"{type(ex).__name__}: {ex}"
+        return f"{type(ex).__name__}: {getattr(ex, 'code', None)}: {ex}"
     return None if reason == "stop" else f"looked complete, with {reason}"

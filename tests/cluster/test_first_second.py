@@ -5,11 +5,13 @@ is a container that was killed when its grace period was over.
 """
 
 import json
+import re
 
 import pytest
 
 from kustomizations import ROOT
 from node import until
+from shell import KUBERNETES
 
 HELD = "claude-proxy.internal/held-by-a-test"
 PROXY_ENVIRON = {"ANTHROPIC_API_KEY": "any", "HEALTH_PORT": "8090"}
@@ -103,5 +105,9 @@ def test_a_login_pod_stopped_in_its_first_second_is_not_killed(image, exit_code)
     main = container(
         image.refresher, environ={}, command=["claude", "auth", "login"], args=[]
     )
+    [overrides] = re.findall("--overrides='(.*?)'", KUBERNETES.read_text(), re.DOTALL)
+    shared = json.loads(overrides)["spec"]["shareProcessNamespace"]
 
-    assert exit_code(pod(containers=[main])) != 137
+    body = pod(containers=[main], shareProcessNamespace=shared)
+
+    assert exit_code(body) != 137
