@@ -2,25 +2,30 @@
 
 import logging
 import os
+import random
 import re
-import uuid
+import ssl
 from collections.abc import Mapping
 
 import falcon
 import msgspec
 
 from proxy import (
+    cache_lifetime,
     cancellation,
     chat,
     credentials,
     errors,
     health,
     inbound_auth,
+    lease,
     metrics,
     models,
+    redaction,
     settings,
     transport,
     upstream,
+    urls,
 )
 from proxy.admission import Admission, Bodies
 from proxy.schema import openai
@@ -38,17 +43,22 @@ class Proxy:
     def __init__(
         self,
         config: settings.Settings,
-        credential: credentials.Credential,
+        credential: lease.Credential,
         sender: transport.Transport,
     ) -> None:
         """Build everything; opens no connection, so it may happen before a fork."""
         self.config = config
         self.credential = credential
+        self.keys = inbound_auth.InboundKeys(config)
+        redaction.remember(
+            config.anthropic_api_key, config.claude_access_token, config.proxy_api_key
+        )
         self._sender = sender
         self.slots = Admission(config.max_requests)
         self.watchdog = cancellation.Watchdog(
             cancellation.Deadlines(
                 header=config.header_timeout,
+                idle=config.idle_timeout,
                 progress=config.progress_timeout,
                 total=config.total_timeout,
             )
@@ -60,7 +70,7 @@ class Proxy:
         anthropic = upstream.Upstream(credential, sender, self.watchdog)
         self.catalogue = models.Catalogue(anthropic.models_list)
         self.wsgi = _routed(
-            config,
+            self.keys,
             self.catalogue,
             chat.Services(
                 config=config,
@@ -69,6 +79,8 @@ class Proxy:
                 bodies=Bodies(BODIES * config.max_body_bytes),
                 watchdog=self.watchdog,
                 metrics=self.metrics,
+                lifetimes=cache_lifetime.Lifetimes(config.cache_ttl),
+                troubles=anthropic.troubles,
                 live=self.catalogue.live,
             ),
         )
@@ -76,6 +88,11 @@ class Proxy:
     def start(self) -> None:
         """Start the threads of a serving process; once, after the fork."""
         self.watchdog.start()
+        self.keys.trouble()  # has it logged
+
+    def trouble(self) -> str | None:
+        """Why the proxy is not ready: its credential or its keys file; else ``None``."""
+        return self.credential.trouble() or self.keys.trouble()
 
     def drain(self, deadline: float) -> None:
         """Refuse new completions; cancel what still runs at ``deadline`` (monotonic)."""
@@ -97,22 +114,37 @@ def create_app(
     cannot work.
     """
     source = credentials.source_for(config)
-    sender = transport.create(
-        config.base_url or source.base_url,
-        os.environ if environ is None else environ,
-        connect_timeout=config.connect_timeout,
-    )
-    return Proxy(config, credentials.Credential(source), sender)
+    urls.check_base_urls(config, source.base_url)
+    urls.check_network_proxies(os.environ)
+    try:
+        _check_folder(os.environ.get("SSL_CERT_DIR", ""))
+        sender = transport.create(
+            config.base_url or source.base_url,
+            os.environ if environ is None else environ,
+            connect_timeout=config.connect_timeout,
+        )
+    except (OSError, ssl.SSLError):  # reading what they name
+        raise settings.SettingsError(
+            "SSL_CERT_FILE, SSL_CERT_DIR: must name a readable file or folder of "
+            "certificates in PEM form"
+        ) from None
+    return Proxy(config, lease.Credential(source), sender)
+
+
+def _check_folder(paths: str) -> None:
+    """OpenSSL says nothing about a folder of certificates that does not exist."""
+    for path in filter(None, paths.split(os.pathsep)):
+        os.scandir(path).close()
 
 
 def _routed(
-    config: settings.Settings, catalogue: models.Catalogue, services: chat.Services
+    keys: inbound_auth.InboundKeys, catalogue: models.Catalogue, services: chat.Services
 ) -> falcon.App[falcon.Request, falcon.Response]:
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App(
         media_type=falcon.MEDIA_JSON,
     )
     app.add_middleware(RequestId())
-    app.add_middleware(inbound_auth.InboundAuth(config))
+    app.add_middleware(inbound_auth.InboundAuth(keys))
     app.add_error_handler(errors.ProxyError, _render)
     app.add_error_handler(Exception, _render_unexpected)
     app.set_error_serializer(_serialize)
@@ -129,7 +161,9 @@ class RequestId:
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         given = req.get_header("x-request-id") or ""
         request_id = (
-            given if _REQUEST_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+            given
+            if _REQUEST_ID.fullmatch(given)
+            else f"req_{random.getrandbits(128):032x}"  # a name, no secret
         )
         req.context.request_id = request_id
         resp.set_header("x-request-id", request_id)
@@ -148,9 +182,10 @@ def _render(
     resp.status = ex.status
     resp.content_type = falcon.MEDIA_JSON
     for name, value in ex.headers.items():
-        resp.set_header(name, value)
+        resp.set_header(name, redaction.redacted(value))
+    message = redaction.redacted(ex.message)
     resp.data = _envelope(
-        openai.Error(message=ex.message, type=ex.type, param=ex.param, code=ex.code)
+        openai.Error(message=message, type=ex.type, param=ex.param, code=ex.code)
     )
 
 
@@ -167,14 +202,7 @@ def _render_unexpected(
         _serialize(req, resp, ex)
         return
     logger.error("unexpected %s", type(ex).__name__, exc_info=ex)
-    fault = errors.ProxyError(
-        "The proxy failed; see its log",
-        status=500,
-        type="server_error",
-        code="internal_error",
-        headers={"retry-after": "3"},  # else a .NET client retries three times at once
-    )
-    _render(req, resp, fault, params)
+    _render(req, resp, errors.internal(), params)
 
 
 def _serialize(

@@ -6,13 +6,12 @@ bounded stream is empty for a chunked request.
 
 import json
 import re
-from collections.abc import Callable
 from typing import BinaryIO
 
 import falcon
 import msgspec
 
-from proxy import errors
+from proxy import admission, errors
 from proxy.schema import allowed, chat_request
 
 STEP = 64 * 1024
@@ -24,61 +23,65 @@ _HALF_A_PAIR = re.compile(
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 
 
-def read(req: falcon.Request, limit: int, reserve: Callable[[int], bool]) -> bytes:
+def read(req: falcon.Request, limit: int, arriving: admission.Body) -> bytes:
     """The whole body, at most ``limit`` bytes.
 
-    ``reserve`` is asked for room before bytes are read, for all of them where the
-    length is known. Raises ``UnavailableError`` where it refuses, ``ClientGoneError``,
-    and ``InvalidRequestError``: 413 for a larger body (before reading it, where the
-    length is known), 415 for encodings and types that are not JSON, 400 for a body that
-    is cut short or badly framed, 408 for one that takes too long.
+    Room is taken from ``arriving`` for bytes as they come. Raises ``UnavailableError``
+    where there is none, ``ClientGoneError``, and ``InvalidRequestError``: 413 for a
+    larger body (before reading it, where the length is known), 415 for encodings and
+    types that are not JSON, 400 for a body that is cut short or badly framed, 408 for
+    one that takes too long.
     """
     _check_type(req)
     length = _content_length(req)
     if length is not None and length > limit:
         raise _too_large(limit)
-    if length is not None and not reserve(length):
-        raise _no_room()
+    arriving.expected = limit if length is None else length
     source = req.env["wsgi.input"]
-    parts: list[bytes] = []
     got = 0
     while length is None or got < length:
         step = STEP if length is None else min(STEP, length - got)
-        data = _step(source, step)
+        try:
+            data = _step(source, step)
+        except errors.InvalidRequestError:
+            if arriving.gave_way:  # and then nothing more came
+                raise _no_room() from None
+            raise
         if not data:
             break
-        parts.append(data)
         got += len(data)
         if got > limit:
             raise _too_large(limit)
-        if length is None and not reserve(len(data)):
+        if not arriving.add(data):
             raise _no_room()
+        if got != length and arriving.is_too_slow():
+            raise _too_late()
     if length is not None and got < length:
         raise errors.InvalidRequestError(
             "The body is shorter than its Content-Length", code="invalid_body"
         )
-    return b"".join(parts)
+    body = arriving.whole()
+    if body is None:
+        raise _no_room()
+    return body
 
 
 def _step(source: BinaryIO, size: int) -> bytes:
-    """One read from the server; its errors are those of ``proxy.server.connection``."""
+    """What has come, or comes next; errors are those of ``proxy.server.connection``."""
     try:
-        return source.read(size)
+        # a server that is not ours may only have `read`, which waits for all of it
+        data: bytes = getattr(source, "read1", source.read)(size)
     except TimeoutError:
-        raise errors.InvalidRequestError(
-            "The body did not arrive in time",
-            status=408,
-            code="request_timeout",
-            headers={"connection": "close"},
-        ) from None
+        raise _too_late() from None
     except ConnectionError:
         raise errors.ClientGoneError from None
     except ValueError:
         raise errors.InvalidRequestError(
-            "The body is cut short, or its chunks are malformed",
+            "The body is cut short, or its chunks are malformed or tiny",
             code="invalid_body",
             headers={"connection": "close"},
         ) from None
+    return data
 
 
 def _content_length(req: falcon.Request) -> int | None:
@@ -86,6 +89,15 @@ def _content_length(req: falcon.Request) -> int | None:
     if "chunked" in req.env.get("HTTP_TRANSFER_ENCODING", "").lower():
         return None
     return req.content_length or 0
+
+
+def _too_late() -> errors.InvalidRequestError:
+    return errors.InvalidRequestError(
+        "The body did not arrive in time",
+        status=408,
+        code="request_timeout",
+        headers={"connection": "close"},
+    )
 
 
 def _too_large(limit: int) -> errors.InvalidRequestError:

@@ -11,9 +11,8 @@ or missing. The refresh token in the CLI's file is never read.
 import os
 import re
 import threading
-import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -22,19 +21,7 @@ import msgspec
 from anthropic.lib import credentials as sdk
 from msgspec import Struct
 
-from proxy import errors, settings
-
-CLOCK_SKEW = 60.0
-"""Seconds by which clocks may differ: closer to the expiry, Anthropic is the judge."""
-
-REFRESH_WAIT = 2.0
-"""Seconds to wait for another token in a file after a 401."""
-
-REFRESH_PAUSE = 0.1
-"""Seconds between two looks in that time."""
-
-REMEMBERED = 5.0
-"""Seconds for which a refused token is not used again: no storm of 401s."""
+from proxy import files, redaction, settings
 
 
 class Token(Struct, frozen=True):
@@ -57,10 +44,17 @@ _LATEST = 10**10  # seconds; a later expiry is no time
 class MissingCredentialError(Exception):
     """There is no token; ``str()`` says why, and what to do."""
 
+    def __init__(self, words: str, where: str = "") -> None:
+        super().__init__(f"{where} {words}".strip())
+        self.words = words
+        """The same without the path, which is nobody's business but the owner's."""
+
 
 class CredentialSource(Protocol):
     description: str
-    """Where it comes from, for the start line and for errors."""
+    """Where it comes from, for the start line and ``/readyz``."""
+    name: str
+    """The same for errors, which clients and models read: no path."""
     headers: Mapping[str, str]
     """Headers that each call needs besides the token (a profile's workspace)."""
     base_url: str | None
@@ -83,7 +77,7 @@ class Fixed:
     base_url: str | None = None
 
     def __init__(self, token: Token, description: str) -> None:
-        self.description = description
+        self.description = self.name = description
         self._token = token
 
     def token(self) -> Token:
@@ -97,7 +91,7 @@ class Federation:
     """A profile or Workload Identity Federation, minted and cached by the SDK."""
 
     changes = False
-    description = "the SDK's profile or workload identity settings"
+    description = name = "the SDK's profile or workload identity settings"
 
     def __init__(self, result: sdk.CredentialResult) -> None:
         self.headers: Mapping[str, str] = result.extra_headers
@@ -106,12 +100,15 @@ class Federation:
 
     def token(self) -> Token:
         try:
-            return Token(self._cache.get_token(), oauth=True)
+            token = Token(self._cache.get_token(), oauth=True)
         except anthropic.AnthropicError as ex:
             raise MissingCredentialError(
-                f"{self.description} gave no token ({type(ex).__name__}): check the "
-                "federation rule and the identity token"
+                f"gave no token ({type(ex).__name__}): check the federation rule and the "
+                "identity token",
+                self.description,
             ) from None
+        redaction.remember(token.value)
+        return token
 
     def discard(self) -> None:
         self._cache.invalidate()
@@ -121,47 +118,46 @@ class File:
     """The CLI's credentials file, the original's two shapes of it, or a bare token."""
 
     changes = True
+    name = "the credentials file"
     headers: Mapping[str, str] = {}
     base_url: str | None = None
 
     def __init__(self, path: str) -> None:
         self.description = f"the file {path}"
         self._path = Path(path)
+        self._files = files.Files(self._path, self._path.with_name("expires-at"))
         self._lock = threading.Lock()
-        self._seen: tuple[object, ...] = ()
+        self._seen: tuple[files.Content, ...] = ()
+        self._again = False
         self._good: Token | None = None
         self._trouble = ""
 
     def token(self) -> Token:
+        found = self._files.read(again=self._again)
         with self._lock:
-            seen = (_stamp(self._path), _stamp(self._path.with_name("expires-at")))
-            if seen != self._seen or seen[0] is None:
-                self._read()
-                self._seen = seen
+            self._again = False
+            if found != self._seen:
+                self._use(*found)
+                self._seen = found
             if self._good is None:
-                raise MissingCredentialError(self._trouble)
+                raise MissingCredentialError(self._trouble, f"the file {self._path}")
             return self._good
 
     def discard(self) -> None:
-        self._seen = ()
+        self._again = True
 
-    def _read(self) -> None:
-        try:
-            text = self._path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            self._trouble = (
-                f"{self._path} does not exist: set ANTHROPIC_API_KEY, or "
-                f"{_remedy(self._path)}"
-            )
+    def _use(self, found: files.Content, expiry: files.Content) -> None:
+        """Take over what was found, or keep the last good token."""
+        if found.text is None:
+            self._trouble = found.trouble
+            if found.missing:
+                self._trouble += f": set ANTHROPIC_API_KEY, or {_remedy(self._path)}"
             return
-        except (OSError, UnicodeDecodeError) as ex:
-            why = getattr(ex, "strerror", None) or "not text"
-            self._trouble = f"{self._path} cannot be read ({why})"
-            return
-        token = parse(text, _expiry_beside(self._path))
+        token = parse(found.text, _moment(expiry.text))
         if token is None:
-            self._trouble = f"{self._path} holds no access token: {_remedy(self._path)}"
+            self._trouble = f"holds no access token: {_remedy(self._path)}"
         else:
+            redaction.remember(token.value)
             self._good, self._trouble = token, ""
 
 
@@ -175,21 +171,11 @@ def _remedy(path: Path) -> str:
     )
 
 
-def _stamp(path: Path) -> tuple[int, ...] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    # The change time too: a file that becomes readable is not modified by that.
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
-
-
-def _expiry_beside(path: Path) -> float | None:
+def _moment(text: str | None) -> float | None:
     """The expiry beside a bare token, in the form that a mounted Secret has."""
     try:
-        text = path.with_name("expires-at").read_text(encoding="utf-8").strip()
-        return datetime.fromisoformat(text).timestamp()
-    except (OSError, ValueError):
+        return datetime.fromisoformat((text or "").strip()).timestamp()
+    except ValueError:
         return None
 
 
@@ -272,88 +258,3 @@ def _federation(base_url: str | None) -> Federation | None:
         else sdk.default_credentials()
     )
     return None if result is None else Federation(result)
-
-
-class Credential:
-    """The source, and what Anthropic last made of its token.
-
-    Thread-safe. ``now`` gives seconds since the epoch.
-    """
-
-    def __init__(
-        self, source: CredentialSource, now: Callable[[], float] = time.time
-    ) -> None:
-        self.source = source
-        self._now = now
-        self._refused: tuple[str, errors.ProxyError, float] | None = None
-
-    def token(self) -> Token:
-        """The token for a call.
-
-        Raises ``UnavailableError`` (``no_credentials``, ``credentials_expired``), or
-        the error of a token that was refused a moment ago.
-        """
-        try:
-            token = self.source.token()
-        except MissingCredentialError as ex:
-            raise errors.UnavailableError(
-                f"No credential: {ex}", code="no_credentials", retry=False
-            ) from None
-        refused = self._refused
-        if refused is not None and refused[0] == token.value:
-            if self._now() < refused[2]:
-                raise refused[1].anew()
-            self._refused = None
-        if token.expires_at is not None and self._now() > token.expires_at + CLOCK_SKEW:
-            when = datetime.fromtimestamp(token.expires_at, UTC)
-            raise errors.UnavailableError(
-                f"The access token from {self.source.description} expired at "
-                f"{when:%Y-%m-%dT%H:%M:%SZ} and was not refreshed",
-                code="credentials_expired",
-                retry=True,
-            )
-        return token
-
-    def refuse(
-        self, token: Token, error: errors.ProxyError, *, final: bool = False
-    ) -> None:
-        """Remember that Anthropic refused ``token``, for some seconds.
-
-        If ``final``, until the source has another token.
-        """
-        until = float("inf") if final else self._now() + REMEMBERED
-        self._refused = (token.value, error.anew(), until)
-
-    def refreshed(self, old: Token, wait: Callable[[float], None]) -> Token | None:
-        """Another token than ``old`` after a 401, or ``None``.
-
-        Looks again at once, and where the source may change for up to two seconds;
-        ``wait(seconds)`` pauses and may raise to end the wait.
-        """
-        self.source.discard()
-        looks = round(REFRESH_WAIT / REFRESH_PAUSE) if self.source.changes else 0
-        for pause in (0.0, *[REFRESH_PAUSE] * looks):
-            if pause:
-                wait(pause)
-            try:
-                token = self.source.token()
-            except MissingCredentialError:
-                continue
-            if token.value != old.value:
-                return token
-        return None
-
-    def trouble(self) -> str | None:
-        """Why there is no usable credential; ``None`` when there is one."""
-        try:
-            self.token()
-        except errors.ProxyError as ex:
-            return ex.message
-        return None
-
-    def expires_at(self) -> float | None:
-        """When the token expires, in seconds since the epoch, where that is known."""
-        try:
-            return self.source.token().expires_at
-        except MissingCredentialError:
-            return None

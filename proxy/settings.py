@@ -4,6 +4,7 @@ Names have no prefix, because the original's names keep working. A pod has many
 variables, so unknown ones are ignored; a known one with a bad value stops the start.
 """
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
@@ -44,6 +45,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Base URL of the Messages API. Empty: `ANTHROPIC_BASE_URL`, or else Anthropic's own."""
     anthropic_base_url: str = ""
     """The SDK's name for the same setting. `ANTHROPIC_API_BASE` takes precedence."""
+    allow_http_upstream: bool = False
+    """`1`: accept a base URL that starts with `http://` for any host. Otherwise only for loopback, private addresses and names inside a cluster, because prompts and the credential would cross the network unencrypted."""
 
     default_model: str = "claude-sonnet-4-6"
     """Model for requests that name none."""
@@ -51,6 +54,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Token limit for requests that set none. Never more than the model allows."""
     prompt_caching: Literal["auto", "always", "off"] = "auto"
     """When to add `cache_control` to a request that has none: `auto` (if it has tools or earlier turns), `always` or `off`."""
+    cache_ttl: Literal["auto", "5m", "1h"] = "auto"
+    """How long Anthropic keeps the tools and the first system message of a request whose `cache_control` the proxy sets: `5m`, `1h`, or `auto` (an hour where the same ones came back after more than five minutes within the last hour)."""
     reasoning_display: Literal["", "summarized", "omitted"] = ""
     """`summarized`: ask every model that thinks by default for readable reasoning. Empty: only when the client asks for reasoning."""
     strict_params: bool = False
@@ -59,14 +64,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_requests: Count = 512
     """Completions in flight. Any more get an immediate 503."""
     max_body_bytes: Count = 32 * 1024 * 1024
-    """Largest request body in bytes; a larger one gets a 413, unread. Twice this many bytes may be on their way upstream at once; any more get a 503."""
+    """Largest request body in bytes; a larger one gets a 413, unread. Twice this many bytes may be arriving or on their way upstream at once; any more get a 503."""
 
     connect_timeout: Seconds = 10.0
-    """Seconds to connect to Anthropic."""
-    header_timeout: Seconds = 120.0
+    """Seconds to connect to Anthropic, the look-up of its name included."""
+    header_timeout: Seconds = 60.0
     """Seconds to wait for Anthropic's response headers."""
+    idle_timeout: Seconds = 45.0
+    """Seconds without a byte of a response, pings included: a dead line. Twice as long is the time for the first content, a second try included."""
     progress_timeout: Seconds = 600.0
-    """Seconds without an event other than a ping."""
+    """Seconds for which a response to a request that thinks may only ping; for other requests it is twice `IDLE_TIMEOUT`, if that is less."""
     total_timeout: Seconds = 3600.0
     """Seconds for a whole completion."""
     drain_timeout: Seconds = 25.0
@@ -89,11 +96,15 @@ class Settings(Struct, frozen=True, kw_only=True):
             value = environ.get(field.name.upper(), "").strip()
             if value and not (field.name.endswith("port") and "://" in value):
                 given[field.name] = value
+        if "host" in given:
+            given["host"] = given["host"].removeprefix("[").removesuffix("]")
         given.setdefault("claude_credentials_path", _default_path(environ))
         try:
-            return msgspec.convert(_lowered(given), cls, strict=False)
+            config = msgspec.convert(_lowered(given), cls, strict=False)
         except msgspec.ValidationError as ex:
             raise SettingsError(_message(ex, cls)) from None
+        config.check()
+        return config
 
     def __repr__(self) -> str:
         return "Settings(…)"  # holds keys
@@ -105,11 +116,33 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def is_loopback(self) -> bool:
-        return self.host in {"127.0.0.1", "::1", "localhost"}
+        return is_loopback(self.host)
 
     @property
     def has_inbound_key(self) -> bool:
         return bool(self.proxy_api_key or self.proxy_api_keys_file)
+
+    def longer_than_clients_wait(self) -> list[str]:
+        """Sentences on deadlines that known clients do not wait for."""
+        limits = (
+            ("IDLE_TIMEOUT", 2 * self.idle_timeout, "twice ", 100, "a .NET client"),
+            ("PROGRESS_TIMEOUT", self.progress_timeout, "", 600, "OpenAI's for Python"),
+        )
+        return [
+            f"{name}: {twice}its value is {seconds:g} s, and {who} gives up after {limit} s"
+            for name, seconds, twice, limit, who in limits
+            if seconds > limit
+        ]
+
+    def check(self) -> None:
+        """Refuse values that have the right type and still cannot work.
+
+        Raises ``SettingsError``.
+        """
+        if self.health_port == self.port:
+            raise SettingsError("HEALTH_PORT: must be another port than PORT")
+        if not self.proxy_api_key.isprintable():
+            raise SettingsError("PROXY_API_KEY: must be one line of printable text")
 
     def check_exposure(self) -> None:
         """Refuse to serve strangers: a wider address needs an inbound key.
@@ -124,13 +157,28 @@ class Settings(Struct, frozen=True, kw_only=True):
             )
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host, by name or address and without brackets, is this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+
+
 def _default_path(environ: Mapping[str, str]) -> str:
     return environ.get("HOME", "/").rstrip("/") + "/.claude/.credentials.json"
 
 
 def _lowered(given: dict[str, str]) -> dict[str, str]:
     """Words are case-insensitive: ``INFO`` is ``info``."""
-    words = {"prompt_caching", "reasoning_display", "log_level", "strict_params"}
+    words = {
+        "allow_http_upstream",
+        "cache_ttl",
+        "log_level",
+        "prompt_caching",
+        "reasoning_display",
+        "strict_params",
+    }
     return {k: v.lower() if k in words else v for k, v in given.items()}
 
 

@@ -20,13 +20,15 @@ class Decoder:
     """Splits a byte stream into event payloads, however the bytes are cut."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._parts: list[bytes] = []  # of an event that has not ended
+        self._size = 0
         self._after_cr = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads (joined ``data`` lines) of the events that ``data`` completes.
 
-        Raises ``EventTooLargeError``.
+        Linear in the bytes of an event, however many parts it comes in. Raises
+        ``EventTooLargeError``.
         """
         if self._after_cr and data.startswith(b"\n"):  # the rest of a CRLF
             data = data[1:]
@@ -35,18 +37,42 @@ class Decoder:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         elif data:
             self._after_cr = False
-        buffer = self._rest + data if self._rest else data
-        *blocks, rest = buffer.split(b"\n\n")
-        if len(rest) > MAX_EVENT:
+        if self._parts and data:
+            if b"\n\n" not in data and not self._splits(data):
+                self._keep(data)
+                return []
+            data = b"".join([*self._parts, data])
+            self._parts, self._size = [], 0
+        *blocks, rest = data.split(b"\n\n")
+        if rest:
+            self._keep(rest)
+        return _payloads(blocks, data[: len(data) - len(rest)])
+
+    def _splits(self, data: bytes) -> bool:
+        """Whether the blank line that ends an event begins in one part, ends in this."""
+        return data.startswith(b"\n") and self._parts[-1].endswith(b"\n")
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > MAX_EVENT:
             raise EventTooLargeError
-        self._rest = rest
-        return [payload for payload in map(_payload, blocks) if payload]
+        self._parts.append(data)
+
+
+def _payloads(blocks: list[bytes], buffer: bytes) -> list[bytes]:
+    """The payloads of blocks, which are what stands between blank lines in ``buffer``.
+
+    Anthropic's blocks hold one data line each, and it is the last. Looking at all of
+    them at once takes 0.2 us for each instead of 0.6.
+    """
+    payloads = [block.partition(b"\ndata: ")[2] for block in blocks]
+    one_each = buffer.count(b"\ndata:") == len(blocks) and all(payloads)
+    if one_each and b"\n" not in b"".join(payloads) and buffer[:5] != b"data:":
+        return payloads
+    return [payload for payload in map(_payload, blocks) if payload]
 
 
 def _payload(block: bytes) -> bytes:
-    name, _, data = block.partition(b"\ndata: ")
-    if name.startswith(b"event:") and b"\n" not in data and b"\n" not in name:
-        return data  # the usual shape: an event line and a data line
     lines = (line for line in block.split(b"\n") if line.startswith(b"data:"))
     return b"\n".join(line[5:].removeprefix(b" ") for line in lines)
 

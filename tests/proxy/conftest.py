@@ -1,16 +1,17 @@
 """The application in process, in front of the strict stand-in."""
 
-import io
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 from falcon import testing
 
-from proxy import app, errors, log, settings
+from proxy import app, errors, files, log, log_writer, settings
 from standin import caching, server
+from waiting import LONG
 
 pytest.register_assert_rewrite("row_cases")  # its checks explain themselves
 
@@ -19,6 +20,12 @@ pytest.register_assert_rewrite("row_cases")  # its checks explain themselves
 def _running() -> Iterator[server.StandIn]:
     with server.serve() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _files_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every request looks at the files: no test waits for a look to grow old."""
+    monkeypatch.setattr(files, "FRESH", 0.0)
 
 
 @pytest.fixture
@@ -42,7 +49,7 @@ def _client(**given: object) -> Iterator[testing.TestClient]:
     proxy = app.create_app(settings.Settings(**given))
     proxy.catalogue.refresh()  # not in the background of somebody's test
     try:
-        yield testing.TestClient(proxy.wsgi)
+        yield testing.TestClient(proxy.wsgi, headers={"host": "localhost"})
     finally:
         proxy.close()
 
@@ -84,6 +91,7 @@ def make_stream(
             "/v1/chat/completions",
             method="POST",
             headers={"content-type": "application/json"},
+            host="localhost",
             body=json.dumps(given),
         )
         body = client.app(environ, lambda *_: None)
@@ -100,17 +108,24 @@ def make_stream(
 
 
 @pytest.fixture
-def log_lines() -> Iterator[Callable[[], list[dict]]]:
+def log_lines(monkeypatch, tmp_path) -> Iterator[Callable[[], list[dict]]]:
     """What was logged so far, each line parsed."""
-    written = io.StringIO()
-    handler = logging.StreamHandler(written)
-    handler.setFormatter(log.Formatter())
+    path = tmp_path / "log"
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
+    writer = log_writer.Writer(descriptor, lambda count: b"%d dropped\n" % count)
+    monkeypatch.setattr(log, "writer", writer)
+    handler = log.Handler()
     logger = logging.getLogger("proxy")
     level = logger.level
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
+
+    def lines():
+        writer.flush(LONG)
+        return [json.loads(line) for line in path.read_bytes().splitlines()]
+
     try:
-        yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+        yield lines
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)

@@ -216,7 +216,7 @@ def section(heading: str) -> str:
 
 
 def in_code(text: str) -> set[str]:
-    return set(re.findall(r"`([a-z_]+)(?:\{\w+\})?`", text))
+    return set(re.findall(r"`([a-z_]+)(?:\{[\w,]+\})?`", text))
 
 
 def test_every_metric_is_explained() -> None:

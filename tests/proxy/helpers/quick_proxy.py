@@ -12,13 +12,14 @@ from waiting import LONG, until
 
 PROGRAM = """
 import os
+import socket
 from proxy.server.application import Server
 from proxy.settings import Settings
 
 
 class QuickServer(Server):
-    def gunicorn_settings(self):
-        return {**super().gunicorn_settings(), "bind": "127.0.0.1:0"}
+    def listen(self):
+        return socket.create_server(("127.0.0.1", %d))
 
     def post_worker_init(self, worker):
         super().post_worker_init(worker)
@@ -65,8 +66,22 @@ class Proxy(Gunicorn):
 
     _mark = 0
 
-    def __init__(self, directory, upstream, *, client_timeout=LONG, **settings):
-        self.health_port = _free_port()
+    def __init__(
+        self,
+        directory,
+        upstream,
+        *,
+        client_timeout=LONG,
+        before="",
+        listen=0,
+        warm=True,
+        **settings,
+    ):
+        """`before`: Python code that its process runs first, `listen` its port.
+
+        Unless `warm` no request is made until the test makes one.
+        """
+        self.health_port = free_port()
         given = {
             "ANTHROPIC_API_KEY": "sk-ant-api03-canary",
             "ANTHROPIC_API_BASE": upstream.url,
@@ -77,12 +92,13 @@ class Proxy(Gunicorn):
         super().__init__(
             directory,
             "-c",
-            PROGRAM % client_timeout,
+            before + PROGRAM % (listen, client_timeout),
             env={"PATH": os.environ["PATH"], **given},
         )
         self.url = f"http://127.0.0.1:{self.port}"
         until(lambda: self.health("/healthz") == 200)
-        self.ask("ok", stream=False)  # threads and connections that stay
+        if warm:
+            self.ask("ok", stream=False)  # threads and connections that stay
         self.idle = self._held()
 
     def request(self, model, *, stream=True, **more):
@@ -136,7 +152,7 @@ class Proxy(Gunicorn):
 
     def get(self, path):
         """The raw response to a GET on a connection of its own."""
-        lines = [f"GET {path} HTTP/1.1", "Host: x", "Connection: close", "", ""]
+        lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close", "", ""]
         with self.connect("\r\n".join(lines).encode()) as sock:
             return read_all(sock)
 
@@ -178,7 +194,7 @@ class Proxy(Gunicorn):
 def head(length):
     lines = [
         "POST /v1/chat/completions HTTP/1.1",
-        "Host: proxy",
+        "Host: localhost",
         "Content-Type: application/json",
         f"Content-Length: {length}",
     ]
@@ -192,7 +208,7 @@ def _network_proxy(upstream):
     return {"HTTP_PROXY": upstream.url} if over == "httpcore" else {}
 
 
-def _free_port():
+def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]

@@ -1,6 +1,7 @@
 """An upstream on loopback that stops, cuts and stalls wherever a test says.
 
-Raw sockets under asyncio, so every byte is ours. The scenario is the request's `model`:
+Raw sockets under asyncio, so every byte is ours. The scenario is the request's `model`,
+or its `user` where the model has to be a real one:
 
     name;key=value;key=value          e.g. "rst;at=3"  "status;code=429;times=1"
 
@@ -21,6 +22,7 @@ Raw sockets under asyncio, so every byte is ours. The scenario is the request's 
 | `stall-last` | stops after `message_delta` |
 | `late-end` | holds the end of its HTTP message back after `message_stop`, until `release()` |
 | `pings` | sends pings for ever there |
+| `short` | sends the first `bytes` bytes of the whole answer, and nothing more |
 | `error` | sends an `error` event there: `type`, `message` |
 | `garbage` | sends an event that is no JSON there |
 | `bad-chunk` | sends a chunk whose size is no number there |
@@ -29,13 +31,13 @@ Raw sockets under asyncio, so every byte is ours. The scenario is the request's 
 | `huge` | sends one delta of `size` bytes |
 | `status` | answers `code` with an error of Anthropic's; `retry-after`, `x-should-retry` as headers |
 | `html` | answers `code` with a page |
+| `drip-error` | answers `code` with a body that never ends, a byte at a time |
 | `redirect` | answers 307 to `to` |
 | `json` | answers 200 with JSON instead of a stream |
 | `empty` | answers 200 with an empty body |
 
-`times=2` (with `status`, `html`, `fin0`, `rst0`, `silent`, `half-head`, `cut-head`): only the
-first two calls of this model string fail, the next is `ok`. `tag=x` tells models apart. `at` is 1 unless given; `at=0` is before
-the first delta, `at=-1` before `message_start`. `gap` is 0 unless given. `together`: what the scenario allows goes out in one piece. `close` ends the connection after a whole answer.
+`times=2`: only the first two calls of this model string fail, the next is `ok`. `tag=x` tells models apart. `at` is 1 unless given; `at=0` is before
+the first delta, `at=-1` before `message_start`, `at=-0.5` behind it. `gap` is 0 unless given. `together`: what the scenario allows goes out in one piece. `close` ends the connection after a whole answer.
 """
 
 import asyncio
@@ -85,8 +87,13 @@ class ScriptedUpstream:
         self.calls: list[Call] = []
         self.connections = 0
         self.open_connections = 0
+        self.tokens = None
+        """The access tokens that are accepted; None: any."""
         self._tls, self._host = tls, host
+        self.rejected = 0
+        """Calls whose token was not the accepted one."""
         self._failures = collections.Counter()
+        self._pardoned = set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upstream")
@@ -126,13 +133,27 @@ class ScriptedUpstream:
         until(lambda: self.open_calls == 0, what="upstream calls are left open")
 
     def forget(self):
-        """Count failures anew."""
+        """Count failures anew, and accept every token."""
         self._failures.clear()
+        self._pardoned.clear()
+        self.tokens, self.rejected = None, 0
+
+    def pardon(self, model):
+        """Let this model string fail no more."""
+        self._pardoned.add(model)
 
     def release(self, model=""):
         """Let the held answers go on."""
         for call in self.of(model):
             self._loop.call_soon_threadsafe(call.release.set)
+
+    def drop_finished_calls(self):
+        """Forget the calls that are over."""
+
+        def drop():
+            self.calls[:] = [call for call in self.calls if call.open]
+
+        self._loop.call_soon_threadsafe(drop)
 
     def drop_idle_connections(self):
         """Close all connections that wait for a request, as a server does in time."""
@@ -203,7 +224,8 @@ class ScriptedUpstream:
         method, path, _ = line.split(" ")
         if method == "GET":
             return await Answer.listing(writer)
-        call = Call(body.get("model", ""), path, headers, body, number)
+        scenario = body.get("metadata", {}).get("user_id") or body.get("model", "")
+        call = Call(scenario, path, headers, body, number)
         self.calls.append(call)
         left = asyncio.create_task(reader.read(1))  # ends when the proxy closes
         answering = asyncio.create_task(Answer(self, call, writer).give())
@@ -217,9 +239,18 @@ class ScriptedUpstream:
                 with contextlib.suppress(asyncio.CancelledError, OSError):
                     await task
 
+    def accepts(self, call):
+        """Whether the call's token is good; counts those that are not."""
+        given = call.headers.get("authorization", "").removeprefix("Bearer ")
+        good = self.tokens is None or given in self.tokens
+        self.rejected += not good
+        return good
+
     def fails(self, call, parameters):
         """Count a failure of this model string; false when it has had its share."""
         self._failures[call.model] += 1
+        if call.model in self._pardoned:
+            return False
         return self._failures[call.model] <= int(parameters.get("times", 1 << 30))
 
 
@@ -232,22 +263,33 @@ class Answer:
         self.parameters = dict(pair.partition("=")[::2] for pair in pairs)
         self.upstream, self.call, self.writer = upstream, call, writer
         self._waiting = b""
+        self._left = int(self.number("bytes", 1 << 60))
 
     def number(self, key, default):
         return float(self.parameters.get(key, default))
 
     async def give(self):
+        if not self.upstream.accepts(self.call):
+            error = {"type": "authentication_error", "message": "invalid bearer token"}
+            body = json.dumps({"type": "error", "error": error}).encode()
+            return await self._whole(401, "application/json", body)
         beginning = getattr(self, "_" + self.name.replace("-", "_"), None)
-        if beginning and self.upstream.fails(self.call, self.parameters):
-            return await beginning()
+        if "times" in self.parameters or beginning:
+            if not self.upstream.fails(self.call, self.parameters):
+                self.name = "ok"
+            elif beginning:
+                return await beginning()
         return await self._stream()
 
     async def _send(self, data):
         if self.writer.is_closing():
             raise ConnectionResetError
-        self.writer.write(self._waiting + data)
-        self._waiting = b""
+        data, self._waiting = self._waiting + data, b""
+        self.writer.write(data[: self._left])
         await self.writer.drain()
+        self._left -= len(data)
+        if self._left <= 0:
+            await self._forever()
 
     async def _forever(self):
         await asyncio.Event().wait()
@@ -313,6 +355,13 @@ class Answer:
         page = b"<html><body>Bad Gateway, says a box in between</body></html>"
         return await self._whole(int(self.number("code", 502)), "text/html", page)
 
+    async def _drip_error(self):
+        code = int(self.number("code", 500))
+        await self._send(b"HTTP/1.1 %d X\r\ncontent-type: text/html\r\n\r\n" % code)
+        while True:
+            await self._send(b"x")
+            await asyncio.sleep(0.01)
+
     async def _redirect(self):
         return await self._whole(
             307, "text/plain", b"", f"location: {self.parameters['to']}"
@@ -331,10 +380,12 @@ class Answer:
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
             b"transfer-encoding: chunked\r\nrequest-id: req_scripted\r\n\r\n"
         )
-        at = int(self.number("at", 1))
-        if at < 0 and (over := await self._stop()) is not None:
+        at = self.number("at", 1)
+        if at == -1 and (over := await self._stop()) is not None:
             return over
         await self._event(message_start(self.call.model))
+        if at == -0.5 and (over := await self._stop()) is not None:
+            return over
         await self._event(block_start())
         await self._event({"type": "ping"})
         if at == 0 and (over := await self._stop()) is not None:
@@ -407,7 +458,7 @@ class Answer:
         return None
 
     async def _repeat(self, data):
-        while True:
+        while not self.call.release.is_set():
             await self._event(data)
             await asyncio.sleep(self.number("gap", 0.02))
 
