@@ -19,6 +19,7 @@ from proxy import (
     health,
     inbound_auth,
     lease,
+    log,
     metrics,
     models,
     redaction,
@@ -66,6 +67,7 @@ class Proxy:
         self.metrics = metrics.Metrics(
             in_flight=lambda: float(self.slots.in_flight),
             expires_at=credential.expires_at,
+            log_lines_dropped=lambda: log.writer.dropped,
         )
         anthropic = upstream.Upstream(credential, sender, self.watchdog)
         self.catalogue = models.Catalogue(anthropic.models_list)

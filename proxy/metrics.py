@@ -1,6 +1,6 @@
 """Prometheus metrics. Labels are statuses and token kinds: nothing a client chooses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -11,6 +11,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 # each would be a second series for every counter
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -59,7 +61,10 @@ class Metrics:
     """One process's metrics, in a registry of their own."""
 
     def __init__(
-        self, in_flight: Callable[[], float], expires_at: Callable[[], float | None]
+        self,
+        in_flight: Callable[[], float],
+        expires_at: Callable[[], float | None],
+        log_lines_dropped: Callable[[], int],
     ) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
@@ -103,6 +108,7 @@ class Metrics:
             "When the access token expires; 0 where that is not known.",
             registry=self._registry,
         ).set_function(lambda: expires_at() or 0.0)
+        self._registry.register(_Dropped(log_lines_dropped))
 
     def completed(
         self,
@@ -132,3 +138,17 @@ class Metrics:
     def text(self) -> bytes:
         """The exposition, in ``CONTENT_TYPE``."""
         return generate_latest(self._registry)
+
+
+class _Dropped(Collector):
+    """A counter that somebody else counts."""
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        yield CounterMetricFamily(
+            "claude_proxy_log_lines_dropped",
+            "Log lines that were dropped because stdout was not read in time.",
+            value=self._count(),
+        )

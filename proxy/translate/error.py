@@ -311,6 +311,8 @@ def passed_headers(headers: Mapping[str, str], now: datetime) -> dict[str, str]:
 
 
 def _seconds_until(when: str, now: datetime) -> str:
+    if not when:
+        return ""
     try:
         seconds = (datetime.fromisoformat(when) - now).total_seconds()
     except (ValueError, TypeError):

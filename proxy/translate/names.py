@@ -16,9 +16,9 @@ _ODD = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def _sanitise(value: str, *, longest: int, shortened: int) -> str:
-    clean = _ODD.sub("_", value)
-    if clean == value and len(value) <= longest:
+    if len(value) <= longest and _ODD.search(value) is None:
         return value
+    clean = _ODD.sub("_", value)
     digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{clean[: shortened - 9]}_{digest}"
 

@@ -137,7 +137,7 @@ def test_a_scheduled_run_renews_and_the_proxy_serves_the_new_token(
         installation.answered(*EVERYBODY)
 
     assert code == 0
-    assert "Refreshed: a new access token is good until " in log
+    assert "Refreshed: the new access token is valid until " in log
     installation.kubectl.wait(f"job/{job}", "condition=Complete")
     [renewed] = {used for app in PROXIES for _, used in installation.calls(app, after)}
     assert renewed != due
@@ -153,7 +153,7 @@ def test_a_job_that_is_not_due_starts_no_cli(installation, shell):
         job, code, log = run_a_job(installation)
 
     assert code == 0
-    assert log.startswith("NotDue: the access token is good until ")
+    assert log.startswith("NotDue: the access token is valid until ")
     assert len(cli_calls(installation)) == before
     installation.kubectl.wait(f"job/{job}", "condition=Complete")
     installation.uses_only(token, *PROXIES)

@@ -220,7 +220,9 @@ def in_code(text: str) -> set[str]:
 
 
 def test_every_metric_is_explained() -> None:
-    measured = metrics.Metrics(in_flight=lambda: 0.0, expires_at=lambda: None)
+    measured = metrics.Metrics(
+        in_flight=lambda: 0.0, expires_at=lambda: None, log_lines_dropped=lambda: 0
+    )
     given = set(re.findall(rb"^# TYPE (\S+)", measured.text(), re.MULTILINE))
     explained = in_code(section("Health checks and metrics"))
 

@@ -244,6 +244,15 @@ def test_b8_html_that_is_not_anthropics_names_the_setting(status: int) -> None:
     assert "ANTHROPIC_API_BASE" in ex.message
 
 
+def test_b8_html_or_not_a_407_of_anthropics_kind_names_the_network_proxy() -> None:
+    reported = messages_response.Error("", "Proxy Authentication Required")
+
+    ex = error.to_openai_error(407, reported, WHERE)
+
+    assert (ex.status, ex.code) == (502, "upstream_error")
+    assert "HTTPS_PROXY" in ex.message
+
+
 def test_b8_html_or_no_type_at_all_means_what_its_status_says() -> None:
     reported = error.decode_error(
         b'{"error": {"message": "Rate limited", "code": 429}}'
@@ -374,6 +383,7 @@ def test_b6_headers_rate_limits_are_passed_in_openais_names() -> None:
             "anthropic-ratelimit-requests-remaining": "49",
             "anthropic-ratelimit-requests-reset": "2026-11-01T00:01:30Z",
             "anthropic-ratelimit-tokens-reset": "soon",
+            "anthropic-ratelimit-tokens-limit": "",
         },
         now,
     )
