@@ -83,7 +83,9 @@ class Installation:
     def log_in(self, access_left=28800):
         """Create a login and import it as a user does; returns its tokens."""
         login = self.standin.login(access_left)
-        self.in_refresher("claude-refresher", "import", data=json.dumps(login))
+        self.in_refresher(
+            "claude-refresher", "import", "--force", data=json.dumps(login)
+        )
         return login["claudeAiOauth"]
 
     def in_refresher(self, *words, data=None):

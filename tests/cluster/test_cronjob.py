@@ -29,7 +29,7 @@ spec: {suspend: true}
 
 LOGIN = pasted("kubectl run claude-login ")
 IMPORT = LOGIN.replace(" -it ", " -i ").replace(
-    "claude auth login", "claude-refresher import < .credentials.json"
+    "claude auth login", "claude-refresher import --force < .credentials.json"
 )
 """The same pod with another command, as documented."""
 
@@ -38,7 +38,7 @@ def log_in(installation, shell, access_left=28800):
     """Import a login with the documented command; returns its token's revision."""
     login = installation.standin.login(access_left)
     (shell.directory / ".credentials.json").write_text(json.dumps(login))
-    assert "installed in /var/lib/claude: " in shell.run(IMPORT)
+    assert "installed in /var/lib/claude; " in shell.run(IMPORT)
     return revision(login["claudeAiOauth"]["accessToken"])
 
 

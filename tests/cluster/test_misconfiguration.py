@@ -86,7 +86,7 @@ def test_an_unwritable_volume_is_reported_before_anyone_logs_in(namespace, hostp
     found = ready(namespace)
 
     assert found["reason"] == "Blocked"
-    message = "/var/lib/claude cannot be written, so a new token could not be saved"
+    message = "/var/lib/claude is not writable, so a new token could not be saved"
     assert message in found["message"]
     assert message in namespace("logs", "claude-refresher-0")
     assert "Blocked" in namespace("get", "events")
