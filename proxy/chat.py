@@ -30,7 +30,7 @@ from proxy import (
     upstream,
 )
 from proxy.capabilities import Live
-from proxy.schema import chat_response, messages_response, openai
+from proxy.schema import chat_request, chat_response, messages_response, openai
 from proxy.translate import accumulator, request, response, stream, stream_encoder
 
 CLIENT_GONE = 499
@@ -132,8 +132,12 @@ class _Completion:
     def _translated(
         self, req: falcon.Request, arriving: admission.Body
     ) -> request.Translation:
+        given = body.read(req, self._services.config.max_body_bytes, arriving)
+        with body.turn(len(given)):
+            return self._translation_of(body.decode(given))
+
+    def _translation_of(self, chat: chat_request.ChatRequest) -> request.Translation:
         services, record = self._services, self.record
-        chat = body.decode(body.read(req, services.config.max_body_bytes, arriving))
         record.model, record.stream = chat.model or "", bool(chat.stream)
         lifetime = services.lifetimes.of(chat)
         translation = request.to_anthropic_request(
@@ -204,7 +208,7 @@ class _Completion:
             message,
             model=self.context.model,
             created=int(self._services.now()),
-            client_names=self.context.client_names,
+            names=self.context.names,
             legacy_functions=self.context.legacy_functions,
         )
         self.note_outcome(
@@ -216,7 +220,7 @@ class _Completion:
         return stream.ChunkStream(
             model=self.context.model,
             created=int(self._services.now()),
-            client_names=self.context.client_names,
+            names=self.context.names,
             legacy_functions=self.context.legacy_functions,
             include_usage=self.context.include_usage,
         )
@@ -235,6 +239,7 @@ class _Completion:
         record.output_tokens = usage.output_tokens or 0
         record.cache_read_tokens = usage.cache_read_input_tokens or 0
         record.cache_write_tokens = usage.cache_creation_input_tokens or 0
+        record.web_searches = response.web_searches(usage)
         record.finish_reason, record.skipped_events = finish_reason, skipped
 
     def note_error(self, error: errors.ProxyError) -> None:
@@ -296,6 +301,7 @@ class _Completion:
                 "cache_read": record.cache_read_tokens,
                 "cache_write": record.cache_write_tokens,
             },
+            web_searches=record.web_searches,
         )
 
 

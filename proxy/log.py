@@ -46,6 +46,8 @@ class Completion(Struct, kw_only=True):
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    web_searches: int = 0
+    """Searches of the web that Anthropic made for the response; each is billed."""
     first_event_ms: float | None = None
     duration_ms: float = 0.0
     calls: int = 0

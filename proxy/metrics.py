@@ -98,6 +98,11 @@ class Metrics:
             ["kind"],
             registry=self._registry,
         )
+        self._web_searches = Counter(
+            "claude_proxy_web_searches",
+            "Searches of the web that Anthropic made for responses.",
+            registry=self._registry,
+        )
         Gauge(
             "claude_proxy_requests_in_flight",
             "Completions in flight.",
@@ -119,6 +124,7 @@ class Metrics:
         reason: str = "",
         first_event_seconds: float | None,
         tokens: dict[str, int],
+        web_searches: int,
     ) -> None:
         """Count one completion. ``tokens`` maps a kind (input, output, …) to a count.
 
@@ -134,6 +140,7 @@ class Metrics:
         for kind, count in tokens.items():
             if count:
                 self._tokens.labels(kind).inc(count)
+        self._web_searches.inc(web_searches)
 
     def text(self) -> bytes:
         """The exposition, in ``CONTENT_TYPE``."""

@@ -96,6 +96,22 @@ def test_argo_cd_shows_the_reason_and_the_message():
     assert judged(["lua", SCRIPT], one) == ("Degraded", "LoginLost: why")
 
 
+def test_a_claudecredential_that_no_refresher_watches_is_not_well(namespace):
+    namespace("apply", "--kustomize", str(ROOT / "manifests/crd"))
+    one = {
+        "apiVersion": "claude-proxy.internal/v1alpha1",
+        "kind": "ClaudeCredential",
+        "metadata": {"name": "another"},
+        "spec": {},
+    }
+    namespace.apply(one)
+
+    found = namespace.json("get", "claudecredential", "another")
+
+    assert judged(["lua", SCRIPT], found)[0] == "Progressing"
+    assert judged(["kstatus"], found)[0] == "InProgress"
+
+
 def test_the_documented_command_adds_the_check_and_leaves_the_rest(namespace, tmp_path):
     namespace("create", "configmap", "argocd-cm", "--from-literal=url=https://argo")
     here = f"--namespace={namespace.namespace}"
