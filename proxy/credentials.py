@@ -154,18 +154,24 @@ class File:
         if found.text is None:
             self._trouble = found.trouble
             if found.missing:
-                self._trouble += (
-                    ": set ANTHROPIC_API_KEY, or log in with 'claude auth login'"
-                )
+                self._trouble += f": set ANTHROPIC_API_KEY, or {_remedy(self._path)}"
             return
         token = parse(found.text, _moment(expiry.text))
         if token is None:
-            self._trouble = (
-                "holds no access token: log in again with 'claude auth login'"
-            )
+            self._trouble = f"holds no access token: {_remedy(self._path)}"
         else:
             redaction.remember(token.value)
             self._good, self._trouble = token, ""
+
+
+def _remedy(path: Path) -> str:
+    """What a person can do about a missing token; only the CLI's own file is logged in to."""
+    if path.name == ".credentials.json":
+        return "log in with 'claude auth login'"
+    return (
+        "see why the program that writes it has not done so (on Kubernetes: "
+        "'kubectl get claudecredentials')"
+    )
 
 
 def _moment(text: str | None) -> float | None:

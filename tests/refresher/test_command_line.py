@@ -395,3 +395,30 @@ def test_an_unknown_expiry_is_never_shown_as_a_date(volume, fake, put, odd):
     assert all("1970" not in each for each in shown)
     assert "expiry unknown" in shown[2]
     assert "Refreshed: " in shown[4]
+
+
+BLOCKED = ["env", "--block-signal=TERM,INT"]
+"""How the image starts the program."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_sent_before_python_runs_ends_the_program(volume, fake, put, number):
+    put(-60)
+    claude = fake("ok")
+    signalled = ["sh", "-c", f'kill -{int(number)} $$; exec "$@"', "sh"]
+
+    done = refresher_process.refresher(
+        volume, claude.path, "once", before=[*BLOCKED, *signalled]
+    )
+
+    assert done.returncode == 128 + number
+    assert claude.calls == []
+
+
+def test_the_cli_is_started_with_no_signal_blocked(volume, fake, put):
+    put(-60)
+    claude = fake("ok")
+
+    refresher_process.refresher(volume, claude.path, "once", before=BLOCKED)
+
+    assert claude.calls[0]["blocked"] == []

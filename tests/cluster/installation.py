@@ -1,8 +1,8 @@
 """A namespace with a Claude login on a volume, and a stand-in for Anthropic's hosts.
 
-What stands in it is what users apply: `Stage.apply` takes folders of `kustomize` and
-`manifests` into a kustomization of its own, as a user does, and adds `world`, which says
-where Anthropic's hosts are.
+It holds what users apply: `Installation.apply` puts folders of `kustomize` and `manifests`
+into a kustomization of its own, as a user does, and adds the component `redirect`, which
+redirects Anthropic's hosts.
 """
 
 import hashlib
@@ -13,51 +13,54 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from node import until
+from kustomizations import kustomization, secret
+from node import condition, until
 from oauth_standin import Behaviour
-from overlays import kustomization
 
 REFRESHER = "claude-refresher-0"
 SECRET = "claude-access-token"
 DUE = 200
-"""Seconds: a token with so many left is due, and the CLI renews it."""
+"""Seconds: a token with this much life left is due, and the CLI renews it."""
 
 
 def revision(token):
-    """A token's name, as the CR has it."""
+    """A token's fingerprint, as the ClaudeCredential shows it."""
     return hashlib.sha256(token.encode()).hexdigest()[:12]
 
 
-class Stage:
-    def __init__(self, kubectl, standin, directory):
+class Installation:
+    def __init__(self, kubectl, standin, directory, *, inbound_key=True):
         self.kubectl = kubectl
         self.standin = standin
         self.directory = directory
         kubectl(
-            "create", "configmap", "world",
+            "create", "configmap", "anthropic-standin",
             f"--from-literal=url={standin.url}", f"--from-file={standin.ca_file}",
         )  # fmt: skip
-        kubectl(
-            "create", "secret", "generic", "claude-proxy-key", "--from-literal=key=k"
-        )
+        if inbound_key:
+            secret(kubectl, "claude-proxy-key", key="k")
 
-    def apply(self, *resources, components=(), patches=()):
-        """Apply these folders of the project together, as a kustomization of ours."""
-        folder = kustomization(
+    def apply(self, *resources, components=(), patches=(), how=()):
+        """Apply these folders of the project together, as one kustomization."""
+        folder = self.folder(*resources, components=components, patches=patches)
+        self.kubectl("apply", *how, "--kustomize", folder)
+
+    def folder(self, *resources, components=(), patches=()):
+        """The same kustomization without applying it; returns its folder."""
+        return kustomization(
             self.directory / f"kustomization-{secrets.token_hex(4)}",
             *resources,
-            components=[*components, "tests/cluster/world"],
+            components=[*components, "tests/cluster/redirect"],
             patches=patches,
         )
-        self.kubectl("apply", "--kustomize", folder)
 
     def with_agents(self, token):
-        """Apply what asks for completions all the time; `token` names a component."""
+        """Apply the pods that request completions all the time; `token` is a component."""
         components = [f"kustomize/components/{name}" for name in ("sidecar", token)]
         self.apply("tests/cluster/agent", components=components)
 
-    def is_well(self):
-        """Begin a login on a stand-in that behaves, and wait until all say so."""
+    def becomes_healthy(self):
+        """Log in with a stand-in that behaves, and wait until everything reports it."""
         self.standin.behaviour = Behaviour()
         self.log_in()
         self.becomes("Ready", "True", "TokenValid")
@@ -70,7 +73,7 @@ class Stage:
     # The login.
 
     def started(self):
-        """Wait until the refresher's container runs; it is not ready without a login."""
+        """Wait until the refresher's container runs; without a login it is not ready."""
         until(
             lambda: (self.container(REFRESHER) or {}).get("started"),
             within=120,
@@ -78,9 +81,11 @@ class Stage:
         )
 
     def log_in(self, access_left=28800):
-        """Begin a login and hand it over as a user does; gives its tokens."""
+        """Create a login and import it as a user does; returns its tokens."""
         login = self.standin.login(access_left)
-        self.in_refresher("claude-refresher", "import", data=json.dumps(login))
+        self.in_refresher(
+            "claude-refresher", "import", "--force", data=json.dumps(login)
+        )
         return login["claudeAiOauth"]
 
     def in_refresher(self, *words, data=None):
@@ -89,9 +94,9 @@ class Stage:
         return self.kubectl("exec", *words, data=data, timeout=180)
 
     def renewed(self, within=60):
-        """Begin a login that is due, and wait for its renewal.
+        """Import a login that is due, and wait for its renewal.
 
-        Gives the new token's revision, and the seconds from the import to the CR.
+        Returns the new token's revision, and the seconds from the import to the status.
         """
         self.standin.behaviour = Behaviour()
         before = self.status.get("refreshes", 0)
@@ -100,17 +105,17 @@ class Stage:
         until(
             lambda: self.status.get("refreshes", 0) > before,
             within=within,
-            what=self.told,
+            what=self.diagnosis,
         )
         after = self.status["tokenRevision"]
-        assert after != due, "the CR still has the token of before"
+        assert after != due, "the status still shows the previous token"
         return after, time.monotonic() - began
 
     def newest(self):
-        """The access token that Anthropic gave out last, by its revision."""
+        """The revision of the access token that Anthropic issued last."""
         return revision(self.standin.ledger.newest)
 
-    # What the CR says.
+    # The ClaudeCredential.
 
     @property
     def status(self):
@@ -118,26 +123,24 @@ class Stage:
 
     def condition(self, kind):
         """(status, reason), or None."""
-        for each in self.status.get("conditions", []):
-            if each["type"] == kind:
-                return each["status"], each["reason"]
-        return None
+        found = condition({"status": self.status}, kind)
+        return (found["status"], found["reason"]) if found else None
 
     def becomes(self, kind, status, reason, within=60):
         until(
             lambda: self.condition(kind) == (status, reason),
             within=within,
-            what=lambda: f"{kind} is not {status}/{reason}\n{self.told()}",
+            what=lambda: f"{kind} is not {status}/{reason}\n{self.diagnosis()}",
         )
 
-    def told(self):
+    def diagnosis(self):
         return (
             self.kubectl.describe("claudecredential/claude")
             + self.kubectl.run("logs", REFRESHER, "--tail=40").stdout
         )
 
     def columns(self):
-        """What `kubectl get claudecredentials` shows, by the heads of its columns."""
+        """What `kubectl get claudecredentials` shows, by column heading."""
         head, row = self.kubectl("get", "claudecredentials").splitlines()
         starts = [found.start() for found in re.finditer(r"\S+", head)]
         ends = [*starts[1:], None]
@@ -147,7 +150,7 @@ class Stage:
         }
 
     def events(self, since=0.0):
-        """(type, reason) of what was told about the CR, oldest first."""
+        """(type, reason) of the events about the ClaudeCredential, oldest first."""
         words = (
             "get",
             "events",
@@ -164,7 +167,7 @@ class Stage:
     # Pods.
 
     def pods(self, app):
-        """The pods that are not about to end."""
+        """An app's pods that are not terminating."""
         found = self.kubectl.json("get", "pods", f"--selector=app={app}")["items"]
         return [each for each in found if "deletionTimestamp" not in each["metadata"]]
 
@@ -174,8 +177,8 @@ class Stage:
         status = json.loads(text)["status"] if text else {}
         return next(iter(status.get("containerStatuses", [])), None)
 
-    def lives(self):
-        """Which pods there are, and how often their containers started anew."""
+    def restarts(self):
+        """Each pod's restart counts, one per container."""
         return {
             each["metadata"]["name"]: [
                 status["restartCount"]
@@ -188,20 +191,20 @@ class Stage:
     # Requests.
 
     def answers(self, who, since):
-        """What `agent` or `neighbour` wrote down since then."""
+        """What `agent` or `neighbour` logged since then."""
         begin = datetime.fromtimestamp(int(since), UTC).isoformat()
         words = ("logs", f"deployment/{who}", "--container=agent")
         lines = self.kubectl(*words, f"--since-time={begin}").splitlines()
         return [each for each in map(json.loads, lines) if each["time"] >= since]
 
     def answered(self, *who, within=60):
-        """Wait until each of them was answered again."""
+        """Wait until each of them has been answered again."""
         for each in who:
             self._answers(each, time.time(), 1, within)
 
     @contextmanager
     def nobody_notices(self, *who):
-        """What happens in the block costs none of them a request."""
+        """Assert that no request of theirs fails while the block runs."""
         since = time.time()
         yield
         for each in who:
@@ -221,7 +224,7 @@ class Stage:
         )
 
     def calls(self, app, since=0.0):
-        """(when, token) of each call of an app's pods at Anthropic's, oldest first."""
+        """(time, token revision) of each upstream call by an app's pods, oldest first."""
         addresses = {each["status"].get("podIP") for each in self.pods(app)}
         return [
             (call["time"], revision(call["access_token"]))
@@ -232,7 +235,7 @@ class Stage:
         ]
 
     def uses(self, app, token, within=150):
-        """Wait until an app calls with this token; gives when it first did."""
+        """Wait until an app calls with this token; returns when it first did."""
         return until(
             lambda: next(
                 (when for when, used in self.calls(app) if used == token), None
@@ -242,7 +245,7 @@ class Stage:
         )
 
     def uses_only(self, token, *apps):
-        """From now on each of these apps calls with this token and with no other."""
+        """Assert that each of these apps now calls with this token and no other."""
         now = time.time()
         for app in apps:
             calls = until(lambda app=app: self.calls(app, now), what=f"{app} is silent")
@@ -251,5 +254,5 @@ class Stage:
 
 
 def instant(text):
-    """A time of the API server's in seconds."""
+    """A timestamp of the API server as seconds since the epoch."""
     return datetime.fromisoformat(text).timestamp()
