@@ -1,8 +1,25 @@
 """``claude-proxy`` and ``claude-proxy demo``."""
 
+import os
+import signal
+
+
+def _exit(number: int, _frame: object) -> None:
+    os._exit(128 + number)  # nothing has begun that would need an end
+
+
+# The first process of a container ignores every signal that it has no handler for, and
+# the imports below take a second. The image starts this program with both signals
+# blocked, so that one sent even earlier is delivered here.
+for _number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(_number, _exit)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
+
+# isort: split
+# ruff: noqa: E402 - the imports come after the signals
+
 import argparse
 import json
-import os
 import subprocess
 import sys
 
@@ -11,6 +28,21 @@ from msgspec import structs
 from proxy import settings
 
 CONFIG_ERROR = 78  # EX_CONFIG of sysexits.h
+
+LIBRARY_VARIABLES = (
+    "ANTHROPIC_LOG",  # would log requests, prompts included
+    "SSLKEYLOGFILE",  # would write down the keys of TLS sessions
+    # gunicorn's and systemd's: where to listen, how often to fork
+    "FORWARDED_ALLOW_IPS",
+    "GUNICORN_CMD_ARGS",
+    "GUNICORN_FD",
+    "GUNICORN_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "SENDFILE",
+    "WEB_CONCURRENCY",
+)
+"""Variables by which a library would change what the proxy promises."""
 
 
 def main() -> None:
@@ -29,6 +61,9 @@ def main() -> None:
         "answerer that needs no key and says that it is not Claude",
     )
     mode: str = parser.parse_args().mode
+    for name in LIBRARY_VARIABLES:  # some are read when the library is imported
+        if os.environ.pop(name, ""):
+            sys.stderr.write(f"claude-proxy: {name} is ignored\n")
     try:
         config = settings.Settings.from_environ(os.environ)
         if mode == "demo":

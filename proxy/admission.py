@@ -9,11 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import math
 import threading
+import time
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+
+SLOWEST = 1024
+"""Bytes a second at which a body must arrive ..."""
+
+PATIENCE = 5.0
+"""... after so many seconds."""
+
+HALF_LIFE = 0.5
+"""Seconds after which what has arrived counts half for a body's speed."""
 
 
 class Refusal(enum.Enum):
@@ -84,35 +96,138 @@ class Admission:
             self._in_flight -= 1
 
 
+class Body:
+    """One request body that arrives, or is on its way upstream: see `Bodies`."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self.data = bytearray()
+        """What has arrived so far."""
+        self.held = 0
+        """Bytes for which it has taken room."""
+        self.expected = 0
+        """Bytes that it will have in all, as far as that is known."""
+        self.is_arriving = True
+        self.gave_way = False
+        """Its room went to another one: it must not be read any further."""
+        self._bodies = bodies
+        self._began = self._last = time.monotonic()
+        self._speed = 0.0  # bytes a second, lately; as of the last ones
+
+    def add(self, data: bytes) -> bool:
+        """Keep what has arrived; false if there is no room for it, or no longer."""
+        return self._bodies.add(self, data)
+
+    def whole(self) -> bytes | None:
+        """All that has arrived. From then on it gives way to nobody.
+
+        ``None`` if it had to give way before.
+        """
+        return self._bodies.complete(self)
+
+    def is_too_slow(self) -> bool:
+        """Whether less than `SLOWEST` has arrived for each second, after `PATIENCE`."""
+        seconds = time.monotonic() - self._began
+        return seconds > PATIENCE and self.held < SLOWEST * seconds
+
+    def note(self, size: int) -> None:
+        """Note that so many bytes have arrived (called by `Bodies.add`)."""
+        now = time.monotonic()
+        self._speed = self._speed_at(now) + size / HALF_LIFE
+        self._last = now
+
+    def seconds_left(self, size: int = 0) -> float:
+        """How long it will go on arriving, after ``size`` bytes more, at this speed."""
+        missing = max(0, self.expected - self.held - size)
+        return missing / max(self._speed_at(time.monotonic()), 1.0)
+
+    def _speed_at(self, now: float) -> float:
+        age: float = (now - self._last) / HALF_LIFE
+        return self._speed * math.exp2(-age)
+
+
 class Bodies:
     """Room for `limit` bytes of request bodies, from their arrival to the first event.
 
     In that time a body costs four to five times its size: as bytes, as values, as the
     upstream request. Without a bound a dozen of the largest would exhaust a pod's
     memory, and the kernel's OOM killer would end every stream.
+
+    Room is taken for bytes that are here, not for those that are announced. When it is
+    full, bodies that still arrive give way, the slowest first: those that would go on
+    arriving, and hold their room, for the longest time.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._taken = 0
+        self._under_way: set[Body] = set()
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def under_way(self) -> Iterator[Callable[[int], bool]]:
-        """Yield a function that asks for room; the end of the block gives it all back."""
-        held = 0
-
-        def reserve(size: int) -> bool:
-            nonlocal held
-            with self._lock:
-                if self._taken + size > self.limit:
-                    return False
-                self._taken += size
-            held += size
-            return True
-
+    def under_way(self) -> Iterator[Body]:
+        """One more body; the end of the block gives its room back."""
+        body = Body(self)
+        with self._lock:
+            self._under_way.add(body)
         try:
-            yield reserve
+            yield body
         finally:
             with self._lock:
-                self._taken -= held
+                self._under_way.discard(body)
+                self._give_back(body)
+
+    def add(self, body: Body, data: bytes) -> bool:
+        """Take room for one body, from slower ones where need be (see `Body.add`)."""
+        size = len(data)
+        with self._lock:
+            if body.gave_way:
+                return False
+            body.note(size)
+            if self._taken + size > self.limit:
+                giving_way = self._slower_than(body, size)
+                if not giving_way:
+                    return False
+                for one in giving_way:  # its thread notices when it goes on reading
+                    one.gave_way = True
+                    self._give_back(one)
+            self._taken += size
+            body.held += size
+            body.data += data
+        return True
+
+    def complete(self, body: Body) -> bytes | None:
+        """See `Body.whole`."""
+        with self._lock:
+            if body.gave_way:
+                return None
+            body.is_arriving = False
+            data, body.data = bytes(body.data), bytearray()
+        return data
+
+    def _slower_than(self, body: Body, size: int) -> list[Body]:
+        """The slowest of those that arrive, for ``size`` bytes of a faster one.
+
+        None, if all that are slower do not hold enough.
+        """
+        left = body.seconds_left(size)
+        others = [
+            (one.seconds_left(), one)
+            for one in self._under_way
+            if one.is_arriving and one.held and one is not body
+        ]
+        slower = sorted(
+            (one for one in others if one[0] > left), key=lambda one: -one[0]
+        )
+        missing = self._taken + size - self.limit
+        chosen: list[Body] = []
+        for _, one in slower:
+            chosen.append(one)
+            missing -= one.held
+            if missing <= 0:
+                return chosen
+        return []
+
+    def _give_back(self, body: Body) -> None:
+        self._taken -= body.held
+        body.held = 0
+        body.data.clear()

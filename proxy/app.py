@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import ssl
 import uuid
 from collections.abc import Mapping
 
@@ -18,9 +19,11 @@ from proxy import (
     inbound_auth,
     metrics,
     models,
+    redaction,
     settings,
     transport,
     upstream,
+    urls,
 )
 from proxy.admission import Admission, Bodies
 from proxy.schema import openai
@@ -44,6 +47,10 @@ class Proxy:
         """Build everything; opens no connection, so it may happen before a fork."""
         self.config = config
         self.credential = credential
+        self.keys = inbound_auth.InboundKeys(config)
+        redaction.remember(
+            config.anthropic_api_key, config.claude_access_token, config.proxy_api_key
+        )
         self._sender = sender
         self.slots = Admission(config.max_requests)
         self.watchdog = cancellation.Watchdog(
@@ -60,7 +67,7 @@ class Proxy:
         anthropic = upstream.Upstream(credential, sender, self.watchdog)
         self.catalogue = models.Catalogue(anthropic.models_list)
         self.wsgi = _routed(
-            config,
+            self.keys,
             self.catalogue,
             chat.Services(
                 config=config,
@@ -76,6 +83,11 @@ class Proxy:
     def start(self) -> None:
         """Start the threads of a serving process; once, after the fork."""
         self.watchdog.start()
+        self.keys.trouble()  # has it logged
+
+    def trouble(self) -> str | None:
+        """Why the proxy is not ready: its credential or its keys file; else ``None``."""
+        return self.credential.trouble() or self.keys.trouble()
 
     def drain(self, deadline: float) -> None:
         """Refuse new completions; cancel what still runs at ``deadline`` (monotonic)."""
@@ -97,22 +109,37 @@ def create_app(
     cannot work.
     """
     source = credentials.source_for(config)
-    sender = transport.create(
-        config.base_url or source.base_url,
-        os.environ if environ is None else environ,
-        connect_timeout=config.connect_timeout,
-    )
+    urls.check_base_urls(config, source.base_url)
+    urls.check_network_proxies(os.environ)
+    try:
+        _check_folder(os.environ.get("SSL_CERT_DIR", ""))
+        sender = transport.create(
+            config.base_url or source.base_url,
+            os.environ if environ is None else environ,
+            connect_timeout=config.connect_timeout,
+        )
+    except (OSError, ssl.SSLError):  # reading what they name
+        raise settings.SettingsError(
+            "SSL_CERT_FILE, SSL_CERT_DIR: must name a readable file or folder of "
+            "certificates in PEM form"
+        ) from None
     return Proxy(config, credentials.Credential(source), sender)
 
 
+def _check_folder(paths: str) -> None:
+    """OpenSSL says nothing about a folder of certificates that does not exist."""
+    for path in filter(None, paths.split(os.pathsep)):
+        os.scandir(path).close()
+
+
 def _routed(
-    config: settings.Settings, catalogue: models.Catalogue, services: chat.Services
+    keys: inbound_auth.InboundKeys, catalogue: models.Catalogue, services: chat.Services
 ) -> falcon.App[falcon.Request, falcon.Response]:
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App(
         media_type=falcon.MEDIA_JSON,
     )
     app.add_middleware(RequestId())
-    app.add_middleware(inbound_auth.InboundAuth(config))
+    app.add_middleware(inbound_auth.InboundAuth(keys))
     app.add_error_handler(errors.ProxyError, _render)
     app.add_error_handler(Exception, _render_unexpected)
     app.set_error_serializer(_serialize)
@@ -148,9 +175,10 @@ def _render(
     resp.status = ex.status
     resp.content_type = falcon.MEDIA_JSON
     for name, value in ex.headers.items():
-        resp.set_header(name, value)
+        resp.set_header(name, redaction.redacted(value))
+    message = redaction.redacted(ex.message)
     resp.data = _envelope(
-        openai.Error(message=ex.message, type=ex.type, param=ex.param, code=ex.code)
+        openai.Error(message=message, type=ex.type, param=ex.param, code=ex.code)
     )
 
 

@@ -4,18 +4,22 @@ Bodies with a length and chunked ones both work: it reads ``wsgi.input``, since 
 bounded stream is empty for a chunked request.
 """
 
+import contextlib
 import json
 import re
-from collections.abc import Callable
+import socket
+import struct
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import falcon
 import msgspec
 
-from proxy import errors
+from proxy import admission, errors
 from proxy.schema import allowed, chat_request
 
 STEP = 64 * 1024
+_TIMEVAL = struct.Struct("ll")
 
 _HALF_A_PAIR = re.compile(
     rb"\\u[dD][89abAB]\w\w(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]\w\w)\\u[dD][c-fC-F]"
@@ -24,61 +28,83 @@ _HALF_A_PAIR = re.compile(
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 
 
-def read(req: falcon.Request, limit: int, reserve: Callable[[int], bool]) -> bytes:
+def read(req: falcon.Request, limit: int, arriving: admission.Body) -> bytes:
     """The whole body, at most ``limit`` bytes.
 
-    ``reserve`` is asked for room before bytes are read, for all of them where the
-    length is known. Raises ``UnavailableError`` where it refuses, ``ClientGoneError``,
-    and ``InvalidRequestError``: 413 for a larger body (before reading it, where the
-    length is known), 415 for encodings and types that are not JSON, 400 for a body that
-    is cut short or badly framed, 408 for one that takes too long.
+    Room is taken from ``arriving`` for bytes as they come. Raises ``UnavailableError``
+    where there is none, ``ClientGoneError``, and ``InvalidRequestError``: 413 for a
+    larger body (before reading it, where the length is known), 415 for encodings and
+    types that are not JSON, 400 for a body that is cut short or badly framed, 408 for
+    one that takes too long.
     """
     _check_type(req)
     length = _content_length(req)
     if length is not None and length > limit:
         raise _too_large(limit)
-    if length is not None and not reserve(length):
-        raise _no_room()
+    arriving.expected = limit if length is None else length
     source = req.env["wsgi.input"]
-    parts: list[bytes] = []
     got = 0
-    while length is None or got < length:
-        step = STEP if length is None else min(STEP, length - got)
-        data = _step(source, step)
-        if not data:
-            break
-        parts.append(data)
-        got += len(data)
-        if got > limit:
-            raise _too_large(limit)
-        if length is None and not reserve(len(data)):
-            raise _no_room()
+    with _wait_at_most(req.env.get("gunicorn.socket"), admission.PATIENCE):
+        while length is None or got < length:
+            step = STEP if length is None else min(STEP, length - got)
+            try:
+                data = _step(source, step)
+            except errors.InvalidRequestError:
+                if arriving.gave_way:  # and then nothing more came
+                    raise _no_room() from None
+                raise
+            if not data:
+                break
+            got += len(data)
+            if got > limit:
+                raise _too_large(limit)
+            if not arriving.add(data):
+                raise _no_room()
+            if got != length and arriving.is_too_slow():
+                raise _too_late()
     if length is not None and got < length:
         raise errors.InvalidRequestError(
             "The body is shorter than its Content-Length", code="invalid_body"
         )
-    return b"".join(parts)
+    body = arriving.whole()
+    if body is None:
+        raise _no_room()
+    return body
 
 
 def _step(source: BinaryIO, size: int) -> bytes:
-    """One read from the server; its errors are those of ``proxy.server.connection``."""
+    """What has come, or comes next; errors are those of ``proxy.server.connection``."""
     try:
-        return source.read(size)
+        # a server that is not ours may only have `read`, which waits for all of it
+        data: bytes = getattr(source, "read1", source.read)(size)
     except TimeoutError:
-        raise errors.InvalidRequestError(
-            "The body did not arrive in time",
-            status=408,
-            code="request_timeout",
-            headers={"connection": "close"},
-        ) from None
+        raise _too_late() from None
     except ConnectionError:
         raise errors.ClientGoneError from None
     except ValueError:
         raise errors.InvalidRequestError(
-            "The body is cut short, or its chunks are malformed",
+            "The body is cut short, or its chunks are malformed or tiny",
             code="invalid_body",
             headers={"connection": "close"},
         ) from None
+    return data
+
+
+@contextlib.contextmanager
+def _wait_at_most(sock: socket.socket | None, seconds: float) -> Iterator[None]:
+    """Bound each wait for more of a body; a head may wait longer."""
+    if sock is None:  # no server: a test
+        yield
+        return
+    usual = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16)
+    if _TIMEVAL.unpack(usual) > (seconds, 0):
+        limit = _TIMEVAL.pack(int(seconds), 0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, usual)
 
 
 def _content_length(req: falcon.Request) -> int | None:
@@ -86,6 +112,15 @@ def _content_length(req: falcon.Request) -> int | None:
     if "chunked" in req.env.get("HTTP_TRANSFER_ENCODING", "").lower():
         return None
     return req.content_length or 0
+
+
+def _too_late() -> errors.InvalidRequestError:
+    return errors.InvalidRequestError(
+        "The body did not arrive in time",
+        status=408,
+        code="request_timeout",
+        headers={"connection": "close"},
+    )
 
 
 def _too_large(limit: int) -> errors.InvalidRequestError:
@@ -106,6 +141,7 @@ def _no_room() -> errors.UnavailableError:
 
 
 def _check_type(req: falcon.Request) -> None:
+    coding = req.env.get("HTTP_TRANSFER_ENCODING", "chunked")
     encoding = req.get_header("content-encoding", default="identity")
     kind = (req.content_type or "application/json").split(";")[0].strip().lower()
     if encoding.strip().lower() != "identity":
@@ -113,6 +149,14 @@ def _check_type(req: falcon.Request) -> None:
             "Content-Encoding: must be identity; compressed bodies are not accepted",
             status=415,
             code="unsupported_encoding",
+        )
+    if coding.strip().lower() != "chunked":
+        raise errors.InvalidRequestError(
+            "Transfer-Encoding: must be chunked alone; compressed bodies are not "
+            "accepted",
+            status=415,
+            code="unsupported_encoding",
+            headers={"connection": "close"},
         )
     if kind != "application/json":
         raise errors.InvalidRequestError(

@@ -20,6 +20,7 @@ from proxy import (
     errors,
     log,
     metrics,
+    redaction,
     settings,
     upstream,
 )
@@ -106,8 +107,8 @@ class _Completion:
         """
         services, record = self._services, self.record
         _check(services.slots.refusal())
-        with services.bodies.under_way() as reserve:
-            translation = self._translated(req, reserve)
+        with services.bodies.under_way() as arriving:
+            translation = self._translated(req, arriving)
             self._admit()
             self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))
             self._events = services.upstream.open(translation, self._scope)
@@ -118,10 +119,10 @@ class _Completion:
         self.context, self._warnings = head.context, head.warnings
 
     def _translated(
-        self, req: falcon.Request, reserve: Callable[[int], bool]
+        self, req: falcon.Request, arriving: admission.Body
     ) -> request.Translation:
         services, record = self._services, self.record
-        chat = body.decode(body.read(req, services.config.max_body_bytes, reserve))
+        chat = body.decode(body.read(req, services.config.max_body_bytes, arriving))
         record.model, record.stream = chat.model or "", bool(chat.stream)
         translation = request.to_anthropic_request(
             chat, services.config, services.live()
@@ -147,9 +148,9 @@ class _Completion:
             "x-anthropic-request-id": head.request_id if head else "",
             **(head.headers if head else {}),
         }
-        return {
-            name: value for name, value in headers.items() if _is_header_safe(value)
-        }
+        return redaction.redacted_all(
+            {name: value for name, value in headers.items() if _is_header_safe(value)}
+        )
 
     # ------------------------------------------------------- the response
 
@@ -269,7 +270,8 @@ def _is_header_safe(value: str) -> bool:
 def _in_band(ex: errors.ProxyError) -> openai.Error:
     """An error inside a stream, where a stall is one way for it to be incomplete."""
     code = "stream_incomplete" if ex.code == "upstream_timeout" else ex.code
-    return openai.Error(message=ex.message, type=ex.type, param=ex.param, code=code)
+    message = redaction.redacted(ex.message)
+    return openai.Error(message=message, type=ex.type, param=ex.param, code=code)
 
 
 class Stream:

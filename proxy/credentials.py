@@ -22,7 +22,7 @@ import msgspec
 from anthropic.lib import credentials as sdk
 from msgspec import Struct
 
-from proxy import errors, settings
+from proxy import errors, files, redaction, settings
 
 CLOCK_SKEW = 60.0
 """Seconds by which clocks may differ: closer to the expiry, Anthropic is the judge."""
@@ -106,12 +106,14 @@ class Federation:
 
     def token(self) -> Token:
         try:
-            return Token(self._cache.get_token(), oauth=True)
+            token = Token(self._cache.get_token(), oauth=True)
         except anthropic.AnthropicError as ex:
             raise MissingCredentialError(
                 f"{self.description} gave no token ({type(ex).__name__}): check the "
                 "federation rule and the identity token"
             ) from None
+        redaction.remember(token.value)
+        return token
 
     def discard(self) -> None:
         self._cache.invalidate()
@@ -127,62 +129,52 @@ class File:
     def __init__(self, path: str) -> None:
         self.description = f"the file {path}"
         self._path = Path(path)
+        self._files = files.Files(self._path, self._path.with_name("expires-at"))
         self._lock = threading.Lock()
-        self._seen: tuple[object, ...] = ()
+        self._seen: tuple[files.Content, ...] = ()
+        self._again = False
         self._good: Token | None = None
         self._trouble = ""
 
     def token(self) -> Token:
+        found = self._files.read(again=self._again)
         with self._lock:
-            seen = (_stamp(self._path), _stamp(self._path.with_name("expires-at")))
-            if seen != self._seen or seen[0] is None:
-                self._read()
-                self._seen = seen
+            self._again = False
+            if found != self._seen:
+                self._use(*found)
+                self._seen = found
             if self._good is None:
                 raise MissingCredentialError(self._trouble)
             return self._good
 
     def discard(self) -> None:
-        self._seen = ()
+        self._again = True
 
-    def _read(self) -> None:
-        try:
-            text = self._path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            self._trouble = (
-                f"{self._path} does not exist: set ANTHROPIC_API_KEY, or log in with "
-                "'claude auth login'"
-            )
+    def _use(self, found: files.Content, expiry: files.Content) -> None:
+        """Take over what was found, or keep the last good token."""
+        if found.text is None:
+            self._trouble = f"{self._path} {found.trouble}"
+            if found.missing:
+                self._trouble += (
+                    ": set ANTHROPIC_API_KEY, or log in with 'claude auth login'"
+                )
             return
-        except (OSError, UnicodeDecodeError) as ex:
-            why = getattr(ex, "strerror", None) or "not text"
-            self._trouble = f"{self._path} cannot be read ({why})"
-            return
-        token = parse(text, _expiry_beside(self._path))
+        token = parse(found.text, _moment(expiry.text))
         if token is None:
             self._trouble = (
                 f"{self._path} holds no access token: log in again with "
                 "'claude auth login'"
             )
         else:
+            redaction.remember(token.value)
             self._good, self._trouble = token, ""
 
 
-def _stamp(path: Path) -> tuple[int, ...] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    # The change time too: a file that becomes readable is not modified by that.
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
-
-
-def _expiry_beside(path: Path) -> float | None:
+def _moment(text: str | None) -> float | None:
     """The expiry beside a bare token, in the form that a mounted Secret has."""
     try:
-        text = path.with_name("expires-at").read_text(encoding="utf-8").strip()
-        return datetime.fromisoformat(text).timestamp()
-    except (OSError, ValueError):
+        return datetime.fromisoformat((text or "").strip()).timestamp()
+    except ValueError:
         return None
 
 

@@ -1,48 +1,73 @@
-"""Who may call: the inbound key, and no web pages.
+"""Who may call: the inbound key, no web pages, and no other names for this machine.
 
-Decided on the routed resource (``//v1/…`` and ``/%761/…`` reach the same one): a
-resource without ``open_to_all = True`` needs the key where one is set.
+The key is decided on the routed resource (``//v1/…`` and ``/%761/…`` reach the same one):
+a resource without ``open_to_all = True`` needs the key where one is set.
 """
 
 import hashlib
 import hmac
+import logging
+import threading
 from pathlib import Path
 
 import falcon
 
-from proxy import errors, settings
+from proxy import errors, files, redaction, settings
+
+logger = logging.getLogger(__name__)
 
 
 class InboundKeys:
-    """The keys that clients may send: one from a setting, several from a file."""
+    """The keys that clients may send: one from a setting, several from a file.
+
+    The last good keys of the file stay while it is being replaced, missing, unreadable
+    or unresponsive; the log says so when it begins and when it ends.
+    """
 
     def __init__(self, config: settings.Settings) -> None:
         self.required = config.has_inbound_key
-        self._own = [config.proxy_api_key] if config.proxy_api_key else []
-        self._path = (
-            Path(config.proxy_api_keys_file) if config.proxy_api_keys_file else None
-        )
-        self._stamp: tuple[int, ...] = ()
-        self._from_file: list[str] = []
+        self._own = [_digest(config.proxy_api_key)] if config.proxy_api_key else []
+        path = config.proxy_api_keys_file
+        self._files = files.Files(Path(path)) if path else None
+        self._lock = threading.Lock()
+        self._seen: files.Content | None = None
+        self._from_file: list[bytes] = []
+        self._trouble: str | None = None
 
     def accepts(self, key: str) -> bool:
         """Compare with every key, each in constant time."""
+        self.trouble()
         given = _digest(key)
-        found = [hmac.compare_digest(given, _digest(one)) for one in self._keys()]
+        found = [hmac.compare_digest(given, one) for one in self._own + self._from_file]
         return any(found)
 
-    def _keys(self) -> list[str]:
-        if self._path is not None:
-            try:
-                state = self._path.stat()
-                stamp = (state.st_mtime_ns, state.st_ino, state.st_size)
-                if stamp != self._stamp:
-                    lines = self._path.read_text(encoding="utf-8").splitlines()
-                    self._from_file = [one.strip() for one in lines if one.strip()]
-                    self._stamp = stamp
-            except (OSError, UnicodeDecodeError):
-                pass  # it is being replaced: the last good keys stay
-        return self._own + self._from_file
+    def trouble(self) -> str | None:
+        """Look at the file; what is wrong with it, in words, or ``None``."""
+        if self._files is None:
+            return None
+        [content] = self._files.read()
+        with self._lock:
+            if content != self._seen:
+                self._seen = content
+                self._use(content)
+            return self._trouble
+
+    def _use(self, content: files.Content) -> None:
+        keys = [one.strip() for one in (content.text or "").splitlines()]
+        keys = [one for one in keys if one]
+        before, self._trouble = self._trouble, None
+        if keys:
+            redaction.remember(*keys)
+            self._from_file = [_digest(one) for one in keys]
+        elif content.text is None:
+            self._trouble = f"PROXY_API_KEYS_FILE {content.trouble}"
+        else:
+            self._trouble = "PROXY_API_KEYS_FILE holds no key"
+        if self._trouble is not None and self._trouble != before:
+            state = "the last good keys stay valid" if self._from_file else "no keys"
+            logger.warning("%s: %s", self._trouble, state)
+        elif self._trouble is None and before is not None:
+            logger.info("PROXY_API_KEYS_FILE is in order again")
 
 
 def _digest(key: str) -> bytes:
@@ -53,8 +78,22 @@ def _digest(key: str) -> bytes:
 class InboundAuth:
     """Falcon middleware. Default deny: a resource is closed unless it says otherwise."""
 
-    def __init__(self, config: settings.Settings) -> None:
-        self._keys = InboundKeys(config)
+    def __init__(self, keys: InboundKeys) -> None:
+        self._keys = keys
+
+    def process_request(self, req: falcon.Request, _resp: falcon.Response) -> None:
+        """Without a key, serve only names of this machine: 421 for any other ``Host``.
+
+        A web page can have its own name resolve to 127.0.0.1 (DNS rebinding). Its
+        requests then count as same-origin and need no ``Origin``, on any path.
+        """
+        if not self._keys.required and not _is_local(req.get_header("host")):
+            raise errors.InvalidRequestError(
+                "Host: must be localhost or a loopback address while no key is set; "
+                "set PROXY_API_KEY to serve under other names",
+                status=421,
+                code="host_not_allowed",
+            )
 
     def process_resource(
         self,
@@ -83,6 +122,16 @@ class InboundAuth:
 
 def _is_open(resource: object) -> bool:
     return getattr(resource, "open_to_all", False) is True
+
+
+def _is_local(host: str | None) -> bool:
+    """Whether a ``Host`` header names this machine; browsers always send one."""
+    if host is None:
+        return True
+    name, _, port = host.rpartition(":")
+    if not port.isdecimal() or not name:
+        name = host
+    return settings.is_loopback(name.removeprefix("[").removesuffix("]"))
 
 
 def _sent(req: falcon.Request) -> str:

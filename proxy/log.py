@@ -1,11 +1,11 @@
 """Logging: JSON lines on stdout, and the one line that each completion writes.
 
-No prompt, no header, no key. Free text passes through ``redacted``; tracebacks are
-reduced to file names and lines, since an exception's message may quote its input.
+No prompt, no header, no key. Every text passes through ``redaction.printable``, also the
+names that a client chooses; tracebacks are reduced to file names and lines, since an
+exception's message may quote its input.
 """
 
 import logging
-import re
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from proxy import redaction
+
 COMPLETIONS = logging.getLogger("proxy.completions")
-_SECRET = re.compile(r"sk-ant-[\w-]+|(?i:bearer)\s+\S+|eyJ[\w-]+\.[\w-]+\.[\w-]*")
-_LONGEST = 2000
 
 
 class Completion(Struct, kw_only=True):
@@ -50,11 +50,6 @@ class Completion(Struct, kw_only=True):
     client_gone: bool = False
 
 
-def redacted(text: str) -> str:
-    """Text without anything that looks like a credential, cut to 2,000 characters."""
-    return _SECRET.sub("[redacted]", text)[:_LONGEST]
-
-
 class Formatter(logging.Formatter):
     """One JSON object per record."""
 
@@ -68,10 +63,10 @@ class Formatter(logging.Formatter):
         }
         if isinstance(record.msg, Completion):
             line["message"] = "completion"
-            line.update(msgspec.structs.asdict(record.msg))
+            line.update(_printable(msgspec.structs.asdict(record.msg)))
         else:
             line["logger"] = record.name
-            line["message"] = redacted(record.getMessage())
+            line["message"] = redaction.printable(record.getMessage())
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__
             line["where"] = [
@@ -79,6 +74,15 @@ class Formatter(logging.Formatter):
                 for frame in traceback.extract_tb(record.exc_info[2])
             ]
         return msgspec.json.encode(line).decode()
+
+
+def _printable(fields: dict[str, Any]) -> dict[str, Any]:
+    """A line's texts for a log; one look at all of them, since most are clean."""
+    texts = {name: one for name, one in fields.items() if isinstance(one, str)}
+    whole = " ".join(texts.values())
+    if redaction.printable(whole) == whole:
+        return fields
+    return fields | {name: redaction.printable(one) for name, one in texts.items()}
 
 
 def config(level: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Names have no prefix, because the original's names keep working. A pod has many
 variables, so unknown ones are ignored; a known one with a bad value stops the start.
 """
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
@@ -44,6 +45,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Base URL of the Messages API. Empty: `ANTHROPIC_BASE_URL`, or else Anthropic's own."""
     anthropic_base_url: str = ""
     """The SDK's name for the same setting. `ANTHROPIC_API_BASE` takes precedence."""
+    allow_http_upstream: bool = False
+    """`1`: accept a base URL that starts with `http://` for any host. Otherwise only for loopback, private addresses and names inside a cluster, because prompts and the credential would cross the network unencrypted."""
 
     default_model: str = "claude-sonnet-4-6"
     """Model for requests that name none."""
@@ -89,11 +92,15 @@ class Settings(Struct, frozen=True, kw_only=True):
             value = environ.get(field.name.upper(), "").strip()
             if value and not (field.name.endswith("port") and "://" in value):
                 given[field.name] = value
+        if "host" in given:
+            given["host"] = given["host"].removeprefix("[").removesuffix("]")
         given.setdefault("claude_credentials_path", _default_path(environ))
         try:
-            return msgspec.convert(_lowered(given), cls, strict=False)
+            config = msgspec.convert(_lowered(given), cls, strict=False)
         except msgspec.ValidationError as ex:
             raise SettingsError(_message(ex, cls)) from None
+        config.check()
+        return config
 
     def __repr__(self) -> str:
         return "Settings(…)"  # holds keys
@@ -105,11 +112,21 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def is_loopback(self) -> bool:
-        return self.host in {"127.0.0.1", "::1", "localhost"}
+        return is_loopback(self.host)
 
     @property
     def has_inbound_key(self) -> bool:
         return bool(self.proxy_api_key or self.proxy_api_keys_file)
+
+    def check(self) -> None:
+        """Refuse values that have the right type and still cannot work.
+
+        Raises ``SettingsError``.
+        """
+        if self.health_port == self.port:
+            raise SettingsError("HEALTH_PORT: must be another port than PORT")
+        if not self.proxy_api_key.isprintable():
+            raise SettingsError("PROXY_API_KEY: must be one line of printable text")
 
     def check_exposure(self) -> None:
         """Refuse to serve strangers: a wider address needs an inbound key.
@@ -124,13 +141,27 @@ class Settings(Struct, frozen=True, kw_only=True):
             )
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host, by name or address and without brackets, is this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+
+
 def _default_path(environ: Mapping[str, str]) -> str:
     return environ.get("HOME", "/").rstrip("/") + "/.claude/.credentials.json"
 
 
 def _lowered(given: dict[str, str]) -> dict[str, str]:
     """Words are case-insensitive: ``INFO`` is ``info``."""
-    words = {"prompt_caching", "reasoning_display", "log_level", "strict_params"}
+    words = {
+        "allow_http_upstream",
+        "log_level",
+        "prompt_caching",
+        "reasoning_display",
+        "strict_params",
+    }
     return {k: v.lower() if k in words else v for k, v in given.items()}
 
 

@@ -2,9 +2,11 @@
 
 One worker: a completion waits for Anthropic, not for a core. Preloaded, so that a killed
 worker is back at once and the SDK's modules are loaded once. Nothing comes from gunicorn's
-own command line, environment or configuration files.
+own command line, environment or configuration files (`proxy.__main__` drops the few
+variables that it would read all the same).
 """
 
+import errno
 import faulthandler
 import gc
 import logging
@@ -21,11 +23,13 @@ from msgspec import structs
 
 from proxy import app, log, metrics, settings
 from proxy.server import health_listener
+from proxy.server.master import Master, ignore_signals, release_signals
 from proxy.server.worker import GRACE, Worker, pass_on_repeated_sigterm
 
 logger = logging.getLogger("proxy")
 
 DESCRIPTORS_A_REQUEST = 2  # the client's socket and Anthropic's
+BACKLOG = 512
 OTHER_DESCRIPTORS = 64  # listeners, pipes, files, and connections beside completions
 
 
@@ -76,9 +80,18 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             config, max_requests=fitting(config.max_requests, self._descriptors)
         )
         self.proxy = app.create_app(self.config, environ)
+        self._socket = self.listen()
         self._health_socket = _bind_health(self.config.health_port)
         self._welcome = welcome
         super().__init__(prog="claude-proxy")
+
+    def listen(self) -> socket.socket:
+        """The API's socket. Raises ``SettingsError`` if it cannot listen there."""
+        return _bind(self.config.host, self.config.port)
+
+    def run(self) -> None:
+        """Serve until stopped."""
+        Master(self).run()
 
     def load_config(self) -> None:
         """Give gunicorn its settings (called by its constructor)."""
@@ -93,7 +106,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         """Gunicorn's settings by name; the others keep their defaults."""
         config = self.config
         return {
-            "bind": _address(config.host, config.port),
+            "bind": f"fd://{self._socket.detach()}",
             "workers": 1,
             "worker_class": Worker,
             "worker_connections": connections(config.max_requests, self._descriptors),
@@ -104,7 +117,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             "keepalive": 75,  # longer than any client keeps an idle connection
             # a restart would stop accepting for as long as the longest stream
             "max_requests": 0,
-            "backlog": 512,
+            "backlog": BACKLOG,
             # the heartbeat's file, on no disk
             "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
             "control_socket_disable": True,
@@ -139,23 +152,47 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         gc.freeze()  # what is loaded stays loaded, so the collector may skip it
 
     def post_worker_init(self, worker: Worker) -> None:
-        """In the worker, after the fork: threads, the health listener, the drain."""
+        """In the worker, after the fork: signals, threads, health listener, drain."""
         proxy = self.proxy
+        ignore_signals()
         faulthandler.enable()  # a stuck worker's SIGABRT shows where it is
         gc.set_threshold(50_000, 20, 100)  # a body of a million brackets costs 7x less
         proxy.start()
         if self._health_socket is not None:
             pages = health_listener.pages(
-                proxy.credential.trouble,
+                proxy.trouble,
                 lambda: (200, metrics.CONTENT_TYPE, proxy.metrics.text()),
             )
             health_listener.Listener(self._health_socket, pages).start()
         worker.drain_timeout = self.config.drain_timeout
         worker.on_drain = proxy.drain
+        release_signals()
 
 
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _bind(host: str, port: int) -> socket.socket:
+    """Listen on the first address of a host, before gunicorn would try for 5 s."""
+    try:
+        found = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, address = found[0]
+        sock = socket.socket(family, kind, protocol)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+    except OSError as ex:
+        # EADDRINUSE and EACCES are the port's fault, all else is the address's
+        if isinstance(ex, socket.gaierror) or ex.errno not in _PORT_ERRORS:
+            raise settings.SettingsError(
+                f"HOST: must be an address of this machine ({ex.strerror})"
+            ) from None
+        raise settings.SettingsError(
+            f"PORT: cannot listen on port {port} ({ex.strerror})"
+        ) from None
+    return sock
+
+
+_PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)
 
 
 def _bind_health(port: int | None) -> socket.socket | None:

@@ -26,6 +26,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from gunicorn import http, util
+from gunicorn.http import body as gunicorn_body
 from gunicorn.http import errors as refused
 from gunicorn.http import wsgi
 from gunicorn.http.body import LengthReader
@@ -46,6 +47,11 @@ UNREAD = 65536
 
 UNREAD_TIMEOUT = 2.0
 """Seconds for that."""
+
+SMALL_CHUNK = 16
+"""Bytes of a chunk on average at least (Go's server asks for as many) ..."""
+MANY_CHUNKS = 4096
+"""... in a body of more chunks than this."""
 
 
 class BadBody(ValueError):  # noqa: N818  # names what was read
@@ -88,6 +94,7 @@ class BodyReader:
 
     def __init__(self, reader: Any) -> None:  # noqa: ANN401  # gunicorn is untyped
         self._reader = reader
+        self._chunks = self._bytes = 0
 
     @property
     def leaves_much(self) -> bool:
@@ -102,6 +109,54 @@ class BodyReader:
         except (refused.ParseException, refused.NoMoreData) as ex:
             raise BadBody("the body's chunks are malformed") from ex
         return data
+
+    def read1(self, size: int) -> bytes:
+        """What has come of the body, or else what comes next; empty at its end."""
+        try:
+            if isinstance(self._reader, LengthReader):
+                return _some(self._reader, size)
+            while self._reader.parser is not None:
+                data = next(self._reader.parser, None)
+                if data is None:
+                    self._reader.parser = None
+                    break
+                self._count(len(data))
+                if data:
+                    return bytes(data)
+        except (refused.ParseException, refused.NoMoreData) as ex:
+            raise BadBody("the body's chunks are malformed") from ex
+        return b""
+
+    def _count(self, size: int) -> None:
+        """Refuse a body in tiny chunks: each costs 5 us, whatever it brings."""
+        self._chunks += 1
+        self._bytes += size
+        if self._chunks > MANY_CHUNKS and self._bytes < SMALL_CHUNK * self._chunks:
+            raise BadBody("the body's chunks are too small")
+
+
+def _some(reader: LengthReader, size: int) -> bytes:
+    wanted = min(reader.length, size)
+    if not wanted:
+        return b""
+    data: bytes = reader.unreader.read(None, read_ahead=wanted)
+    if len(data) > wanted:
+        reader.unreader.unread(data[wanted:])
+        data = data[:wanted]
+    reader.length -= len(data)
+    return data
+
+
+class Body(gunicorn_body.Body):  # type: ignore[misc]  # gunicorn is untyped
+    """gunicorn's body, which can also be read as it arrives."""
+
+    def read1(self, size: int = 65536) -> bytes:
+        """As `io.BufferedIOBase.read1`: at most one wait for the client."""
+        try:
+            return self.reader.read1(size)  # type: ignore[no-any-return]
+        except Exception:
+            self.failed = True  # the connection must not be used again
+            raise
 
 
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn is untyped
@@ -198,7 +253,7 @@ class Connection:
             request = next(self._parser)
         except (StopIteration, refused.NoMoreData):
             return None
-        request.body.reader = BodyReader(request.body.reader)
+        request.body = Body(BodyReader(request.body.reader))
         self._unreader.in_body = True
         return request
 

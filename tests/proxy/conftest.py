@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from falcon import testing
 
-from proxy import app, errors, log, settings
+from proxy import app, errors, files, log, settings
 from standin import caching, server
 
 pytest.register_assert_rewrite("row_cases")  # its checks explain themselves
@@ -19,6 +19,12 @@ pytest.register_assert_rewrite("row_cases")  # its checks explain themselves
 def _running() -> Iterator[server.StandIn]:
     with server.serve() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _files_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every request looks at the files: no test waits for a look to grow old."""
+    monkeypatch.setattr(files, "FRESH", 0.0)
 
 
 @pytest.fixture
@@ -42,7 +48,7 @@ def _client(**given: object) -> Iterator[testing.TestClient]:
     proxy = app.create_app(settings.Settings(**given))
     proxy.catalogue.refresh()  # not in the background of somebody's test
     try:
-        yield testing.TestClient(proxy.wsgi)
+        yield testing.TestClient(proxy.wsgi, headers={"host": "localhost"})
     finally:
         proxy.close()
 
@@ -84,6 +90,7 @@ def make_stream(
             "/v1/chat/completions",
             method="POST",
             headers={"content-type": "application/json"},
+            host="localhost",
             body=json.dumps(given),
         )
         body = client.app(environ, lambda *_: None)

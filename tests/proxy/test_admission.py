@@ -3,6 +3,7 @@
 import contextlib
 import threading
 
+from proxy import admission
 from proxy.admission import Admission, Bodies, Refusal, Slot
 
 
@@ -56,12 +57,85 @@ def test_threads_together_never_take_more_slots_than_there_are():
 def test_bodies_have_so_much_room_and_give_it_back_whatever_happens():
     bodies = Bodies(100)
     with bodies.under_way() as first, bodies.under_way() as second:
-        assert first(60)
-        assert second(40)
-        assert not second(1)
-        assert not first(1)
-    with contextlib.suppress(ValueError), bodies.under_way() as third:
-        assert third(100)
+        assert first.add(b"x" * 60)
+        assert first.whole() == b"x" * 60
+        assert second.add(b"y" * 40)
+        assert second.whole() == b"y" * 40
+        with bodies.under_way() as third:
+            assert not third.add(b"z")
+    with contextlib.suppress(ValueError), bodies.under_way() as fourth:
+        assert fourth.add(b"x" * 100)
         raise ValueError
-    with bodies.under_way() as fourth:
-        assert fourth(100)
+    with bodies.under_way() as fifth:
+        assert fifth.add(b"x" * 100)
+
+
+@contextlib.contextmanager
+def arriving(bodies, held, expected):
+    with bodies.under_way() as body:
+        body.expected = expected
+        assert body.add(b"x" * held)
+        yield body
+
+
+def test_when_the_room_is_full_the_slowest_that_arrive_give_way():
+    bodies = Bodies(100)
+    with (
+        arriving(bodies, 40, 1000) as slow,
+        arriving(bodies, 40, 60) as faster,
+        arriving(bodies, 20, 20) as complete,
+    ):
+        complete.whole()
+        with arriving(bodies, 30, 30) as last:
+            assert not slow.add(b"x")
+            assert slow.whole() is None
+            assert slow.data == b""  # its memory is free before its thread notices
+            assert not any(one.gave_way for one in (faster, complete, last))
+            assert last.add(b"x" * 10)  # what was left of the room
+
+
+def test_the_slowest_gives_way_itself_and_takes_nothing_from_others():
+    bodies = Bodies(100)
+    with arriving(bodies, 60, 60) as first, arriving(bodies, 40, 40) as second:
+        with bodies.under_way() as third:
+            third.expected = 1_000_000
+            assert not third.add(b"x" * 50)
+        assert first.whole()
+        assert second.whole()
+
+
+def test_nobody_gives_way_in_vain():
+    bodies = Bodies(100)
+    with arriving(bodies, 90, 90) as complete, arriving(bodies, 10, 1000) as slow:
+        complete.whole()
+        with bodies.under_way() as third:
+            third.expected = 50
+            assert not third.add(b"x" * 50)
+        assert slow.whole()
+
+
+def test_a_body_that_stopped_gives_way_to_one_that_comes(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(admission.time, "monotonic", lambda: now[0])
+    bodies = Bodies(100)
+    with arriving(bodies, 90, 100) as stopped, bodies.under_way() as other:
+        other.expected = 100
+        assert not other.add(b"x" * 20)  # at first nothing tells them apart
+        now[0] += 3
+        assert other.add(b"x" * 20)
+        assert stopped.whole() is None
+
+
+def test_a_body_is_too_slow_below_a_kibibyte_a_second_after_five_seconds(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(admission.time, "monotonic", lambda: now[0])
+    with Bodies(1 << 20).under_way() as body:
+        body.add(b"x")
+        now[0] += 4.9
+        assert not body.is_too_slow()
+        now[0] += 0.2
+        assert body.is_too_slow()
+        body.add(b"x" * 10240)
+        assert not body.is_too_slow()
+        now[0] += 5
+        assert body.is_too_slow()

@@ -50,7 +50,7 @@ def start(standin, tmp_path):
 
         def begin(*arguments, **settings):
             directory = tmp_path / f"proxy-{settings.get('PORT', '')}"
-            directory.mkdir()
+            directory.mkdir(exist_ok=True)
             settings = {"ANTHROPIC_API_BASE": standin.base_url} | settings
             return stack.enter_context(
                 proxy_command.running(directory, *arguments, **settings)

@@ -73,7 +73,7 @@ def small(start):
 
 def test_a_body_over_the_limit_is_refused(small, standin):
     head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         "Content-Length: 1000000000\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", small.port), LONG) as sock:

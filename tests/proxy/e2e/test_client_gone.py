@@ -38,7 +38,7 @@ def test_a_stream_that_is_closed_early_ends_the_call(proxy, endless):
 def test_a_client_that_hangs_up_while_it_waits_ends_the_call(proxy, endless, standin):
     body = json.dumps(REQUEST).encode()
     head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Request-Id: hung-up\r\n"
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: hung-up\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", proxy.port), LONG) as sock:

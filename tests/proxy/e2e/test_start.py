@@ -1,5 +1,9 @@
 """Starting and ending `claude-proxy`: refusals in words, the demo, the drain."""
 
+import signal
+import socket
+import subprocess
+import sys
 import threading
 from concurrent import futures
 
@@ -37,6 +41,84 @@ def test_a_bad_setting_is_named_and_not_repeated(tmp_path, name, value):
     assert said.startswith(f"claude-proxy: {name}: ")
     assert said.count("\n") == 1
     assert value not in said.partition(": ")[2].split()
+
+
+UNUSABLE = {
+    "no URL": ("ANTHROPIC_API_BASE", "foo"),
+    "another scheme": ("ANTHROPIC_API_BASE", "ftp://x"),
+    "plain HTTP to a stranger": ("ANTHROPIC_BASE_URL", "http://gateway.example"),
+    "no number for a port": ("ANTHROPIC_API_BASE", "https://x:eighty"),
+    "a missing file": ("SSL_CERT_FILE", "/none/ca.pem"),
+    "no certificate": ("SSL_CERT_FILE", __file__),
+    "a folder for a file": ("SSL_CERT_FILE", "/"),
+    "a missing folder": ("SSL_CERT_DIR", "/none"),
+    "nobody's address": ("HOST", "192.0.2.7"),
+    "nobody's name": ("HOST", "no-such-host.invalid"),
+    "a URL": ("HOST", "http://127.0.0.1"),
+    "an address with a port": ("HOST", "127.0.0.1:8080"),
+    "a proxy's bad port": ("HTTPS_PROXY", "http://127.0.0.1:eighty"),
+    "a proxy of another kind": ("HTTPS_PROXY", "socks5://127.0.0.1:1080"),
+    "two lines in a key": ("PROXY_API_KEY", "canary\nline"),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), UNUSABLE.values(), ids=UNUSABLE)
+def test_a_setting_that_cannot_work_stops_the_start_in_one_line(tmp_path, name, value):
+    given = {"ANTHROPIC_API_KEY": "key", "PROXY_API_KEY": "inbound-key", name: value}
+    stderr = proxy_command.refused_start(tmp_path, **given)
+    assert stderr.startswith("claude-proxy: ")
+    assert name in stderr
+    assert stderr.count("\n") == 1
+    assert "canary" not in stderr
+
+
+@pytest.mark.parametrize("name", ["PORT", "HEALTH_PORT"])
+def test_a_port_in_use_stops_the_start_in_one_line(tmp_path, name):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        stderr = proxy_command.refused_start(
+            tmp_path, **{"ANTHROPIC_API_KEY": "key", name: port}
+        )
+    assert stderr.startswith(f"claude-proxy: {name}: cannot listen on port {port} (")
+    assert stderr.count("\n") == 1
+
+
+def test_one_port_for_both_stops_the_start(tmp_path):
+    (port,) = proxy_command.free_ports(1)
+    stderr = proxy_command.refused_start(tmp_path, PORT=port, HEALTH_PORT=port)
+    assert stderr == "claude-proxy: HEALTH_PORT: must be another port than PORT\n"
+
+
+MOMENTS = ["site", "msgspec", "falcon", "anthropic", "gunicorn", "proxy.app"]
+STARTING = ["Starting gunicorn", "Listening at", "credential: ", "Booting worker"]
+
+
+@pytest.mark.parametrize("mode", ["serve", "demo"])
+@pytest.mark.parametrize("moment", MOMENTS + STARTING)
+def test_a_sigterm_at_any_moment_of_the_start_is_obeyed(tmp_path, mode, moment):
+    """The interpreter reports each import, so a moment is the line that names it."""
+    (port,) = proxy_command.free_ports(1)
+    given = {"PORT": port, "ANTHROPIC_API_KEY": "key", "DRAIN_TIMEOUT": "3600"}
+    with subprocess.Popen(
+        [sys.executable, "-u", "-X", "importtime", proxy_command.COMMAND, mode],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=tmp_path,
+        env=proxy_command.environment(tmp_path, given),
+    ) as process:
+        try:
+            for line in process.stdout:
+                if line.split()[-1:] == [moment] or moment in line.partition("{")[2]:
+                    break
+            else:
+                pytest.fail(f"it ended before {moment}")
+            process.terminate()
+            threading.Thread(target=process.stdout.read).start()
+            assert process.wait(LONG) in {0, -signal.SIGTERM, 128 + signal.SIGTERM}
+        finally:
+            process.kill()
 
 
 def test_what_kubernetes_puts_into_a_pod_is_no_setting(tmp_path, standin):

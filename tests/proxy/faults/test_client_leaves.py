@@ -72,7 +72,7 @@ def test_it_leaves_while_a_retry_is_waited_for(proxy, upstream, stream):
 def test_bytes_sent_ahead_are_not_taken_for_leaving(proxy, upstream):
     with proxy.raw("hold") as sock:
         read_until(sock, b"word0")
-        sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        sock.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         upstream.release()
         read_until(sock, b'{"status":"ok"}')
 

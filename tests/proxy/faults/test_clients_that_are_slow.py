@@ -11,7 +11,11 @@ from waiting import until
 
 def test_a_body_in_chunks_and_in_bytes_arrives(proxy):
     body = json.dumps(proxy.request("ok", stream=False)).encode()
-    lines = [b"POST /v1/chat/completions HTTP/1.1", b"Host: x", b"Connection: close"]
+    lines = [
+        b"POST /v1/chat/completions HTTP/1.1",
+        b"Host: localhost",
+        b"Connection: close",
+    ]
     lines += [
         b"Content-Type: application/json",
         b"Transfer-Encoding: chunked",
@@ -46,6 +50,36 @@ def test_a_body_that_stops_is_a_408(impatient, upstream):
     assert b" 408 " in answer.split(b"\r\n")[0]
     assert b'"code":"request_timeout"' in answer
     assert upstream.calls == []
+
+
+def test_a_body_that_drips_is_a_408(proxy, upstream):
+    """Every byte comes in time, and all of them too late."""
+    with proxy.connect(head(100_000) + b"{") as sock:
+        sock.settimeout(0.05)
+        answer = b""
+        while not answer:
+            try:
+                answer = sock.recv(65536)
+            except TimeoutError:
+                sock.sendall(b" ")
+    assert b" 408 " in answer.split(b"\r\n")[0]
+    assert b'"code":"request_timeout"' in answer
+    assert upstream.calls == []
+
+
+def test_bodies_that_stopped_give_way_to_a_good_one(start, upstream):
+    """The room holds two of the largest bodies, and three have stopped just before."""
+    proxy = start(max_body_bytes=1 << 20)
+    stopped = [proxy.connect(head(1 << 20) + b"x" * 700_000) for _ in range(3)]
+    big = {"messages": [{"role": "user", "content": "x" * 1_000_000}]}
+    assert proxy.ask("ok").is_done
+    until(lambda: proxy.ask("ok", **big).is_done)
+    answers = [read_all(sock) for sock in stopped]
+    assert all(b" 503 " in one or b" 408 " in one for one in answers)
+    assert any(b'"code":"at_capacity"' in one for one in answers)
+    for sock in stopped:
+        sock.close()
+    proxy.check_nothing_is_left()
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])

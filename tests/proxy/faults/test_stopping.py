@@ -44,7 +44,9 @@ def test_completions_in_every_state(start, upstream):
         "waits": proxy.raw("silent"),
         "waits, plain": proxy.raw("silent;tag=p", stream=False),
         "retries": proxy.raw("status;code=429;retry-after=5"),
-        "sends": proxy.connect(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"),
+        "sends": proxy.connect(
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        ),
         "nothing": proxy.connect(),
     }
     upstream.wait_for_calls(8)
@@ -189,7 +191,9 @@ def test_interrupting_stops_at_once(start):
 def test_a_client_that_stays_open_delays_nothing(start):
     proxy = start(drain_timeout=300)
     with socket.create_connection(("127.0.0.1", proxy.port)) as sock:
-        sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        sock.sendall(
+            b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
         read_all(sock)
         began = time.monotonic()
         proxy.signal(signal.SIGTERM)

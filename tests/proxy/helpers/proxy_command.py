@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -43,7 +44,9 @@ def environment(directory, settings):
 class Service:
     """Runs until `stop`, which asserts that it ended well and told no secret."""
 
-    def __init__(self, directory, *arguments, **settings):
+    def __init__(self, directory, *arguments, words="", **settings):
+        """`words`: a pattern of what it says on standard error."""
+        self._words = words
         self.port, self.health_port = free_ports(2)
         ports = {"PORT": self.port, "HEALTH_PORT": self.health_port}
         self._settings = ports | settings
@@ -102,7 +105,7 @@ class Service:
         finally:
             self._kill()
         assert code == 0, self.text
-        assert self._err.read_text() == ""
+        assert re.fullmatch(self._words, self._err.read_text())
         for secret in filter(None, map(self._settings.get, SECRETS)):
             assert secret not in self.text
 

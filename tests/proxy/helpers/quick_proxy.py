@@ -12,13 +12,14 @@ from waiting import LONG, until
 
 PROGRAM = """
 import os
+import socket
 from proxy.server.application import Server
 from proxy.settings import Settings
 
 
 class QuickServer(Server):
-    def gunicorn_settings(self):
-        return {**super().gunicorn_settings(), "bind": "127.0.0.1:0"}
+    def listen(self):
+        return socket.create_server(("127.0.0.1", 0))
 
     def post_worker_init(self, worker):
         super().post_worker_init(worker)
@@ -65,7 +66,10 @@ class Proxy(Gunicorn):
 
     _mark = 0
 
-    def __init__(self, directory, upstream, *, client_timeout=LONG, **settings):
+    def __init__(
+        self, directory, upstream, *, client_timeout=LONG, before="", **settings
+    ):
+        """`before`: Python code that its process runs first."""
         self.health_port = _free_port()
         given = {
             "ANTHROPIC_API_KEY": "sk-ant-api03-canary",
@@ -77,7 +81,7 @@ class Proxy(Gunicorn):
         super().__init__(
             directory,
             "-c",
-            PROGRAM % client_timeout,
+            before + PROGRAM % client_timeout,
             env={"PATH": os.environ["PATH"], **given},
         )
         self.url = f"http://127.0.0.1:{self.port}"
@@ -136,7 +140,7 @@ class Proxy(Gunicorn):
 
     def get(self, path):
         """The raw response to a GET on a connection of its own."""
-        lines = [f"GET {path} HTTP/1.1", "Host: x", "Connection: close", "", ""]
+        lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close", "", ""]
         with self.connect("\r\n".join(lines).encode()) as sock:
             return read_all(sock)
 
@@ -178,7 +182,7 @@ class Proxy(Gunicorn):
 def head(length):
     lines = [
         "POST /v1/chat/completions HTTP/1.1",
-        "Host: proxy",
+        "Host: localhost",
         "Content-Type: application/json",
         f"Content-Length: {length}",
     ]

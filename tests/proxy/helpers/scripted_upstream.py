@@ -407,7 +407,7 @@ class Answer:
         return None
 
     async def _repeat(self, data):
-        while True:
+        while not self.call.release.is_set():
             await self._event(data)
             await asyncio.sleep(self.number("gap", 0.02))
 

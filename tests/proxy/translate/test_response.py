@@ -436,7 +436,10 @@ def test_b7_gone_clients_close_the_upstream_and_are_logged_as_such(
     never = threading.Event()
     standin.answer_with(started(never))
     environ = testing.create_environ(
-        "/v1/chat/completions", method="POST", body=json.dumps({**HI, "stream": True})
+        "/v1/chat/completions",
+        host="localhost",
+        method="POST",
+        body=json.dumps({**HI, "stream": True}),
     )
     body = client.app(environ, lambda *_: None)
     assert b"assistant" in next(iter(body))

@@ -1,0 +1,124 @@
+"""Nobody outside can fill the pod's memory; twenty streams run on meanwhile."""
+
+import contextlib
+import json
+import socket
+import threading
+from concurrent import futures
+
+import pytest
+
+from gunicorn_process import read_all
+from quick_proxy import head
+from waiting import LONG, until
+
+pytestmark = pytest.mark.usefixtures("streams")
+
+MIB = 1 << 20
+CHUNKED = head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+
+
+def large(size):
+    """The messages of a request whose body has about so many bytes."""
+    return [{"role": "user", "content": "x" * size}]
+
+
+@contextlib.contextmanager
+def many(proxy, count, begin, *, port=None):
+    """So many connections that have sent the beginning of a request."""
+    opened = []
+    try:
+        for _ in range(count):
+            sock = socket.create_connection(("127.0.0.1", port or proxy.port), LONG)
+            opened.append(sock)
+            with contextlib.suppress(ConnectionError):
+                sock.sendall(begin)
+        yield opened
+    finally:
+        for sock in opened:
+            sock.close()
+
+
+def check_service(proxy):
+    """Good requests and probes get in; a large one does once others are seen to stop."""
+    assert proxy.health("/healthz") == 200
+    assert proxy.ask("ok").is_done
+    until(lambda: proxy.ask("ok", messages=large(8 * MIB)).is_done)
+    assert proxy.health("/readyz") == 200
+
+
+def test_bodies_that_are_announced_and_do_not_come_take_no_room(proxy):
+    with many(proxy, 50, head(32 * MIB) + b"{"):
+        check_service(proxy)
+
+
+def test_bodies_that_stop_half_way_give_way(proxy):
+    """Four times the room, in bodies that will not end."""
+    with many(proxy, 32, head(32 * MIB) + b"x" * (8 * MIB)):
+        check_service(proxy)
+
+
+def test_bodies_of_one_byte_chunks_cost_no_more_than_others(proxy):
+    """Each chunk costs the same time, so bodies of tiny ones are refused early."""
+    chunks = CHUNKED + b"1\r\nx\r\n" * MIB
+    with many(proxy, 8, chunks) as opened:
+        check_service(proxy)
+        assert all(b" 400 " in one.recv(65536).splitlines()[0] for one in opened)
+
+
+def test_more_of_the_largest_bodies_than_there_is_room_for(proxy):
+    body = json.dumps(proxy.request("silent", messages=large(31 * MIB))).encode()
+
+    def send(_):
+        with contextlib.suppress(OSError), proxy.connect(head(len(body))) as sock:
+            sock.settimeout(10)
+            sock.sendall(body)
+            return read_all(sock)
+
+    with futures.ThreadPoolExecutor(8) as pool:
+        answers = [one for one in pool.map(send, range(8)) if one]
+    assert answers
+    assert all(b" 503 " in one.splitlines()[0] for one in answers)
+
+
+def test_large_heads_on_the_health_port(proxy):
+    begin = b"GET /healthz HTTP/1.1\r\nX: " + b"y" * (256 << 10)
+    with many(proxy, 300, begin, port=proxy.health_port):
+        check_service(proxy)
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"",
+        b"GET /healthz HTTP/1.1\r\nX: ",
+        b"GET /metrics HTTP/1.1\r\n\r\n",
+        b"GET /readyz HTTP/1.1\r\nConnection: keep-alive\r\n\r\n",
+    ],
+    ids=["silent", "half a head", "metrics", "readyz"],
+)
+def test_a_flood_of_the_health_port(proxy, begin):
+    over = threading.Event()
+
+    def flood():
+        opened = []
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                sock = socket.create_connection(("127.0.0.1", proxy.health_port), 1)
+                opened.append(sock)
+                sock.sendall(begin)
+            if len(opened) > 200:
+                opened.pop(0).close()
+        for sock in opened:
+            sock.close()
+
+    threads = [threading.Thread(target=flood) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(3):
+            check_service(proxy)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
