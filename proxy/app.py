@@ -11,12 +11,14 @@ import falcon
 import msgspec
 
 from proxy import (
+    cache_lifetime,
     cancellation,
     chat,
     credentials,
     errors,
     health,
     inbound_auth,
+    lease,
     metrics,
     models,
     redaction,
@@ -41,7 +43,7 @@ class Proxy:
     def __init__(
         self,
         config: settings.Settings,
-        credential: credentials.Credential,
+        credential: lease.Credential,
         sender: transport.Transport,
     ) -> None:
         """Build everything; opens no connection, so it may happen before a fork."""
@@ -56,6 +58,7 @@ class Proxy:
         self.watchdog = cancellation.Watchdog(
             cancellation.Deadlines(
                 header=config.header_timeout,
+                idle=config.idle_timeout,
                 progress=config.progress_timeout,
                 total=config.total_timeout,
             )
@@ -76,6 +79,8 @@ class Proxy:
                 bodies=Bodies(BODIES * config.max_body_bytes),
                 watchdog=self.watchdog,
                 metrics=self.metrics,
+                lifetimes=cache_lifetime.Lifetimes(config.cache_ttl),
+                troubles=anthropic.troubles,
                 live=self.catalogue.live,
             ),
         )
@@ -123,7 +128,7 @@ def create_app(
             "SSL_CERT_FILE, SSL_CERT_DIR: must name a readable file or folder of "
             "certificates in PEM form"
         ) from None
-    return Proxy(config, credentials.Credential(source), sender)
+    return Proxy(config, lease.Credential(source), sender)
 
 
 def _check_folder(paths: str) -> None:
@@ -195,14 +200,7 @@ def _render_unexpected(
         _serialize(req, resp, ex)
         return
     logger.error("unexpected %s", type(ex).__name__, exc_info=ex)
-    fault = errors.ProxyError(
-        "The proxy failed; see its log",
-        status=500,
-        type="server_error",
-        code="internal_error",
-        headers={"retry-after": "3"},  # else a .NET client retries three times at once
-    )
-    _render(req, resp, fault, params)
+    _render(req, resp, errors.internal(), params)
 
 
 def _serialize(

@@ -11,13 +11,16 @@ watches all scopes for three things:
   Bytes that it sends ahead (pipelining) do not count as hanging up. Half-closing does:
   a client that can send no more is taken for gone, as Go's server does.
 - a **deadline passed**: every `SWEEP` seconds each scope's deadlines are compared with
-  the monotonic clock. Anthropic's pings keep the socket busy, so a read timeout would
-  never fire; only `progress()` moves the deadline.
+  the monotonic clock. Anthropic pings while it works, so there are two of them while a
+  response arrives: `heard()` moves the one for a dead line, which not even pings cross,
+  and `progress()` the one for a response that pings and makes no progress.
 - the process must **stop**: `Watchdog.drain(deadline)` ends what is still running then.
 
 To cancel is to record the reason and to wake the thread: `shutdown(2)` on the upstream
 socket makes a blocked `recv` return at once, an event ends a pause. The thread itself
-then finds the reason and decides what the client gets.
+then finds the reason and decides what the client gets. A deadline that ended one try may
+be forgiven, `try_again()`, while there is content to hope for and time left; a client
+that left, a drain and the total deadline are final.
 
 Ownership
 ---------
@@ -41,7 +44,10 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SWEEP = 0.1
 """Seconds between two checks of the deadlines (0.1 ms of CPU for 500 scopes)."""
@@ -54,9 +60,16 @@ class Reason(enum.Enum):
 
     CLIENT_GONE = "the client has left"
     HEADER_TIMEOUT = "Anthropic sent no response headers in time"
+    IDLE_TIMEOUT = "Anthropic's connection fell silent"
     PROGRESS_TIMEOUT = "Anthropic made no progress in time"
     TOTAL_TIMEOUT = "the response took too long"
     DRAINING = "the proxy is shutting down"
+
+
+_OF_ONE_TRY = frozenset(
+    {Reason.HEADER_TIMEOUT, Reason.IDLE_TIMEOUT, Reason.PROGRESS_TIMEOUT}
+)
+"""Reasons that end one try, and not the completion."""
 
 
 class Cancelled(Exception):  # noqa: N818  # an order, not an error
@@ -71,12 +84,22 @@ class Cancelled(Exception):  # noqa: N818  # an order, not an error
 class Deadlines:
     """How long each phase may take, in seconds."""
 
-    header: float = 120.0
+    header: float = 60.0
     """From sending the request to the end of the response's header block."""
+    idle: float = 45.0
+    """Without a byte of the response, pings included: a dead line."""
     progress: float = 600.0
-    """Without an event that is not a ping."""
+    """Without an event that is not a ping, where the request thinks."""
     total: float = 3600.0
-    """From the opening of the scope, attempts and pauses included."""
+    """From the opening of the scope, tries and pauses included."""
+
+    @property
+    def budget(self) -> float:
+        """From the opening of the scope to the first content, all tries together.
+
+        Also how long a response may only ping where the request does not think.
+        """
+        return 2 * self.idle
 
 
 class CancelScope:
@@ -84,14 +107,24 @@ class CancelScope:
 
     def __init__(self, watchdog: Watchdog, deadlines: Deadlines) -> None:
         self.reason: Reason | None = None
+        self.thinks = False
+        """The request thinks, so that pings alone may go on for longer."""
+        self.on_silence: Callable[[], None] | None = None
+        """Called in the completion's thread after `silence` seconds without a byte."""
+        self.silence = 15.0
         self._watchdog = watchdog
         self._deadlines = deadlines
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._whole = True  # the attached socket was not shut down
         self._pause: threading.Event | None = None
-        self._end = time.monotonic() + deadlines.total
-        self._due: tuple[float, Reason] = (self._end, Reason.TOTAL_TIMEOUT)
+        now = time.monotonic()
+        self._end = now + deadlines.total
+        self._content_by = now + deadlines.budget
+        self._has_content = False
+        self._due: tuple[float, Reason] | None = None
+        self._heard_at: float | None = None  # of the present response
+        self._progress_at = 0.0
 
     def check(self) -> None:
         """Raise `Cancelled` if the call was cancelled."""
@@ -115,28 +148,52 @@ class CancelScope:
 
     def waiting_for_headers(self) -> None:
         """Start the header deadline: the request is about to be sent."""
+        self._heard_at = None
         self._due = (time.monotonic() + self._deadlines.header, Reason.HEADER_TIMEOUT)
+
+    def within(self, seconds: float) -> None:
+        """Allow so many seconds for what is left to read, instead of the phase's own."""
+        self._heard_at = None
+        self._due = (time.monotonic() + seconds, Reason.IDLE_TIMEOUT)
+
+    def began(self) -> None:
+        """Note the header block of a response: from here on its bytes are waited for."""
+        self._due = None
+        self._heard_at = self._progress_at = time.monotonic()
+
+    def heard(self) -> None:
+        """Restart the idle deadline: bytes of the response arrived, if only a ping."""
+        if self._heard_at is not None:
+            self._heard_at = time.monotonic()
 
     def progress(self) -> None:
         """Restart the progress deadline: something other than a ping arrived."""
-        self._due = (
-            time.monotonic() + self._deadlines.progress,
-            Reason.PROGRESS_TIMEOUT,
-        )
+        self._progress_at = time.monotonic()
 
-    def wait(self, seconds: float) -> None:
-        """Pause between two attempts. Raises `Cancelled` as soon as that happens."""
+    def content(self) -> None:
+        """Note the first content: from here on only silence and the total count."""
+        self._has_content = True
+        self.progress()
+
+    def wait(self, seconds: float, event: threading.Event | None = None) -> bool:
+        """Pause, or wait for `event`; true if that was set.
+
+        Raises `Cancelled` as soon as the call is cancelled, which sets `event` too.
+        """
         with self._lock:
             self.check()
-            self._due = (self._end, Reason.TOTAL_TIMEOUT)
-            self._pause = threading.Event()
-        self._pause.wait(seconds)
+            self._due = self._heard_at = None
+            self._pause = pause = event or threading.Event()
+        happened = pause.wait(seconds)
         self.check()
+        return happened
 
     def cancel(self, reason: Reason) -> None:
-        """End the call, from any thread. The first reason stays."""
+        """End the call, from any thread. The first reason that is final stays."""
         with self._lock:
-            if self.reason is not None:
+            if self.reason is not None and not (
+                self.reason in _OF_ONE_TRY and reason not in _OF_ONE_TRY
+            ):
                 return
             self.reason = reason
             if self._pause is not None:
@@ -146,12 +203,47 @@ class CancelScope:
                 with contextlib.suppress(OSError):  # closed by the peer already
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
+    def try_again(self) -> bool:
+        """Forget the deadline that ended a try; false where that cannot be.
+
+        Only before any content, while the budget for it lasts, and never where the
+        completion itself is over.
+        """
+        with self._lock:
+            if self._has_content or self.time_left <= 0:
+                return False
+            if self.reason is not None and self.reason not in _OF_ONE_TRY:
+                return False
+            self.reason = self._due = self._heard_at = None
+            return True
+
+    @property
+    def time_left(self) -> float:
+        """Seconds of the budget for the first content."""
+        return self._content_by - time.monotonic()
+
     def overdue(self, now: float) -> Reason | None:
         """The deadline that has passed, if one has."""
         if now >= self._end:
             return Reason.TOTAL_TIMEOUT
-        due, reason = self._due
-        return reason if now >= due else None
+        due, heard_at = self._due, self._heard_at
+        if due is not None and now >= due[0]:
+            return due[1]
+        if heard_at is not None and now >= heard_at + self._deadlines.idle:
+            return Reason.IDLE_TIMEOUT
+        if heard_at is not None and now >= self._progress_at + self._patience:
+            return Reason.PROGRESS_TIMEOUT
+        if now >= self._content_by and not self._has_content:
+            if heard_at is None:
+                return Reason.HEADER_TIMEOUT
+            return None if self.thinks else Reason.PROGRESS_TIMEOUT
+        return None
+
+    @property
+    def _patience(self) -> float:
+        """Seconds for which a response may only ping."""
+        longest = self._deadlines.progress
+        return longest if self.thinks else min(longest, self._deadlines.budget)
 
     def close(self) -> None:
         """Stop being watched. May be called twice; the reason stays readable."""

@@ -5,6 +5,7 @@ scope, an upstream response, the facts for its log line) and releases all of it 
 once, however the completion ends.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -16,12 +17,16 @@ from msgspec import Struct
 from proxy import (
     admission,
     body,
+    cache_lifetime,
     cancellation,
     errors,
+    event_stream,
     log,
     metrics,
+    patience,
     redaction,
     settings,
+    sse,
     upstream,
 )
 from proxy.capabilities import Live
@@ -31,6 +36,10 @@ from proxy.translate import accumulator, request, response, stream, stream_encod
 CLIENT_GONE = 499
 """nginx's status for a client that left; only the log shows it."""
 
+KEEP_ALIVE = 15.0
+"""Seconds of silence after which a stream's client gets a comment."""
+
+logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -43,6 +52,8 @@ class Services(Struct, frozen=True, kw_only=True):
     bodies: admission.Bodies
     watchdog: cancellation.Watchdog
     metrics: metrics.Metrics
+    lifetimes: cache_lifetime.Lifetimes
+    troubles: patience.Troubles
     live: Callable[[], Live]
     """What Anthropic's models list says, without waiting for it."""
     now: Callable[[], float] = time.time
@@ -64,7 +75,7 @@ class ChatCompletions:
                 resp.content_type = "text/event-stream; charset=utf-8"
                 resp.set_header("cache-control", "no-cache")
                 resp.set_header("x-accel-buffering", "no")
-                resp.stream = Stream(completion)
+                resp.stream = Stream(completion, req.env.get("proxy.write"))
                 return  # the server closes the stream, which closes the completion
             resp.data = completion.whole()
         except errors.ClientGoneError:
@@ -93,7 +104,7 @@ class _Completion:
         self._started = time.monotonic()
         self._slot: admission.Slot | None = None
         self._scope: cancellation.CancelScope | None = None
-        self._events: upstream.EventStream | None = None
+        self._events: event_stream.EventStream | None = None
         self._warnings: tuple[str, ...] = ()
         self._closed = False
 
@@ -106,7 +117,7 @@ class _Completion:
         itself is taken after that, so that a client that sends slowly takes nobody's.
         """
         services, record = self._services, self.record
-        _check(services.slots.refusal())
+        self._check(services.slots.refusal())
         with services.bodies.under_way() as arriving:
             translation = self._translated(req, arriving)
             self._admit()
@@ -124,8 +135,12 @@ class _Completion:
         services, record = self._services, self.record
         chat = body.decode(body.read(req, services.config.max_body_bytes, arriving))
         record.model, record.stream = chat.model or "", bool(chat.stream)
+        lifetime = services.lifetimes.of(chat)
         translation = request.to_anthropic_request(
-            chat, services.config, services.live()
+            chat,
+            services.config,
+            services.live(),
+            prefix_ttl="1h" if lifetime == "1h" else None,
         )
         record.model, self._warnings = translation.context.model, translation.warnings
         record.upstream_model = translation.request.model
@@ -136,8 +151,27 @@ class _Completion:
         match self._services.slots.enter():
             case admission.Slot() as slot:
                 self._slot = slot
+                self._services.troubles.over(admission.Refusal.AT_CAPACITY)
             case refusal:
-                _check(refusal)
+                self._check(refusal)
+
+    def _check(self, refusal: admission.Refusal | None) -> None:
+        """Raise what a refusal means. The longer the house is full, the longer the wait."""
+        match refusal:
+            case admission.Refusal.AT_CAPACITY:
+                troubles = self._services.troubles
+                lasted = troubles.lasted(refusal)
+                troubles.failed(refusal)
+                raise errors.UnavailableError(
+                    "All slots are taken (MAX_REQUESTS)",
+                    code="at_capacity",
+                    retry=True,
+                    wait=errors.wait(lasted) or 0,
+                )
+            case admission.Refusal.SHUTTING_DOWN:
+                raise errors.shutting_down()
+            case None:
+                pass
 
     def headers(self) -> dict[str, str]:
         """The headers of every response, beside its body."""
@@ -206,13 +240,25 @@ class _Completion:
     def note_error(self, error: errors.ProxyError) -> None:
         """Note an error that is the whole response."""
         self.record.code, self.record.status = error.code, error.status
+        self.record.reason = error.reason
         if error.calls:
             self.record.calls = error.calls
             self.record.upstream_request_id = error.upstream_request_id
 
-    def note_stream_error(self, error: openai.Error) -> None:
+    def note_stream_error(self, code: str | None, reason: str) -> None:
         """Note an error inside a stream, whose status line went out before."""
-        self.record.code = error.code
+        self.record.code, self.record.reason = code, reason
+
+    def on_silence(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called whenever Anthropic sends nothing for `KEEP_ALIVE`."""
+        if self._scope is not None:
+            self._scope.silence = KEEP_ALIVE
+            self._scope.on_silence = callback
+
+    def cancel(self) -> None:
+        """End the upstream call: the client cannot be written to."""
+        if self._scope is not None:
+            self._scope.cancel(cancellation.Reason.CLIENT_GONE)
 
     def note_client_gone(self) -> None:
         """Note that the client did not wait for its response."""
@@ -240,6 +286,8 @@ class _Completion:
         first = record.first_event_ms
         self._services.metrics.completed(
             status=record.status,
+            code=record.code,
+            reason=record.reason,
             seconds=record.duration_ms / 1000,
             first_event_seconds=None if first is None else first / 1000,
             tokens={
@@ -249,18 +297,6 @@ class _Completion:
                 "cache_write": record.cache_write_tokens,
             },
         )
-
-
-def _check(refusal: admission.Refusal | None) -> None:
-    match refusal:
-        case admission.Refusal.AT_CAPACITY:
-            raise errors.UnavailableError(
-                "All slots are taken (MAX_REQUESTS)", code="at_capacity", retry=True
-            )
-        case admission.Refusal.SHUTTING_DOWN:
-            raise errors.shutting_down()
-        case None:
-            pass
 
 
 def _is_header_safe(value: str) -> bool:
@@ -280,15 +316,33 @@ class Stream:
     Ends in one of three ways: ``[DONE]``; the error object and then ``StreamCut``,
     because a client takes a proper end for a complete response; or closed by the
     server, whose client left.
+
+    ``write`` sends bytes to the client at once, from within an iteration. While
+    Anthropic is silent it carries a comment every `KEEP_ALIVE` seconds, so that nobody
+    on the way takes a model that thinks for a connection that is dead.
     """
 
-    def __init__(self, completion: _Completion) -> None:
+    def __init__(
+        self, completion: _Completion, write: Callable[[bytes], None] | None = None
+    ) -> None:
         self._completion = completion
         self._chunks = completion.chunks()
+        self._write = write
+        self._written_at = time.monotonic()
         self._pieces = self._encoded()
+        if write is not None:
+            completion.on_silence(self._keep_alive)
 
     def __iter__(self) -> Iterator[bytes]:
         return self._pieces
+
+    def _keep_alive(self) -> None:
+        """Tell the client that its response is still being made."""
+        if self._write is not None:
+            try:
+                self._write(sse.PING)
+            except errors.ClientGoneError:
+                self._completion.cancel()
 
     def _encoded(self) -> Iterator[bytes]:
         chunks, completion = self._chunks, self._completion
@@ -297,15 +351,27 @@ class Stream:
             for batch in completion.batches():
                 if piece := feed(batch):
                     yield piece
+                    self._written_at = time.monotonic()
+                elif time.monotonic() - self._written_at > KEEP_ALIVE:
+                    yield sse.PING  # events that say nothing to this client
+                    self._written_at = time.monotonic()
         except errors.ProxyError as ex:
-            error = _in_band(ex)
-            completion.note_stream_error(error)
-            yield stream_encoder.encode_error(error)
+            yield self._broken(ex)
             raise errors.StreamCut from None
         except errors.ClientGoneError:
             raise errors.StreamCut from None
+        except Exception as ex:
+            logger.exception("unexpected %s in a stream", type(ex).__name__)
+            yield self._broken(errors.internal())
+            raise errors.StreamCut from None
         finally:
             completion.note_outcome(chunks.usage, chunks.finish_reason, chunks.skipped)
+
+    def _broken(self, ex: errors.ProxyError) -> bytes:
+        """The error object that ends the stream."""
+        error = _in_band(ex)
+        self._completion.note_stream_error(error.code, ex.reason)
+        return stream_encoder.encode_error(error)
 
     def close(self) -> None:
         """Called by the server when the response is over, whichever way it ended."""

@@ -11,9 +11,8 @@ or missing. The refresh token in the CLI's file is never read.
 import os
 import re
 import threading
-import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -22,19 +21,7 @@ import msgspec
 from anthropic.lib import credentials as sdk
 from msgspec import Struct
 
-from proxy import errors, files, redaction, settings
-
-CLOCK_SKEW = 60.0
-"""Seconds by which clocks may differ: closer to the expiry, Anthropic is the judge."""
-
-REFRESH_WAIT = 2.0
-"""Seconds to wait for another token in a file after a 401."""
-
-REFRESH_PAUSE = 0.1
-"""Seconds between two looks in that time."""
-
-REMEMBERED = 5.0
-"""Seconds for which a refused token is not used again: no storm of 401s."""
+from proxy import files, redaction, settings
 
 
 class Token(Struct, frozen=True):
@@ -57,10 +44,17 @@ _LATEST = 10**10  # seconds; a later expiry is no time
 class MissingCredentialError(Exception):
     """There is no token; ``str()`` says why, and what to do."""
 
+    def __init__(self, words: str, where: str = "") -> None:
+        super().__init__(f"{where} {words}".strip())
+        self.words = words
+        """The same without the path, which is nobody's business but the owner's."""
+
 
 class CredentialSource(Protocol):
     description: str
-    """Where it comes from, for the start line and for errors."""
+    """Where it comes from, for the start line and ``/readyz``."""
+    name: str
+    """The same for errors, which clients and models read: no path."""
     headers: Mapping[str, str]
     """Headers that each call needs besides the token (a profile's workspace)."""
     base_url: str | None
@@ -83,7 +77,7 @@ class Fixed:
     base_url: str | None = None
 
     def __init__(self, token: Token, description: str) -> None:
-        self.description = description
+        self.description = self.name = description
         self._token = token
 
     def token(self) -> Token:
@@ -97,7 +91,7 @@ class Federation:
     """A profile or Workload Identity Federation, minted and cached by the SDK."""
 
     changes = False
-    description = "the SDK's profile or workload identity settings"
+    description = name = "the SDK's profile or workload identity settings"
 
     def __init__(self, result: sdk.CredentialResult) -> None:
         self.headers: Mapping[str, str] = result.extra_headers
@@ -109,8 +103,9 @@ class Federation:
             token = Token(self._cache.get_token(), oauth=True)
         except anthropic.AnthropicError as ex:
             raise MissingCredentialError(
-                f"{self.description} gave no token ({type(ex).__name__}): check the "
-                "federation rule and the identity token"
+                f"gave no token ({type(ex).__name__}): check the federation rule and the "
+                "identity token",
+                self.description,
             ) from None
         redaction.remember(token.value)
         return token
@@ -123,6 +118,7 @@ class File:
     """The CLI's credentials file, the original's two shapes of it, or a bare token."""
 
     changes = True
+    name = "the credentials file"
     headers: Mapping[str, str] = {}
     base_url: str | None = None
 
@@ -144,7 +140,7 @@ class File:
                 self._use(*found)
                 self._seen = found
             if self._good is None:
-                raise MissingCredentialError(self._trouble)
+                raise MissingCredentialError(self._trouble, f"the file {self._path}")
             return self._good
 
     def discard(self) -> None:
@@ -153,7 +149,7 @@ class File:
     def _use(self, found: files.Content, expiry: files.Content) -> None:
         """Take over what was found, or keep the last good token."""
         if found.text is None:
-            self._trouble = f"{self._path} {found.trouble}"
+            self._trouble = found.trouble
             if found.missing:
                 self._trouble += (
                     ": set ANTHROPIC_API_KEY, or log in with 'claude auth login'"
@@ -162,8 +158,7 @@ class File:
         token = parse(found.text, _moment(expiry.text))
         if token is None:
             self._trouble = (
-                f"{self._path} holds no access token: log in again with "
-                "'claude auth login'"
+                "holds no access token: log in again with 'claude auth login'"
             )
         else:
             redaction.remember(token.value)
@@ -257,88 +252,3 @@ def _federation(base_url: str | None) -> Federation | None:
         else sdk.default_credentials()
     )
     return None if result is None else Federation(result)
-
-
-class Credential:
-    """The source, and what Anthropic last made of its token.
-
-    Thread-safe. ``now`` gives seconds since the epoch.
-    """
-
-    def __init__(
-        self, source: CredentialSource, now: Callable[[], float] = time.time
-    ) -> None:
-        self.source = source
-        self._now = now
-        self._refused: tuple[str, errors.ProxyError, float] | None = None
-
-    def token(self) -> Token:
-        """The token for a call.
-
-        Raises ``UnavailableError`` (``no_credentials``, ``credentials_expired``), or
-        the error of a token that was refused a moment ago.
-        """
-        try:
-            token = self.source.token()
-        except MissingCredentialError as ex:
-            raise errors.UnavailableError(
-                f"No credential: {ex}", code="no_credentials", retry=False
-            ) from None
-        refused = self._refused
-        if refused is not None and refused[0] == token.value:
-            if self._now() < refused[2]:
-                raise refused[1].anew()
-            self._refused = None
-        if token.expires_at is not None and self._now() > token.expires_at + CLOCK_SKEW:
-            when = datetime.fromtimestamp(token.expires_at, UTC)
-            raise errors.UnavailableError(
-                f"The access token from {self.source.description} expired at "
-                f"{when:%Y-%m-%dT%H:%M:%SZ} and was not refreshed",
-                code="credentials_expired",
-                retry=True,
-            )
-        return token
-
-    def refuse(
-        self, token: Token, error: errors.ProxyError, *, final: bool = False
-    ) -> None:
-        """Remember that Anthropic refused ``token``, for some seconds.
-
-        If ``final``, until the source has another token.
-        """
-        until = float("inf") if final else self._now() + REMEMBERED
-        self._refused = (token.value, error.anew(), until)
-
-    def refreshed(self, old: Token, wait: Callable[[float], None]) -> Token | None:
-        """Another token than ``old`` after a 401, or ``None``.
-
-        Looks again at once, and where the source may change for up to two seconds;
-        ``wait(seconds)`` pauses and may raise to end the wait.
-        """
-        self.source.discard()
-        looks = round(REFRESH_WAIT / REFRESH_PAUSE) if self.source.changes else 0
-        for pause in (0.0, *[REFRESH_PAUSE] * looks):
-            if pause:
-                wait(pause)
-            try:
-                token = self.source.token()
-            except MissingCredentialError:
-                continue
-            if token.value != old.value:
-                return token
-        return None
-
-    def trouble(self) -> str | None:
-        """Why there is no usable credential; ``None`` when there is one."""
-        try:
-            self.token()
-        except errors.ProxyError as ex:
-            return ex.message
-        return None
-
-    def expires_at(self) -> float | None:
-        """When the token expires, in seconds since the epoch, where that is known."""
-        try:
-            return self.source.token().expires_at
-        except MissingCredentialError:
-            return None

@@ -13,6 +13,39 @@ repeat it: prompts are private and logs are not.
 
 from collections.abc import Mapping
 
+LONGEST_WAIT = 45.0
+"""Seconds that a client is asked to wait at most: three waits of a minute outlast users."""
+
+IN_VAIN = 3 * LONGEST_WAIT
+"""Seconds beyond which no wait is asked for: three tries of a client cannot bridge it."""
+
+GROWING = ((3.0, 3.0), (11.0, 8.0), (float("inf"), 12.0))
+"""A trouble that has lasted for less than so many seconds is worth a wait of so many.
+
+Some clients try three more times: 3, 8 and 12 seconds outlast an overload of twenty.
+"""
+
+RESTART_WAIT = 5
+"""Seconds in which a sidecar is back."""
+
+RENEWAL_WAIT = 8
+"""Seconds in which a refresher has renewed a token."""
+
+
+def wait(lasted: float, named: float | None = None) -> float | None:
+    """Seconds to ask a client to wait; ``None`` where waiting would be in vain.
+
+    ``lasted`` is how long the trouble has lasted, 0.0 where it has just begun; ``named``
+    is what Anthropic asked for, which a trouble that lasts does not make shorter.
+    """
+    growing = next(seconds for limit, seconds in GROWING if lasted < limit)
+    if named is None:
+        return growing
+    if named > IN_VAIN:
+        return None
+    asked = max(named, growing) if lasted else max(named, 1.0)
+    return min(asked, LONGEST_WAIT)
+
 
 class ProxyError(Exception):
     """An error and its response: HTTP status, OpenAI's four fields, extra headers."""
@@ -34,6 +67,8 @@ class ProxyError(Exception):
         self.code = code
         self.param = param
         self.headers = dict(headers or {})
+        self.reason = ""
+        """The fault behind it in one word, for the log line and the metrics."""
         self.calls = 0
         """Upstream calls that led here, for the log line."""
         self.upstream_request_id = ""
@@ -45,7 +80,7 @@ class ProxyError(Exception):
         An exception that is raised twice keeps the traceback of each time, and with it
         everything that those requests held.
         """
-        return ProxyError(
+        another = ProxyError(
             self.message,
             status=self.status,
             type=self.type,
@@ -53,6 +88,8 @@ class ProxyError(Exception):
             param=self.param,
             headers=self.headers,
         )
+        another.reason = self.reason
+        return another
 
 
 class InvalidRequestError(ProxyError):
@@ -82,10 +119,17 @@ class UpstreamError(ProxyError):
 
 
 class UnavailableError(ProxyError):
-    """A 503 of our own. ``retry`` False: asking again cannot help by itself."""
+    """A 503 of our own. ``retry`` False: asking again cannot help by itself.
 
-    def __init__(self, message: str, *, code: str, retry: bool) -> None:
-        headers = {"retry-after": "1"} if retry else {"x-should-retry": "false"}
+    ``wait`` is the pause in seconds that a client is asked for otherwise.
+    """
+
+    def __init__(
+        self, message: str, *, code: str, retry: bool, wait: float = GROWING[0][1]
+    ) -> None:
+        headers = (
+            {"retry-after": f"{wait:.0f}"} if retry else {"x-should-retry": "false"}
+        )
         super().__init__(
             message, status=503, type="server_error", code=code, headers=headers
         )
@@ -94,7 +138,21 @@ class UnavailableError(ProxyError):
 def shutting_down() -> UnavailableError:
     """A request, or a response, that the end of this process cuts short."""
     return UnavailableError(
-        "The proxy is shutting down", code="shutting_down", retry=True
+        "The proxy is shutting down",
+        code="shutting_down",
+        retry=True,
+        wait=RESTART_WAIT,
+    )
+
+
+def internal() -> ProxyError:
+    """A fault of ours: the log says where, the client learns nothing more."""
+    return ProxyError(
+        "The proxy failed; see its log",
+        status=500,
+        type="server_error",
+        code="internal_error",
+        headers={"retry-after": f"{GROWING[0][1]:.0f}"},
     )
 
 

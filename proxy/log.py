@@ -35,6 +35,8 @@ class Completion(Struct, kw_only=True):
     status: int = 0
     code: str | None = None
     """The error's code, also for an error inside a stream."""
+    reason: str = ""
+    """What went wrong on the way to Anthropic, in one word: ``refused``, ``idle_timeout``."""
     finish_reason: str | None = None
     warnings: tuple[str, ...] = ()
     input_tokens: int = 0

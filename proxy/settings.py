@@ -54,6 +54,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Token limit for requests that set none. Never more than the model allows."""
     prompt_caching: Literal["auto", "always", "off"] = "auto"
     """When to add `cache_control` to a request that has none: `auto` (if it has tools or earlier turns), `always` or `off`."""
+    cache_ttl: Literal["auto", "5m", "1h"] = "auto"
+    """How long Anthropic keeps the tools and the first system message of a request whose `cache_control` the proxy sets: `5m`, `1h`, or `auto` (an hour where the same ones came back after more than five minutes within the last hour)."""
     reasoning_display: Literal["", "summarized", "omitted"] = ""
     """`summarized`: ask every model that thinks by default for readable reasoning. Empty: only when the client asks for reasoning."""
     strict_params: bool = False
@@ -65,11 +67,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Largest request body in bytes; a larger one gets a 413, unread. Twice this many bytes may be on their way upstream at once; any more get a 503."""
 
     connect_timeout: Seconds = 10.0
-    """Seconds to connect to Anthropic."""
-    header_timeout: Seconds = 120.0
+    """Seconds to connect to Anthropic, the look-up of its name included."""
+    header_timeout: Seconds = 60.0
     """Seconds to wait for Anthropic's response headers."""
+    idle_timeout: Seconds = 45.0
+    """Seconds without a byte of a response, pings included: a dead line. Twice as long is the time for the first content, a second try included."""
     progress_timeout: Seconds = 600.0
-    """Seconds without an event other than a ping."""
+    """Seconds for which a response to a request that thinks may only ping; for other requests it is twice `IDLE_TIMEOUT`, if that is less."""
     total_timeout: Seconds = 3600.0
     """Seconds for a whole completion."""
     drain_timeout: Seconds = 25.0
@@ -157,6 +161,7 @@ def _lowered(given: dict[str, str]) -> dict[str, str]:
     """Words are case-insensitive: ``INFO`` is ``info``."""
     words = {
         "allow_http_upstream",
+        "cache_ttl",
         "log_level",
         "prompt_caching",
         "reasoning_display",

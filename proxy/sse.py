@@ -20,13 +20,15 @@ class Decoder:
     """Splits a byte stream into event payloads, however the bytes are cut."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._parts: list[bytes] = []  # of an event that has not ended
+        self._size = 0
         self._after_cr = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads (joined ``data`` lines) of the events that ``data`` completes.
 
-        Raises ``EventTooLargeError``.
+        Linear in the bytes of an event, however many parts it comes in. Raises
+        ``EventTooLargeError``.
         """
         if self._after_cr and data.startswith(b"\n"):  # the rest of a CRLF
             data = data[1:]
@@ -35,12 +37,26 @@ class Decoder:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         elif data:
             self._after_cr = False
-        buffer = self._rest + data if self._rest else data
-        *blocks, rest = buffer.split(b"\n\n")
-        if len(rest) > MAX_EVENT:
-            raise EventTooLargeError
-        self._rest = rest
+        if self._parts and data:
+            if b"\n\n" not in data and not self._splits(data):
+                self._keep(data)
+                return []
+            data = b"".join([*self._parts, data])
+            self._parts, self._size = [], 0
+        *blocks, rest = data.split(b"\n\n")
+        if rest:
+            self._keep(rest)
         return [payload for payload in map(_payload, blocks) if payload]
+
+    def _splits(self, data: bytes) -> bool:
+        """Whether the blank line that ends an event begins in one part, ends in this."""
+        return data.startswith(b"\n") and self._parts[-1].endswith(b"\n")
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > MAX_EVENT:
+            raise EventTooLargeError
+        self._parts.append(data)
 
 
 def _payload(block: bytes) -> bytes:

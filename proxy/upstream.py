@@ -1,30 +1,43 @@
 """Calls to the Messages API for this process's one credential, and what failures mean.
 
 ``Upstream.open`` makes the calls of one completion: the credential, the one retry loop
-(``proxy.retry``), and a look at the first event, so that an error can still be a status
-line. It returns an ``EventStream``, which yields events as they arrive and raises when
-they end too early: a stream without ``message_stop`` never looks complete.
+(``proxy.retry``), and a look at the response up to its first content, so that an error
+before it can still be a status line. It returns an ``EventStream``.
 """
 
-import random
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import chain
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import structs
 
-from proxy import cancellation, credentials, errors, retry, sse, transport
+from proxy import (
+    cancellation,
+    errors,
+    event_stream,
+    lease,
+    patience,
+    retry,
+    sse,
+    transport,
+)
+from proxy.credentials import Token
 from proxy.schema import messages_response
-from proxy.translate import error, repair, request
+from proxy.translate import error, repair, request, whole
 
 MESSAGES_PATH = "/v1/messages"
 MODELS_PATH = "/v1/models?limit=1000"
 OAUTH_BETA = "oauth-2025-04-20"  # required with any OAuth or federation token
-MODELS_DEADLINES = cancellation.Deadlines(header=5.0, progress=5.0, total=10.0)
+MODELS_DEADLINES = cancellation.Deadlines(
+    header=5.0, idle=5.0, progress=5.0, total=10.0
+)
 """A client waits for the models list, and the built-in one is nearly as good."""
 
+ERROR_BODY_TIMEOUT = 5.0
+"""Seconds for the body of an error, whose status is known already."""
+
 _encode = msgspec.json.Encoder().encode
-_UNREADABLE = (transport.TransportError, msgspec.DecodeError, sse.EventTooLargeError)
 
 
 class _FailedCall(Exception):  # noqa: N818 - carries the retry decision's input
@@ -45,114 +58,19 @@ class _FailedCall(Exception):  # noqa: N818 - carries the retry decision's input
         self.message = message
 
 
-class Head(Struct, frozen=True, kw_only=True):
-    """What is known of a completion once its response has begun."""
-
-    context: request.ResponseContext
-    warnings: tuple[str, ...]
-    """Of the request that was sent in the end: a 400 may have been repaired."""
-    calls: int
-    model: str
-    """As Anthropic names it."""
-    request_id: str
-    headers: Mapping[str, str]
-    """Headers to pass on to the client, under OpenAI's names."""
-
-
-class EventStream:
-    """A response that has begun: its events, in batches of what arrived together.
-
-    Always ``close`` it: a generator that never started runs no ``finally``.
-    """
-
-    def __init__(
-        self,
-        head: Head,
-        response: transport.Response,
-        batches: Iterator[list[messages_response.Event]],
-        circumstances: error.Circumstances,
-        scope: cancellation.CancelScope,
-    ) -> None:
-        self.head = head
-        self._response = response
-        self._batches = batches
-        self._circumstances = circumstances
-        self._scope = scope
-
-    def __iter__(self) -> Iterator[list[messages_response.Event]]:
-        """Batches of events, the last one ending with ``message_stop``.
-
-        Raises ``UpstreamError`` for a cut, a stall or an ``error`` event,
-        ``UnavailableError`` when the proxy shuts down, ``ClientGoneError``.
-        """
-        try:
-            for batch in self._batches:
-                types = {type(event) for event in batch}
-                if messages_response.ErrorEvent in types:
-                    yield from self._failed(batch)
-                if types != _ONLY_PINGS:
-                    self._scope.progress()
-                if messages_response.MessageStop in types:
-                    self._response.close(over=True)  # before the client can leave
-                    yield batch
-                    return
-                yield batch
-        except cancellation.Cancelled as ex:
-            raise to_error(ex.reason) from None
-        except _UNREADABLE:
-            raise error.incomplete(self._circumstances) from None
-        raise error.incomplete(self._circumstances)
-
-    def _failed(
-        self, batch: list[messages_response.Event]
-    ) -> Iterator[list[messages_response.Event]]:
-        """Yield what came before an ``error`` event, then raise what it means."""
-        end = _error_in(batch)
-        if end is not None:
-            if before := batch[: batch.index(end)]:
-                yield before
-            raise error.to_openai_error(200, end.error, self._circumstances)
-
-    def close(self) -> None:
-        self._response.close()
-
-
-_ONLY_PINGS = {messages_response.Ping}
-
-
-def _error_in(
-    batch: list[messages_response.Event],
-) -> messages_response.ErrorEvent | None:
-    found = (e for e in batch if isinstance(e, messages_response.ErrorEvent))
-    return next(found, None)
-
-
-def to_error(reason: cancellation.Reason) -> Exception:
-    """What a cancelled scope means for the client."""
-    match reason:
-        case cancellation.Reason.CLIENT_GONE:
-            return errors.ClientGoneError()
-        case cancellation.Reason.DRAINING:
-            return errors.shutting_down()
-        case cancellation.Reason.HEADER_TIMEOUT:
-            return error.timed_out("begin its response")
-        case cancellation.Reason.PROGRESS_TIMEOUT:
-            return error.timed_out("send the next part of its response")
-        case cancellation.Reason.TOTAL_TIMEOUT:
-            return error.timed_out("complete its response")
-
-
 class Upstream:
     """Anthropic's API, for this process's one credential."""
 
     def __init__(
         self,
-        credential: credentials.Credential,
+        credential: lease.Credential,
         sender: transport.Transport,
         watchdog: cancellation.Watchdog,
     ) -> None:
-        self._credential = credential
-        self._sender = sender
+        self.credential = credential
+        self.sender = sender
+        self.troubles = patience.Troubles()
+        self.limits = patience.Gates()
         self._watchdog = watchdog
 
     def models_list(self) -> bytes:
@@ -160,168 +78,262 @@ class Upstream:
 
         Raises ``ProxyError`` where there is no token, and ``TransportError``.
         """
-        headers = self._headers(self._credential.token())
+        headers = to_headers(self.credential, self.credential.token())
         with self._watchdog.scope(None, MODELS_DEADLINES) as scope:
             try:
-                response = self._sender.get(MODELS_PATH, headers, scope)
+                try:
+                    response = self.sender.get(MODELS_PATH, headers, scope)
+                except transport.StaleError:
+                    response = self.sender.get(MODELS_PATH, headers, scope, fresh=True)
                 try:
                     if response.status != 200:  # noqa: PLR2004 - the one good status
-                        raise transport.UnreachedError
+                        raise transport.NoResponseError
                     return response.read()
                 finally:
                     response.close()
             except cancellation.Cancelled:
-                raise transport.UnreachedError from None
+                raise transport.UnreachedError(transport.Obstacle.TIMEOUT) from None
 
     def open(
         self, translation: request.Translation, scope: cancellation.CancelScope
-    ) -> EventStream:
-        """Call until a response begins, or no further call would help.
+    ) -> event_stream.EventStream:
+        """Call until content begins to arrive, or no further call would help.
 
         Raises ``UpstreamError`` or ``UnavailableError``, which carry what the client
         gets, and ``ClientGoneError``.
         """
-        attempts = retry.Attempts()
-        try:
-            token = self._credential.token()
-            while True:
-                attempts = structs.replace(attempts, calls=attempts.calls + 1)
-                try:
-                    return self._call(translation, token, scope, attempts.calls)
-                except _FailedCall as failed:
-                    step, pause = retry.next_step(
-                        failed.failure, attempts, failed.retry_after
-                    )
-                    match step:
-                        case retry.Step.RETRY:
-                            attempts = structs.replace(attempts, retried=True)
-                            if pause:
-                                scope.wait(pause)
-                        case retry.Step.REFRESH:
-                            attempts = structs.replace(attempts, retried=True)
-                            token = self._refreshed(token, scope, failed)
-                        case retry.Step.REPAIR:
-                            attempts = structs.replace(attempts, repaired=True)
-                            repaired = repair.repaired(translation, failed.message)
-                            if repaired is None:
-                                raise failed.error from None
-                            translation = repaired
-                        case retry.Step.GIVE_UP:
-                            self._remember(token, failed)
-                            raise failed.error from None
-        except cancellation.Cancelled as ex:
-            raise to_error(ex.reason) from None
-        except errors.ProxyError as ex:
-            ex.calls = attempts.calls
-            raise
+        scope.thinks = translation.thinks
+        return _Opening(self, translation, scope).run()
 
-    def _refreshed(
+
+def to_headers(
+    credential: lease.Credential, token: Token, betas: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """The credential's header, beta flags, and a profile's own headers."""
+    flags = (*betas, OAUTH_BETA) if token.oauth else betas
+    headers = {"authorization": f"Bearer {token.value}", **credential.source.headers}
+    return {**headers, "anthropic-beta": ",".join(flags)} if flags else headers
+
+
+class _Opening:
+    """The calls of one completion, up to its first content."""
+
+    def __init__(
         self,
-        token: credentials.Token,
+        upstream: Upstream,
+        translation: request.Translation,
         scope: cancellation.CancelScope,
-        failed: _FailedCall,
-    ) -> credentials.Token:
-        refreshed = self._credential.refreshed(token, scope.wait)
-        if refreshed is None:
-            self._credential.refuse(token, failed.error)
-            raise failed.error
-        return refreshed
+    ) -> None:
+        self._upstream = upstream
+        self._translation = translation
+        self._scope = scope
+        self._model = translation.request.model
+        self._attempts = retry.Attempts()
+        self._fresh = False
+        self._lease: lease.Lease
+        self._limit: patience.Pass
 
-    def _remember(self, token: credentials.Token, failed: _FailedCall) -> None:
-        """A refused credential is not tried again at once, one not allowed never."""
-        if failed.error.code == "credential_not_allowed":
-            self._credential.refuse(token, failed.error, final=True)
-        elif failed.failure is retry.Failure.UNAUTHORIZED:
-            self._credential.refuse(token, failed.error)
+    def run(self) -> event_stream.EventStream:
+        """See ``Upstream.open``."""
+        leases: list[lease.Lease | patience.Pass] = []
+        try:
+            self._lease = self._upstream.credential.lease(self._scope.wait)
+            leases.append(self._lease)
+            self._limit = self._enter()
+            leases.append(self._limit)
+            while True:
+                posts = self._attempts.posts + 1
+                self._attempts = structs.replace(self._attempts, posts=posts)
+                try:
+                    stream = self._call()
+                except _FailedCall as failed:
+                    self._after(failed)
+                    if self._lease not in leases:
+                        leases.append(self._lease)
+                else:
+                    self._lease.accepted()
+                    self._limit.open()
+                    return stream
+        except cancellation.Cancelled as ex:
+            raise event_stream.to_error(ex.reason) from None
+        except errors.ProxyError as ex:
+            ex.calls = self._attempts.posts
+            raise
+        finally:
+            for held in leases:
+                held.release()
+
+    def _enter(self) -> patience.Pass:
+        """Pass the gate of the credential's rate limit for this model."""
+        entry = self._upstream.limits.enter(self._model)
+        if not isinstance(entry, patience.Pass):
+            limited = error.limited(entry, self._circumstances())
+            limited.reason = "limit_known"
+            raise limited
+        return entry
+
+    def _after(self, failed: _FailedCall) -> None:
+        """Do what comes before the next call. Raises the error where there is none."""
+        if failed.error.status == 429 and failed.retry_after:  # noqa: PLR2004 - rate limit
+            self._limit.close(failed.retry_after)
+        step, pause = retry.next_step(
+            failed.failure,
+            self._attempts,
+            time_left=self._scope.time_left,
+            retry_after=failed.retry_after,
+        )
+        self._attempts = retry.used(self._attempts, step)
+        self._fresh = step is retry.Step.RECONNECT
+        match step:
+            case retry.Step.RETRY | retry.Step.RECONNECT:
+                if pause:
+                    self._scope.wait(pause)
+            case retry.Step.RENEW:
+                credential = self._upstream.credential
+                renewed = credential.renewed(self._lease, self._scope.wait)
+                if renewed is None:
+                    raise self._given_up(failed) from None
+                self._lease = renewed
+            case retry.Step.REPAIR:
+                repaired = repair.repaired(self._translation, failed.message)
+                if repaired is None:
+                    raise self._given_up(failed) from None
+                self._translation = repaired
+            case retry.Step.GIVE_UP:
+                raise self._given_up(failed) from None
+
+    def _given_up(self, failed: _FailedCall) -> errors.ProxyError:
+        """The client's error, with what it says of the credential and the model noted."""
+        given, source = failed.error, self._upstream.credential.source
+        if given.status in error.WORTH_A_RETRY:
+            self._upstream.troubles.failed(self._model)
+        if failed.failure is retry.Failure.UNAUTHORIZED:
+            if source.changes:
+                given = error.being_replaced(source.name)
+            self._lease.refused(given)
+        elif given.code == "credential_not_allowed":
+            self._lease.refused(given)
+        return given
 
     def _circumstances(
         self, headers: Mapping[str, str] | None = None
     ) -> error.Circumstances:
         return error.Circumstances(
-            credential=self._credential.source.description,
+            credential=self._upstream.credential.source.name,
+            oauth=self._lease.token.oauth,
             retry_after=error.retry_after(headers) if headers is not None else None,
-            pause=random.randint(1, 3),  # noqa: S311 - spreads clients, guards nothing
+            lasted=self._upstream.troubles.lasted(self._model),
         )
 
-    def _headers(
-        self, token: credentials.Token, betas: tuple[str, ...] = ()
-    ) -> dict[str, str]:
-        """The credential's header, beta flags, and a profile's own headers."""
-        flags = (*betas, OAUTH_BETA) if token.oauth else betas
-        headers = {
-            "authorization": f"Bearer {token.value}",
-            **self._credential.source.headers,
-        }
-        return {**headers, "anthropic-beta": ",".join(flags)} if flags else headers
-
-    def _call(
-        self,
-        translation: request.Translation,
-        token: credentials.Token,
-        scope: cancellation.CancelScope,
-        calls: int,
-    ) -> EventStream:
-        headers = self._headers(token, translation.betas)
+    def _call(self) -> event_stream.EventStream:
+        translation, token = self._translation, self._lease.token
+        headers = to_headers(self._upstream.credential, token, translation.betas)
         if translation.version is not None:
             headers["anthropic-version"] = translation.version
+        response: transport.Response | None = None
         try:
             body = _encode(translation.request)
-            response = self._sender.post(MESSAGES_PATH, body, headers, scope)
-        except transport.TransportError:
-            unreached = error.unreachable(self._circumstances())
-            raise _FailedCall(retry.Failure.UNREACHED, unreached) from None
-        try:
-            return self._begin(translation, response, scope, calls)
-        except BaseException:
-            response.close()
+            response = self._upstream.sender.post(
+                MESSAGES_PATH, body, headers, self._scope, fresh=self._fresh
+            )
+            return self._begin(response)
+        except BaseException as ex:
+            if response is not None:
+                response.close()
+            if isinstance(ex, transport.TransportError):
+                raise self._unreached(ex) from None
+            if isinstance(ex, cancellation.Cancelled):
+                raise self._late(ex.reason) from None
             raise
 
-    def _begin(
-        self,
-        translation: request.Translation,
-        response: transport.Response,
-        scope: cancellation.CancelScope,
-        calls: int,
-    ) -> EventStream:
-        """Look at the status and the first event of a response."""
+    def _unreached(self, ex: transport.TransportError) -> _FailedCall:
+        """What a call without a response means."""
+        match ex:
+            case transport.UnreachedError(obstacle=obstacle):
+                meant = error.unreachable(obstacle.value, self._circumstances())
+                meant.reason = obstacle.name.lower()
+            case transport.CutError():
+                meant = error.unreachable("its response was cut", self._circumstances())
+                meant.reason = "cut"
+            case _:
+                meant = error.unreadable(self._circumstances())
+                meant.reason = "unreadable"
+        stale = isinstance(ex, transport.StaleError)
+        failure = retry.Failure.STALE if stale else retry.Failure.UNREACHED
+        return _FailedCall(failure, meant)
+
+    def _late(self, reason: cancellation.Reason) -> Exception:
+        """What a cancelled call means: worth another one, if a deadline ended it."""
+        meant = event_stream.to_error(reason)
+        if isinstance(meant, errors.UpstreamError) and self._scope.try_again():
+            return _FailedCall(retry.Failure.LATE, meant)
+        return meant
+
+    def _begin(self, response: transport.Response) -> event_stream.EventStream:
+        """Look at a response up to its first content."""
         circumstances = self._circumstances(response.headers)
-        if response.status != 200:  # noqa: PLR2004 - the one good status
+        if response.status // 100 != 2:  # noqa: PLR2004 - the class of successes
             raise self._refused(response, circumstances)
-        if "text/event-stream" not in response.headers.get("content-type", ""):
-            bad = error.unreadable(circumstances)
-            raise _FailedCall(retry.Failure.BUSY, bad)
-        scope.progress()
-        batches = _batches(response)
+        kind = response.headers.get("content-type", "").lower()
+        if "text/event-stream" not in kind:
+            opening = _whole_message(response, circumstances)
+            return self._stream(response, opening, iter(()))
+        arriving = event_stream.batches(response)
         try:
-            first = _first(batches)
-        except _UNREADABLE:
-            cut = error.incomplete(circumstances)
-            raise _FailedCall(retry.Failure.UNREACHED, cut) from None
-        if first is None:
-            cut = error.incomplete(circumstances)
-            raise _FailedCall(retry.Failure.UNREACHED, cut)
-        end = _error_in(first)
-        if end is not None and not isinstance(first[0], messages_response.MessageStart):
+            opening, end = event_stream.until_content(arriving)
+        except event_stream.UNREADABLE:
+            opening, end = [], None
+        if end is not None:
             failed = error.to_openai_error(200, end.error, circumstances)
             raise _failed(failed, circumstances, end.error.message)
-        head = Head(
-            context=translation.context,
-            warnings=translation.warnings,
-            calls=calls,
-            model=_model_of(first) or translation.request.model,
+        if not opening:
+            cut = error.incomplete(circumstances)
+            cut.reason = "cut"
+            raise _FailedCall(retry.Failure.UNREACHED, cut)
+        return self._stream(response, opening, arriving)
+
+    def _stream(
+        self,
+        response: transport.Response,
+        opening: event_stream.Batch,
+        rest: Iterator[event_stream.Batch],
+    ) -> event_stream.EventStream:
+        self._scope.content()
+        troubles, model = self._upstream.troubles, self._model
+
+        def failing() -> error.Circumstances:
+            circumstances = self._circumstances(response.headers)
+            troubles.failed(model)
+            return circumstances
+
+        head = event_stream.Head(
+            context=self._translation.context,
+            warnings=self._translation.warnings,
+            calls=self._attempts.posts,
+            model=_model_of(opening) or model,
             request_id=response.headers.get("request-id", ""),
             headers=error.passed_headers(response.headers, datetime.now(UTC)),
         )
-        return EventStream(
-            head, response, _chained(first, batches), circumstances, scope
+        return event_stream.EventStream(
+            head,
+            response,
+            chain([opening], rest),
+            self._scope,
+            failing=failing,
+            whole=lambda: troubles.over(model),
         )
 
     def _refused(
         self, response: transport.Response, circumstances: error.Circumstances
     ) -> _FailedCall:
+        self._scope.within(ERROR_BODY_TIMEOUT)
         try:
             body = response.read()
         except transport.TransportError:
+            body = b""
+        except cancellation.Cancelled:
+            if not self._scope.try_again():
+                raise
             body = b""
         reported = error.decode_error(body)
         failed = error.to_openai_error(response.status, reported, circumstances)
@@ -348,51 +360,26 @@ def _failed(
     )
 
 
-def _model_of(batch: list[messages_response.Event]) -> str:
+def _whole_message(
+    response: transport.Response, circumstances: error.Circumstances
+) -> event_stream.Batch:
+    """The events of a message that came whole, from a gateway that ignores ``stream``."""
+    body, size = [], 0
+    try:
+        for data in response:
+            body.append(data)
+            size += len(data)
+            if size > sse.MAX_EVENT:
+                break
+        return whole.to_events(b"".join(body))
+    except (transport.TransportError, msgspec.DecodeError):
+        strange = error.no_stream(circumstances)
+        raise _FailedCall(retry.Failure.FINAL, strange) from None
+
+
+def _model_of(batch: event_stream.Batch) -> str:
     match batch[0]:
         case messages_response.MessageStart(message):
             return message.model
         case _:
             return ""
-
-
-def _batches(
-    response: transport.Response,
-) -> Iterator[list[messages_response.Event]]:
-    """All events of one read together: one write to the client for them.
-
-    What came before an event that cannot be read is yielded before the error is raised.
-    """
-    decoder = sse.Decoder()
-    for data in response:
-        batch: list[messages_response.Event] = []
-        try:
-            for payload in decoder.feed(data):
-                batch.append(messages_response.decode_event(payload))  # noqa: PERF401 - kept on an error
-        except msgspec.DecodeError:
-            if batch:
-                yield batch
-            raise
-        if batch:
-            yield batch
-
-
-def _first(
-    batches: Iterator[list[messages_response.Event]],
-) -> list[messages_response.Event] | None:
-    """The batch in which the message or its error begins, without the pings before it."""
-    for batch in batches:
-        for i, event in enumerate(batch):
-            if isinstance(
-                event, messages_response.MessageStart | messages_response.ErrorEvent
-            ):
-                return batch[i:]
-    return None
-
-
-def _chained(
-    first: list[messages_response.Event],
-    rest: Iterator[list[messages_response.Event]],
-) -> Iterator[list[messages_response.Event]]:
-    yield first
-    yield from rest

@@ -4,23 +4,30 @@ Known shapes are typed; everything else stays open. An event, a block or a delta
 new becomes ``Unknown`` and never breaks a response.
 """
 
+from typing import Annotated
+
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 # ------------------------------------------------------------------ messages
 
 
+_MOST = 1 << 53
+Count = Annotated[int, Meta(ge=0, le=_MOST)]
+"""Tokens. A count outside these bounds is nonsense, and is not reported."""
+
+
 class OutputTokensDetails(Struct, frozen=True):
-    thinking_tokens: int | None = None
+    thinking_tokens: Count | None = None
 
 
 class Usage(Struct, frozen=True):
     """``None`` means "not reported here": a message_delta repeats only some counts."""
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
     output_tokens_details: OutputTokensDetails | None = None
     service_tier: str | None = None
 
@@ -35,7 +42,8 @@ class ErrorDetails(Struct, frozen=True):
 
 
 class Error(Struct, frozen=True):
-    type: str = "api_error"
+    type: str = ""
+    """Empty where a gateway's error has none: then the status decides."""
     message: str = ""
     details: ErrorDetails | None = None
 
@@ -181,9 +189,12 @@ def decode_event(data: bytes) -> Event:
     not JSON at all (a broken stream).
     """
     try:
-        return _known.decode(data)
-    except msgspec.ValidationError:
-        return _recovered(msgspec.json.decode(data))
+        try:
+            return _known.decode(data)
+        except msgspec.ValidationError:
+            return _recovered(msgspec.json.decode(data))
+    except (UnicodeDecodeError, RecursionError) as ex:  # no text; nested without end
+        raise msgspec.DecodeError(type(ex).__name__) from None
 
 
 def _recovered(event: object) -> Event:
@@ -209,6 +220,6 @@ def _usage(said: object) -> Usage:
     readable = {
         name: count
         for name, count in counts.items()
-        if name.endswith("_tokens") and type(count) is int
+        if name.endswith("_tokens") and type(count) is int and 0 <= count <= _MOST
     }
     return msgspec.convert(readable, Usage)

@@ -270,6 +270,7 @@ class Connection:
         except OSError as ex:  # sending "100 Continue"
             raise ClientGoneError from ex
         environ["wsgi.multithread"] = True
+        environ["proxy.write"] = response.write  # for a body that has to wait
         del environ["wsgi.file_wrapper"]  # no files here, and so no sendfile
         return response, environ
 

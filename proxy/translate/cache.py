@@ -49,11 +49,13 @@ def place(
     *,
     automatic: bool,
     ttl: Ttl,
+    prefix_ttl: Ttl = None,
     warnings: warn.Warnings,
 ) -> messages_request.MessagesRequest:
     """The request with at most four valid breakpoints, each with its lifetime.
 
-    ``ttl`` is the lifetime of those that name none.
+    ``ttl`` is the lifetime of those that name none, ``prefix_ttl`` of the first that is
+    added where ``ttl`` is not given either.
 
     ``automatic`` adds two where the client set none: at the end of the first system
     block, which with the tools before it rarely changes in an agent's life, and (by the
@@ -68,7 +70,8 @@ def place(
         own = messages_request.CacheControl(ttl=ttl)
         system = request.system
         if system:
-            system = [*set_on_last(system[:1], own), *system[1:]]
+            first = messages_request.CacheControl(ttl=ttl or prefix_ttl)
+            system = [*set_on_last(system[:1], first), *system[1:]]
         return structs.replace(request, system=system, cache_control=own)
     return _limit(request, ttl, warnings)
 

@@ -4,18 +4,16 @@ One table, by Anthropic's error type first and by status second: ``overloaded_er
 arrives with other statuses than 529 too, and inside a stream with none at all.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from proxy import errors
 from proxy.schema import messages_response
-
-MAX_RETRY_AFTER = 60.0
-"""Seconds. Clients wait for as long as they are asked to, some without a limit."""
 
 WORTH_A_RETRY = frozenset({429, 500, 502, 503})
 
@@ -34,13 +32,14 @@ _SERVER = "server_error"
 BY_TYPE: dict[str, Kind] = {
     "invalid_request_error": Kind(400, _INVALID, None),
     "authentication_error": Kind(401, _INVALID, "invalid_api_key"),
-    "billing_error": Kind(402, "insufficient_quota", "billing_error"),
+    "billing_error": Kind(402, _INVALID, "insufficient_quota"),
     "permission_error": Kind(403, _INVALID, "permission_denied"),
     "not_found_error": Kind(404, _INVALID, "model_not_found"),
     "conflict_error": Kind(409, _INVALID, "conflict"),
     "request_too_large": Kind(413, _INVALID, "request_too_large"),
     "rate_limit_error": Kind(429, "rate_limit_error", "rate_limit_exceeded"),
-    "timeout_error": Kind(504, _SERVER, "upstream_timeout"),
+    # .NET repeats a 504 three times, each paid for; nobody repeats a 524
+    "timeout_error": Kind(524, _SERVER, "upstream_timeout"),
     "overloaded_error": Kind(503, _SERVER, "overloaded"),
     "api_error": Kind(500, _SERVER, "upstream_error"),
 }
@@ -54,11 +53,16 @@ BY_STATUS: dict[int, Kind] = {
     413: BY_TYPE["request_too_large"],
     429: BY_TYPE["rate_limit_error"],
     504: BY_TYPE["timeout_error"],
+    524: BY_TYPE["timeout_error"],
     529: BY_TYPE["overloaded_error"],
 }
-NOT_JSON = Kind(502, _SERVER, "upstream_error")
+UNREADABLE = Kind(502, _SERVER, "upstream_error")
 
-_NOT_ALLOWED = re.compile(r"only authorized for use with claude code", re.IGNORECASE)
+_NOT_ALLOWED = re.compile(
+    r"this credential is only authorized for use with claude code", re.IGNORECASE
+)
+"""At the beginning, where no client can place words: what Anthropic quotes follows a path."""
+_NO_CREDIT = re.compile(r"your credit balance is too low", re.IGNORECASE)
 _TOO_LONG = re.compile(r"prompt is too long: (\d+) tokens > (\d+) maximum")
 _NO_ROOM = re.compile(
     r"input length and `max_tokens` exceed context limit: (\d+) \+ \d+ > (\d+)"
@@ -71,10 +75,12 @@ class Circumstances(Struct, frozen=True, kw_only=True):
 
     credential: str
     """Where the proxy's credential comes from, in words."""
+    oauth: bool = False
+    """The credential is a login's access token, not an API key."""
     retry_after: float | None = None
     """Seconds that Anthropic asked to wait."""
-    pause: int = 1
-    """Seconds to ask for where Anthropic named none (1 to 3, drawn by the caller)."""
+    lasted: float = 0.0
+    """Seconds for which this model has been failing, 0.0 where it begins now."""
 
 
 def to_openai_error(
@@ -82,27 +88,63 @@ def to_openai_error(
 ) -> errors.UpstreamError:
     """One error of Anthropic's as the exception that carries the client's response.
 
-    ``error`` is ``None`` where the body was not Anthropic's JSON. ``status`` is 200 for
-    an ``error`` event inside a stream.
+    ``error`` is ``None`` where the body was not Anthropic's JSON: then the status
+    decides. ``status`` is 200 for an ``error`` event inside a stream.
     """
     if error is None:
-        return _error(NOT_JSON, "Anthropic sent an unreadable response", circumstances)
-    if _NOT_ALLOWED.search(error.message):
+        return _by_status(status, circumstances)
+    kind = BY_TYPE.get(error.type) or _kind_of_status(status)
+    if _is_not_allowed(kind, error, circumstances):
         return not_allowed(circumstances.credential)
-    kind = BY_TYPE.get(error.type) or BY_STATUS.get(status)
-    if kind is None:
-        refused = 400 <= status < 500  # noqa: PLR2004 - the class of client errors
-        kind = Kind(status, _INVALID, None) if refused else BY_TYPE["api_error"]
     if kind.status == 401:  # noqa: PLR2004 - unauthorized
         message = (
             f"Anthropic refused the proxy's own credential ({circumstances.credential}): "
             f"{error.message}"
         )
         return _error(kind, message, circumstances)
+    if kind.status == 407:  # noqa: PLR2004 - proxy authentication required
+        return _by_status(status, circumstances)
     if kind is BY_TYPE["invalid_request_error"]:
         return _invalid(error, circumstances)
-    spent = error.details is not None and error.details.error_code in _SPEND_CAPS
-    return _error(kind, error.message, circumstances, final=spent)
+    if error.details is not None and error.details.error_code in _SPEND_CAPS:
+        kind = BY_TYPE["billing_error"]
+    return _error(kind, error.message, circumstances)
+
+
+def _kind_of_status(status: int) -> Kind:
+    if kind := BY_STATUS.get(status):
+        return kind
+    refused = 400 <= status < 500  # noqa: PLR2004 - the class of client errors
+    return Kind(status, _INVALID, None) if refused else BY_TYPE["api_error"]
+
+
+def _is_not_allowed(
+    kind: Kind, error: messages_response.Error, circumstances: Circumstances
+) -> bool:
+    """Whether a login is refused because this is not Anthropic's own application."""
+    refusal = kind.status in {400, 401, 403} and circumstances.oauth
+    return refusal and _NOT_ALLOWED.match(error.message) is not None
+
+
+def _by_status(status: int, circumstances: Circumstances) -> errors.UpstreamError:
+    """An error whose body is not Anthropic's: a gateway's page, or nothing at all."""
+    said = f"The upstream responded with status {status} and no error that it explains"
+    base = "check ANTHROPIC_API_BASE"
+    match status:
+        case 404:
+            said = f"Nothing there speaks the Messages API (status 404): {base}"
+        case 407:
+            said = (
+                "A network proxy on the way to Anthropic asks for credentials (status "
+                "407): put them into HTTPS_PROXY"
+            )
+            return _error(UNREADABLE, said, circumstances, final=True)
+        case _ if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
+            said = f"The upstream redirects (status {status}): {base}"
+            return _error(UNREADABLE, said, circumstances, final=True)
+        case _ if status not in BY_STATUS and not 400 <= status < 500:  # noqa: PLR2004
+            return _error(UNREADABLE, said, circumstances)
+    return _error(_kind_of_status(status), said, circumstances)
 
 
 def _invalid(
@@ -123,6 +165,8 @@ def _invalid(
     if "prompt is too long" in error.message:
         kind = Kind(400, _INVALID, "context_length_exceeded")
         return _error(kind, error.message, circumstances)
+    if _NO_CREDIT.match(error.message):
+        return _error(BY_TYPE["billing_error"], error.message, circumstances)
     code = error.details.error_code if error.details else None
     return _error(Kind(400, _INVALID, code), error.message, circumstances)
 
@@ -140,20 +184,50 @@ def not_allowed(credential: str) -> errors.UpstreamError:
     )
 
 
-def unreachable(circumstances: Circumstances) -> errors.UpstreamError:
+def being_replaced(credential: str) -> errors.UnavailableError:
+    """A refused credential whose source may have another one soon."""
+    return errors.UnavailableError(
+        f"Anthropic refused the proxy's own credential ({credential}), which may be "
+        "about to be replaced",
+        code="credentials_refused",
+        retry=True,
+        wait=errors.RENEWAL_WAIT,
+    )
+
+
+def limited(seconds: float, circumstances: Circumstances) -> errors.UpstreamError:
+    """A rate limit whose end Anthropic has named before; nothing was sent."""
+    message = "Anthropic's rate limit for this credential and model is used up for now"
+    named = structs.replace(circumstances, retry_after=seconds)
+    return _error(BY_TYPE["rate_limit_error"], message, named)
+
+
+def unreachable(why: str, circumstances: Circumstances) -> errors.UpstreamError:
+    """No response at all; ``why`` continues "Anthropic could not be reached: …"."""
     kind = Kind(502, _SERVER, "upstream_unreachable")
-    return _error(kind, "Anthropic could not be reached", circumstances)
+    return _error(kind, f"Anthropic could not be reached: {why}", circumstances)
 
 
 def unreadable(circumstances: Circumstances) -> errors.UpstreamError:
-    return to_openai_error(502, None, circumstances)
+    """A response that is not HTTP, or not in an encoding that was asked for."""
+    message = "What responded in Anthropic's place sent something unreadable"
+    return _error(UNREADABLE, message, circumstances)
 
 
-def timed_out(what: str) -> errors.UpstreamError:
-    """A deadline of ours passed: a plain 504, since a retry would be billed again."""
+def no_stream(circumstances: Circumstances) -> errors.UpstreamError:
+    """A success that is neither a stream nor a message: it may have been paid for."""
+    message = (
+        "The upstream responded with neither a stream nor a message: check that "
+        "ANTHROPIC_API_BASE speaks the Messages API"
+    )
+    return _error(UNREADABLE, message, circumstances, final=True)
+
+
+def timed_out(message: str) -> errors.UpstreamError:
+    """A deadline of ours passed after work was done: 524, which no client repeats."""
     return errors.UpstreamError(
-        f"Anthropic did not {what} in time",
-        status=504,
+        message,
+        status=BY_TYPE["timeout_error"].status,
         type=_SERVER,
         code="upstream_timeout",
         headers={"x-should-retry": "false"},
@@ -161,6 +235,7 @@ def timed_out(what: str) -> errors.UpstreamError:
 
 
 def incomplete(circumstances: Circumstances) -> errors.UpstreamError:
+    """A response that ended too early."""
     kind = Kind(502, _SERVER, "stream_incomplete")
     return _error(
         kind, "Anthropic's response ended before it was complete", circumstances
@@ -171,21 +246,16 @@ def _error(
     kind: Kind, message: str, circumstances: Circumstances, *, final: bool = False
 ) -> errors.UpstreamError:
     headers = {}
-    if kind.status in WORTH_A_RETRY:
-        wait = (
-            circumstances.pause
-            if circumstances.retry_after is None
-            else circumstances.retry_after
-        )
-        if final or wait > MAX_RETRY_AFTER:
+    named = circumstances.retry_after
+    if kind.status in WORTH_A_RETRY and not final:
+        seconds = errors.wait(circumstances.lasted, named)
+        if seconds is None:
             headers["x-should-retry"] = "false"
-            if circumstances.retry_after is not None:
-                message = (
-                    f"{message} (try again in {circumstances.retry_after:.0f} seconds)"
-                )
         else:
-            headers["retry-after"] = f"{max(wait, 0):.0f}" if wait >= 1 else "1"
-    elif kind.status == 504:  # noqa: PLR2004 - gateway timeout
+            headers["retry-after"] = f"{math.ceil(seconds)}"
+        if named is not None and named > errors.LONGEST_WAIT:
+            message = f"{message} (try again in {named:.0f} seconds)"
+    elif final or kind.status in {402, 524}:
         headers["x-should-retry"] = "false"
     return errors.UpstreamError(
         message,
@@ -203,7 +273,7 @@ def decode_error(body: bytes) -> messages_response.Error | None:
     """The error of a body, or ``None`` where it is not Anthropic's JSON (HTML, cut)."""
     try:
         return messages_response.decode_error_response(body).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

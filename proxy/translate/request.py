@@ -40,6 +40,8 @@ class Translation(Struct, frozen=True, kw_only=True):
     betas: tuple[str, ...]
     """Values of the ``anthropic-beta`` header."""
     warnings: tuple[str, ...]
+    thinks: bool
+    """The model thinks before it responds, and may ping for minutes meanwhile."""
     strict: bool
     """``STRICT_PARAMS``: a repair may not change what was asked for, either."""
     context: ResponseContext
@@ -49,8 +51,12 @@ def to_anthropic_request(
     chat: chat_request.ChatRequest,
     config: settings.Settings,
     live: capabilities.Live | None = None,
+    *,
+    prefix_ttl: cache.Ttl = None,
 ) -> Translation:
     """Translate a request. Pure: equal arguments give equal bytes.
+
+    ``prefix_ttl`` is the lifetime of the first cache mark that is added.
 
     Raises ``InvalidRequestError``, with ``param``, for what cannot be honoured.
     """
@@ -61,7 +67,7 @@ def to_anthropic_request(
     model_id = capabilities.to_anthropic_id(asked_model)
     model = capabilities.model_for(model_id, live)
     parts = _parts(chat, config, model, warnings)
-    request = _assembled(chat, config, model_id, parts, warnings)
+    request = _assembled(chat, config, model_id, parts, warnings, prefix_ttl=prefix_ttl)
     betas = (
         *((thinking.BINDING_BETA,) if parts.bound else ()),
         *((CONTEXT_MANAGEMENT_BETA,) if chat.context_management else ()),
@@ -72,6 +78,7 @@ def to_anthropic_request(
         version=messages_request.SAMPLING_VERSION if parts.sampling.given else None,
         betas=betas,
         warnings=warnings.codes,
+        thinks=parts.thinks,
         strict=config.strict_params,
         context=ResponseContext(
             model=asked_model,
@@ -92,6 +99,7 @@ class _Parts(Struct, frozen=True, kw_only=True):
     output: output_format.Output
     max_tokens: int
     effort: str | None
+    thinks: bool
     thinking: messages_request.ThinkingConfig | None
     bound: bool
     """Replayed thinking may be dropped instead of failing, which takes a beta."""
@@ -135,6 +143,7 @@ def _parts(
         output=output,
         max_tokens=limit or fields.default_limit(config, model, planned),
         effort=planned.effort,
+        thinks=planned.on,
         thinking=thinks,
         bound=bound,
         sampling=fields.sampling(chat, model, warnings, thinks=planned.on),
@@ -148,6 +157,8 @@ def _assembled(
     model_id: str,
     parts: _Parts,
     warnings: warn.Warnings,
+    *,
+    prefix_ttl: cache.Ttl,
 ) -> messages_request.MessagesRequest:
     # Our own instructions go to the end of ``system``, those that a client keeps
     # constant first: they are part of the prefix that replayed thinking is bound to.
@@ -178,6 +189,7 @@ def _assembled(
         request,
         automatic=_automatic(chat, config),
         ttl=cache.default_ttl(chat.prompt_cache_options),
+        prefix_ttl=prefix_ttl,
         warnings=warnings,
     )
 

@@ -7,7 +7,7 @@ pool of one connection, whose network backend attaches the socket to the scope o
 that holds the line while it reads or writes. A line serves one call at a time; idle lines
 form a stack.
 
-Connecting cannot be cancelled here, only waited for: `connect_timeout`.
+The TLS handshake cannot be cancelled here, only waited for: `connect_timeout`.
 """
 
 import collections
@@ -20,26 +20,32 @@ from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
+from httpcore2._backends.sync import SyncStream
 
 from proxy import cancellation
-from proxy.transport import interface
+from proxy.transport import connecting, interface
 from proxy.transport.interface import (
     BadResponseError,
     CutError,
     NoResponseError,
+    Obstacle,
+    StaleError,
     UnreachedError,
 )
 from proxy.transport.sockets import KEEP, KEPT, SOCKET_OPTIONS
 
+CONNECT_TIMEOUT = 10.0
+"""Seconds, where httpcore2 passes on no timeout of ours."""
+
 PATIENCE = 0.05
 """Seconds to wait for the end of a response's framing, to keep its connection."""
 
-_UNREACHED = (
-    httpcore2.ConnectError,
-    httpcore2.ConnectTimeout,
-    httpcore2.ProxyError,
-    httpcore2.UnsupportedProtocol,
-)
+_OBSTACLES: dict[type[Exception], Obstacle] = {
+    httpcore2.ConnectError: Obstacle.TLS,  # names and TCP are the connector's
+    httpcore2.ConnectTimeout: Obstacle.TIMEOUT,
+    httpcore2.ProxyError: Obstacle.NETWORK_PROXY,
+    httpcore2.UnsupportedProtocol: Obstacle.NO_ROUTE,
+}
 _FAILED = (
     httpcore2.NetworkError,
     httpcore2.ProtocolError,
@@ -65,12 +71,14 @@ class _Line:
 
     call: _Call
 
-    def __init__(self, proxy: str | None, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, proxy: str | None, tls: ssl.SSLContext, connectors: "_Connectors"
+    ) -> None:
         options: dict[str, Any] = {
             "ssl_context": tls,
             "max_connections": 1,
             "keepalive_expiry": KEEP,
-            "network_backend": _Backend(self),
+            "network_backend": _Backend(self, connectors),
         }
         self.pool = _pool(proxy, options)
 
@@ -97,11 +105,24 @@ class _Stream(httpcore2.NetworkStream):
         call = self._line.call
         call.ended = True
         with self._attached(call):
-            data = self._inner.read(max_bytes, call.patience or timeout)
+            data = self._read(call, max_bytes, timeout)
+        call.scope.heard()
         call.received += len(data)
         call.ended = not data
         self._used = True
         return data
+
+    def _read(self, call: _Call, max_bytes: int, timeout: float | None) -> bytes:
+        """Whatever has arrived; each silence meanwhile is reported to the scope."""
+        scope = call.scope
+        while True:
+            silence = scope.silence if scope.on_silence is not None else timeout
+            try:
+                return self._inner.read(max_bytes, call.patience or silence)
+            except httpcore2.ReadTimeout:
+                if call.patience is not None or scope.on_silence is None:
+                    raise
+                scope.on_silence()
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         call = self._line.call
@@ -134,12 +155,33 @@ class _Stream(httpcore2.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-class _Backend(httpcore2.SyncBackend):
-    def __init__(self, line: _Line) -> None:
-        self._line = line
+class _Connectors:
+    """One connector for each host: the network proxy's, or Anthropic's."""
 
-    def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore2.NetworkStream:  # noqa: ANN401
-        return _Stream(super().connect_tcp(*args, **kwargs), self._line)
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, int], connecting.Connector] = {}
+
+    def to(self, host: str, port: int) -> connecting.Connector:
+        made = connecting.Connector(host, port, SOCKET_OPTIONS)
+        return self._made.setdefault((host, port), made)
+
+
+class _Backend(httpcore2.SyncBackend):
+    def __init__(self, line: _Line, connectors: _Connectors) -> None:
+        self._line = line
+        self._connectors = connectors
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - never given
+        socket_options: object = None,  # noqa: ARG002 - the connector sets ours
+    ) -> httpcore2.NetworkStream:
+        connector = self._connectors.to(host, port)
+        sock = connector.connect(timeout or CONNECT_TIMEOUT, self._line.call.scope)
+        return _Stream(SyncStream(sock), self._line)
 
 
 class HTTPCoreTransport:
@@ -164,6 +206,7 @@ class HTTPCoreTransport:
         self._timeouts = {"connect": connect_timeout}
         self._proxy = proxy
         self._tls = tls
+        self._connectors = _Connectors()
         self._lock = threading.Lock()
         self._idle: collections.deque[_Line] = collections.deque()
 
@@ -173,15 +216,22 @@ class HTTPCoreTransport:
         body: bytes,
         headers: Mapping[str, str],
         scope: cancellation.CancelScope,
+        *,
+        fresh: bool = False,
     ) -> "HTTPCoreResponse":
         """See `interface.Transport.post`."""
-        return self._call("POST", path, headers, body, scope)
+        return self._call("POST", path, headers, body, scope, fresh=fresh)
 
     def get(
-        self, path: str, headers: Mapping[str, str], scope: cancellation.CancelScope
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        scope: cancellation.CancelScope,
+        *,
+        fresh: bool = False,
     ) -> "HTTPCoreResponse":
         """See `interface.Transport.get`."""
-        return self._call("GET", path, headers, b"", scope)
+        return self._call("GET", path, headers, b"", scope, fresh=fresh)
 
     def close(self) -> None:
         """See `interface.Transport.close`."""
@@ -196,11 +246,11 @@ class HTTPCoreTransport:
             if len(self._idle) > KEPT:
                 self._idle.popleft().pool.close()
 
-    def _take(self) -> _Line:
+    def _take(self, *, fresh: bool) -> _Line:
         with self._lock:
-            if self._idle:
+            if self._idle and not fresh:
                 return self._idle.pop()
-        return _Line(self._proxy, self._tls)
+        return _Line(self._proxy, self._tls, self._connectors)
 
     def _call(
         self,
@@ -209,6 +259,8 @@ class HTTPCoreTransport:
         headers: Mapping[str, str],
         body: bytes,
         scope: cancellation.CancelScope,
+        *,
+        fresh: bool = False,
     ) -> "HTTPCoreResponse":
         fields = {
             "host": self._authority,
@@ -224,7 +276,7 @@ class HTTPCoreTransport:
             content=body,
             extensions={"timeout": self._timeouts},
         )
-        line = self._take()
+        line = self._take(fresh=fresh)
         try:
             response = self._send(line, request, scope)
         except BaseException:
@@ -235,30 +287,26 @@ class HTTPCoreTransport:
     def _send(
         self, line: _Line, request: httpcore2.Request, scope: cancellation.CancelScope
     ) -> httpcore2.Response:
-        """Send once, or twice where a kept connection died before anyone saw it."""
-        for retried in (False, True):
+        scope.check()
+        call = line.call = _Call(scope)
+        scope.waiting_for_headers()
+        try:
+            response = line.pool.handle_request(request)
+        except _FAILED as ex:
             scope.check()
-            call = line.call = _Call(scope)
-            scope.waiting_for_headers()
-            try:
-                response = line.pool.handle_request(request)
-            except _FAILED as ex:
-                scope.check()
-                if retried or not call.kept or call.received:
-                    raise _explained(call, ex) from ex
-            else:
-                scope.progress()
-                return response
-        raise AssertionError("unreachable")
+            raise _explained(call, ex) from ex
+        scope.began()
+        return response
 
 
 def _explained(call: _Call, ex: Exception) -> interface.TransportError:
-    if isinstance(ex, _UNREACHED):
-        return UnreachedError("the host cannot be reached")
+    for kind, obstacle in _OBSTACLES.items():
+        if isinstance(ex, kind):
+            return UnreachedError(obstacle)
     if not call.ended:
         return BadResponseError("the response is not HTTP/1.1")
     if not call.received:
-        return NoResponseError("the connection was closed")
+        return StaleError() if call.kept else NoResponseError()
     return CutError("the connection was cut")
 
 
@@ -303,6 +351,7 @@ class HTTPCoreResponse:
         if not self._open:
             return
         self._open = False
+        self._line.call.scope.on_silence = None  # nobody waits on this line any more
         if over:
             self._line.call.patience = PATIENCE
             with contextlib.suppress(interface.TransportError, cancellation.Cancelled):

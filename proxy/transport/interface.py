@@ -1,5 +1,6 @@
 """What a transport does, and how it reports that it could not."""
 
+import enum
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
@@ -12,16 +13,42 @@ HEADER_LIMIT = 1 << 16
 """Bytes of a header block at most; Anthropic's has about 1,500."""
 
 
+class Obstacle(enum.Enum):
+    """What stands in the way of a response: the value says it to people."""
+
+    NAME_NOT_FOUND = "its name could not be resolved"
+    REFUSED = "the connection was refused"
+    NO_ROUTE = "there is no route to it"
+    TIMEOUT = "the connection was not accepted in time"
+    TLS = "the TLS handshake failed"
+    NETWORK_PROXY = "the network proxy (HTTPS_PROXY) did not let the connection through"
+    CLOSED = "the connection was closed without a response"
+
+
 class TransportError(Exception):
     """The base of everything that can go wrong on the way to Anthropic."""
 
 
 class UnreachedError(TransportError):
-    """No connection: refused, no such host, TLS failed, or too slow."""
+    """No connection, for the reason that ``obstacle`` gives."""
+
+    def __init__(self, obstacle: Obstacle) -> None:
+        super().__init__(obstacle.value)
+        self.obstacle = obstacle
 
 
 class NoResponseError(UnreachedError):
     """The connection ended before the first byte of a response."""
+
+    def __init__(self) -> None:
+        super().__init__(Obstacle.CLOSED)
+
+
+class StaleError(NoResponseError):
+    """The same, on a connection that was kept from an earlier call.
+
+    The peer may have closed it as the request went out: worth a fresh connection.
+    """
 
 
 class CutError(TransportError):
@@ -67,17 +94,25 @@ class Transport(Protocol):
         body: bytes,
         headers: Mapping[str, str],
         scope: cancellation.CancelScope,
+        *,
+        fresh: bool = False,
     ) -> Response:
-        """Send one request and wait for the response's headers.
+        """Send one request, once, and wait for the response's headers.
 
-        Any status is a response; redirects are not followed. A kept connection that
-        died while idle is replaced silently.
+        Any status is a response; redirects are not followed. ``fresh`` asks for a new
+        connection; else a kept one is used, where one is alive.
 
-        Raises ``TransportError``, and ``Cancelled`` when ``scope`` is cancelled.
+        Raises ``TransportError`` (``StaleError`` where a kept connection turned out to
+        be dead), and ``Cancelled`` when ``scope`` is cancelled.
         """
 
     def get(
-        self, path: str, headers: Mapping[str, str], scope: cancellation.CancelScope
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        scope: cancellation.CancelScope,
+        *,
+        fresh: bool = False,
     ) -> Response:
         """Fetch a resource (the models list). Raises as ``post`` does."""
 
@@ -87,15 +122,16 @@ class Transport(Protocol):
 
 def read(parts: Iterator[bytes]) -> bytes:
     """Join parts, up to ``ERROR_BODY`` bytes."""
-    body = b""
+    read, size = [], 0
     for data in parts:
-        body += data
-        if len(body) >= ERROR_BODY:
+        read.append(data)
+        size += len(data)
+        if size >= ERROR_BODY:
             break
-    return body[:ERROR_BODY]
+    return b"".join(read)[:ERROR_BODY]
 
 
 def check_coding(headers: Mapping[str, str]) -> None:
     """Refuse an encoded body: ``identity`` was asked for."""
-    if headers.get("content-encoding", "identity") != "identity":
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise BadResponseError("the response is encoded")

@@ -14,17 +14,18 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
 from urllib.parse import urlsplit
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from proxy import cancellation
-from proxy.transport import interface
+from proxy.transport import connecting, interface
 from proxy.transport.interface import (
     BadResponseError,
     CutError,
     NoResponseError,
+    Obstacle,
+    StaleError,
     UnreachedError,
 )
 
@@ -59,7 +60,8 @@ class SocketTransport:
     ) -> None:
         url = urlsplit(base_url)
         self._host = url.hostname or ""
-        self._port = url.port or (443 if url.scheme == "https" else 80)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        self._connector = connecting.Connector(self._host, port, SOCKET_OPTIONS)
         self._prefix = url.path.rstrip("/")
         self._authority = url.netloc.rpartition("@")[2]
         self._connect_timeout = connect_timeout
@@ -76,15 +78,22 @@ class SocketTransport:
         body: bytes,
         headers: Mapping[str, str],
         scope: cancellation.CancelScope,
+        *,
+        fresh: bool = False,
     ) -> "SocketResponse":
         """See `interface.Transport.post`."""
-        return self._call("POST", path, headers, body, scope)
+        return self._call("POST", path, headers, body, scope, fresh=fresh)
 
     def get(
-        self, path: str, headers: Mapping[str, str], scope: cancellation.CancelScope
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        scope: cancellation.CancelScope,
+        *,
+        fresh: bool = False,
     ) -> "SocketResponse":
         """See `interface.Transport.get`."""
-        return self._call("GET", path, headers, b"", scope)
+        return self._call("GET", path, headers, b"", scope, fresh=fresh)
 
     def _call(
         self,
@@ -93,16 +102,21 @@ class SocketTransport:
         headers: Mapping[str, str],
         body: bytes,
         scope: cancellation.CancelScope,
+        *,
+        fresh: bool = False,
     ) -> "SocketResponse":
         lines = [f"{method} {self._prefix}{path} HTTP/1.1", f"host: {self._authority}"]
         fields = {**self._headers, **headers}
         lines += [f"{name}: {value}" for name, value in fields.items()]
         lines += ["accept-encoding: identity", f"content-length: {len(body)}", "", ""]
         head = "\r\n".join(lines).encode("latin-1")
-        if (kept := self._take()) is not None:
-            with contextlib.suppress(NoResponseError):  # it died idle: open another
-                return self._send(kept, head, body, scope)
-        return self._send(self._connect(scope), head, body, scope)
+        kept = None if fresh else self._take()
+        if kept is None:
+            return self._send(self._connect(scope), head, body, scope)
+        try:
+            return self._send(kept, head, body, scope)
+        except NoResponseError as ex:
+            raise StaleError from ex
 
     def _send(
         self,
@@ -146,47 +160,27 @@ class SocketTransport:
             response.discard()
 
     def _connect(self, scope: cancellation.CancelScope) -> socket.socket:
-        """Connect to the first address that accepts, all within one timeout."""
+        """A new connection, with TLS if needed, all within one timeout."""
         end = time.monotonic() + self._connect_timeout
+        sock = self._connector.connect(self._connect_timeout, scope)
+        if self._tls is None:
+            return sock
         try:
-            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        except OSError as ex:
-            raise UnreachedError("the host's name cannot be resolved") from ex
-        failure: Exception | None = None
-        for i, (family, kind, protocol, _, address) in enumerate(found):
-            left = max(0.001, end - time.monotonic()) / (len(found) - i)
-            sock = socket.socket(family, kind, protocol)
-            try:
-                return self._greet(sock, address, left, scope)
-            except OSError as ex:
-                failure = ex
-            scope.check()
-        raise UnreachedError("the host cannot be reached") from failure
-
-    def _greet(
-        self,
-        sock: socket.socket,
-        address: Any,  # noqa: ANN401 - as getaddrinfo gives it
-        timeout: float,
-        scope: cancellation.CancelScope,
-    ) -> socket.socket:
-        """Connect one socket, with TLS if needed; it is closed if that fails."""
-        try:
+            sock.settimeout(max(0.001, end - time.monotonic()))
+            sock = self._tls.wrap_socket(  # a new object for the same descriptor
+                sock, server_hostname=self._host, do_handshake_on_connect=False
+            )
             scope.attach(sock)
-            for option in SOCKET_OPTIONS:
-                sock.setsockopt(*option)
-            sock.settimeout(timeout)
-            sock.connect(address)
-            if self._tls is not None:
-                sock = self._tls.wrap_socket(  # a new object for the same descriptor
-                    sock, server_hostname=self._host, do_handshake_on_connect=False
-                )
-                scope.attach(sock)
-                sock.do_handshake()
+            sock.do_handshake()
             sock.settimeout(None)
-        except BaseException:
+        except BaseException as ex:
             scope.detach()
             sock.close()
+            scope.check()
+            if isinstance(ex, OSError):
+                late = isinstance(ex, TimeoutError)
+                obstacle = Obstacle.TIMEOUT if late else Obstacle.TLS
+                raise UnreachedError(obstacle) from ex
             raise
         return sock
 
@@ -206,7 +200,9 @@ class SocketResponse:
         self._open = True
         self._received = 0
         self._done = self._keep = self._bad = False
+        self._ticks = False  # the socket has a timeout, to notice silence
         self._fields: dict[bytes, bytes] = {}
+        self._head: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
         self.on_header = self._fields.__setitem__  # C functions: no Python frame for
         self.on_body = self._parts.append  # ... each field and each chunk
@@ -223,6 +219,7 @@ class SocketResponse:
         status = self._parser.get_status_code() if self._parser else 0
         if status >= 200:  # noqa: PLR2004 - 1xx are hints, the response comes later
             self.status = status
+            self._head = self._fields.copy()  # trailers follow, and override nothing
         else:
             self._fields.clear()
 
@@ -238,7 +235,7 @@ class SocketResponse:
         """See `interface.Response.headers`."""
         return {
             name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in self._fields.items()
+            for name, value in self._head.items()
         }
 
     def send(self, head: bytes, body: bytes) -> None:
@@ -254,13 +251,14 @@ class SocketResponse:
                 sock.sendall(body)
         while not self.status:
             self._receive()
-        scope.progress()
+        scope.began()
         interface.check_coding(self.headers)
 
     def _receive(self) -> None:
         try:
-            data = self._sock.recv(RECEIVE)
+            data = self._recv()
             if data and self._parser is not None:
+                self._scope.heard()
                 self._received += len(data)
                 self._parser.feed_data(data)
                 if not self.status and self._received > interface.HEADER_LIMIT:
@@ -278,11 +276,25 @@ class SocketResponse:
             self._ended(ex)
         self._ended(None)
 
+    def _recv(self) -> bytes:
+        """Whatever has arrived; each silence meanwhile is reported to the scope."""
+        scope, sock = self._scope, self._sock
+        if scope.on_silence is None:
+            return sock.recv(RECEIVE)
+        if not self._ticks:
+            sock.settimeout(scope.silence)
+            self._ticks = True
+        while True:
+            try:
+                return sock.recv(RECEIVE)
+            except TimeoutError:
+                scope.on_silence()
+
     def _ended(self, ex: OSError | None) -> None:
         """Raise what the end of the connection means, if it is an error."""
         self._scope.check()
         if not self._received:
-            raise NoResponseError("the connection was closed") from ex
+            raise NoResponseError from ex
         if ex is not None or not self._ends_with_connection():
             raise CutError("the connection was cut") from ex
         self._done = True
@@ -317,6 +329,10 @@ class SocketResponse:
             return
         self._open = False
         whole = self._scope.detach()
+        self._scope.on_silence = None  # nobody waits on this connection any more
+        if self._ticks:
+            self._ticks = False
+            self._sock.settimeout(None)
         if whole and ((self._done and self._keep) or (over and not self._done)):
             self._transport.give_back(self)
         else:

@@ -116,8 +116,10 @@ def test_bytes_sent_ahead_are_no_hang_up(watching, pair, upstream):
     ("deadlines", "begin", "reason"),
     [
         ({"header": 0.2}, "waiting_for_headers", Reason.HEADER_TIMEOUT),
-        ({"progress": 0.2}, "progress", Reason.PROGRESS_TIMEOUT),
-        ({"total": 0.2}, "progress", Reason.TOTAL_TIMEOUT),
+        ({"idle": 0.2}, "began", Reason.IDLE_TIMEOUT),
+        ({"progress": 0.2}, "began", Reason.PROGRESS_TIMEOUT),
+        ({"idle": 0.1}, "waiting_for_headers", Reason.HEADER_TIMEOUT),
+        ({"total": 0.2}, "began", Reason.TOTAL_TIMEOUT),
         ({"total": 0.2}, "check", Reason.TOTAL_TIMEOUT),
     ],
 )
@@ -134,6 +136,7 @@ def test_a_deadline_that_passes_wakes_the_thread(
 def test_progress_moves_its_deadline_and_not_the_total_one(watching, upstream):
     with watching(progress=0.5, total=1.5).scope(None) as scope:
         scope.attach(upstream)
+        scope.began()
         end = time.monotonic() + LONG
         while scope.reason is None and time.monotonic() < end:
             scope.progress()
@@ -211,11 +214,86 @@ def test_detaching_and_cancelling_at_once_never_disagree(watching):
         theirs.close()
 
 
-def test_the_first_reason_stays(watching):
+def test_the_first_reason_that_is_final_stays(watching):
     with watching().scope(None) as scope:
         scope.cancel(Reason.PROGRESS_TIMEOUT)
-        scope.cancel(Reason.CLIENT_GONE)
+        scope.cancel(Reason.HEADER_TIMEOUT)
         assert scope.reason is Reason.PROGRESS_TIMEOUT
+        scope.cancel(Reason.CLIENT_GONE)  # a deadline of one try hides no departure
+        scope.cancel(Reason.DRAINING)
+        assert scope.reason is Reason.CLIENT_GONE
+
+
+def test_bytes_move_the_idle_deadline_and_not_the_one_for_progress(watching, upstream):
+    with watching(idle=0.5, progress=0.8).scope(None) as scope:
+        scope.attach(upstream)
+        scope.began()
+        end = time.monotonic() + LONG
+        while scope.reason is None and time.monotonic() < end:
+            scope.heard()
+            time.sleep(0.01)  # a ping's pace
+        assert scope.reason is Reason.PROGRESS_TIMEOUT
+
+
+def test_pings_may_go_on_for_longer_where_the_request_thinks(watching, upstream):
+    """Without thinking for twice the idle deadline, with it for as long as is set."""
+    for thinks, reason in (
+        (False, Reason.PROGRESS_TIMEOUT),
+        (True, Reason.TOTAL_TIMEOUT),
+    ):
+        with watching(idle=0.2, progress=60, total=1).scope(None) as scope:
+            scope.thinks = thinks
+            scope.began()
+            while scope.reason is None:
+                scope.heard()
+                time.sleep(0.01)  # a ping's pace
+            assert scope.reason is reason
+
+
+def test_a_deadline_of_one_try_can_be_forgotten_until_there_is_content(watching):
+    with watching(idle=LONG).scope(None) as scope:
+        for reason in (
+            Reason.HEADER_TIMEOUT,
+            Reason.IDLE_TIMEOUT,
+            Reason.PROGRESS_TIMEOUT,
+        ):
+            scope.cancel(reason)
+            assert scope.try_again()
+            scope.check()
+        scope.content()
+        scope.cancel(Reason.IDLE_TIMEOUT)
+        assert not scope.try_again()
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.CLIENT_GONE, Reason.DRAINING, Reason.TOTAL_TIMEOUT]
+)
+def test_what_ends_the_completion_is_never_forgotten(watching, reason):
+    with watching().scope(None) as scope:
+        scope.cancel(reason)
+        assert not scope.try_again()
+        with pytest.raises(Cancelled):
+            scope.check()
+
+
+def test_all_tries_share_one_budget(watching, upstream):
+    with watching(header=LONG, idle=0.1).scope(None) as scope:
+        scope.attach(upstream)
+        scope.waiting_for_headers()
+        assert upstream.recv(1) == b""
+        assert scope.reason is Reason.HEADER_TIMEOUT
+        assert not scope.try_again()
+
+
+def test_a_wait_for_an_event_ends_with_it_or_with_the_call(watching):
+    with watching().scope(None) as scope:
+        event = threading.Event()
+        threading.Timer(0.05, event.set).start()
+        assert scope.wait(LONG, event)
+        assert not scope.wait(0.01, threading.Event())
+        threading.Timer(0.05, scope.cancel, [Reason.CLIENT_GONE]).start()
+        with pytest.raises(Cancelled):
+            scope.wait(LONG, threading.Event())
 
 
 def test_a_guard_may_be_closed_twice_and_the_socket_is_free_again(watching, pair):

@@ -7,7 +7,7 @@ from pathlib import Path
 import anthropic
 import pytest
 
-from proxy import credentials, errors, settings
+from proxy import credentials, lease, settings
 
 NOW = 1_790_000_000.0
 HOUR = 3600.0
@@ -21,17 +21,6 @@ def cli_file(token: str = "tok-1", expires_in: float = HOUR) -> str:
         "scopes": ["user:inference"],
     }
     return json.dumps({"claudeAiOauth": oauth, "mcpOAuth": {}})
-
-
-def credential(path: Path) -> credentials.Credential:
-    return credentials.Credential(credentials.File(str(path)), now=lambda: NOW)
-
-
-def replaced(path: Path, text: str) -> None:
-    """Write as the CLI does: another file, renamed into place."""
-    new = path.with_name("new")
-    new.write_text(text)
-    new.replace(path)
 
 
 @pytest.fixture
@@ -92,121 +81,6 @@ def test_a_bare_token_has_its_expiry_beside_it(tmp_path: Path) -> None:
     assert token.expires_at == datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
 
 
-def test_a_missing_file_is_not_ready_and_says_what_to_do(path: Path) -> None:
-    one = credential(path)
-
-    with pytest.raises(errors.UnavailableError) as caught:
-        one.token()
-
-    assert (caught.value.status, caught.value.code) == (503, "no_credentials")
-    assert caught.value.headers == {"x-should-retry": "false"}
-    assert "claude auth login" in caught.value.message
-    assert one.trouble() == caught.value.message
-
-
-def test_a_file_that_appears_or_changes_is_read_by_the_next_request(path: Path) -> None:
-    one = credential(path)
-    assert one.trouble()
-
-    path.write_text(cli_file("tok-1"))
-    assert one.token().value == "tok-1"
-
-    replaced(path, cli_file("tok-2"))
-    assert one.token().value == "tok-2"
-
-
-@pytest.mark.parametrize(
-    "bad", ["", '{"claudeAiOauth": {"acc', '{"claudeAiOauth": {}}']
-)
-def test_the_last_good_token_is_kept_while_the_file_is_unreadable(
-    path: Path, bad: str
-) -> None:
-    path.write_text(cli_file("tok-1"))
-    one = credential(path)
-    one.token()
-
-    path.write_text(bad)
-    assert one.token().value == "tok-1"
-
-    path.unlink()
-    assert one.token().value == "tok-1"
-
-
-def test_an_expired_token_is_told_with_its_time_and_never_sent(path: Path) -> None:
-    path.write_text(cli_file(expires_in=-HOUR))
-
-    with pytest.raises(errors.UnavailableError) as caught:
-        credential(path).token()
-
-    assert (caught.value.status, caught.value.code) == (503, "credentials_expired")
-    assert "2026-09-21T13:13:20Z" in caught.value.message
-
-
-def test_clocks_may_differ_by_a_minute(path: Path) -> None:
-    path.write_text(cli_file(expires_in=-30))
-
-    assert credential(path).token().value == "tok-1"
-
-
-def test_a_refused_token_is_not_tried_again_for_some_seconds(path: Path) -> None:
-    path.write_text(cli_file("tok-1"))
-    clock = [NOW]
-    one = credentials.Credential(credentials.File(str(path)), now=lambda: clock[0])
-    refusal = errors.UpstreamError("no", status=401, type="x", code="invalid_api_key")
-    one.refuse(one.token(), refusal)
-
-    with pytest.raises(errors.ProxyError, match="no"):
-        one.token()
-    clock[0] += credentials.REMEMBERED
-    assert one.token().value == "tok-1"
-
-
-def test_a_token_that_is_not_allowed_is_refused_until_it_changes(path: Path) -> None:
-    path.write_text(cli_file("tok-1"))
-    one = credential(path)
-    refusal = errors.UpstreamError(
-        "not here", status=403, type="x", code="credential_not_allowed"
-    )
-    one.refuse(one.token(), refusal, final=True)
-
-    assert one.trouble() == "not here"
-
-    replaced(path, cli_file("tok-2"))
-    assert one.trouble() is None
-
-
-def test_after_a_401_another_token_is_waited_for(path: Path) -> None:
-    path.write_text(cli_file("tok-1"))
-    one = credential(path)
-    old = one.token()
-    waited: list[float] = []
-
-    def wait(seconds: float) -> None:
-        waited.append(seconds)
-        if len(waited) == 3:
-            replaced(path, cli_file("tok-2"))
-
-    assert one.refreshed(old, wait).value == "tok-2"
-
-
-def test_the_wait_for_another_token_is_two_seconds_at_the_most(path: Path) -> None:
-    path.write_text(cli_file("tok-1"))
-    one = credential(path)
-    waited: list[float] = []
-
-    assert one.refreshed(one.token(), waited.append) is None
-    assert sum(waited) == pytest.approx(credentials.REFRESH_WAIT)
-
-
-def test_a_source_that_cannot_change_is_not_waited_for() -> None:
-    token = credentials.Token("k", oauth=False)
-    one = credentials.Credential(credentials.Fixed(token, "X"))
-    waited: list[float] = []
-
-    assert one.refreshed(token, waited.append) is None
-    assert waited == []
-
-
 def test_the_first_source_that_is_named_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,7 +125,7 @@ def test_federation_that_gives_no_token_is_not_ready() -> None:
         raise anthropic.CredentialsError("secret words")
 
     result = credentials.sdk.CredentialResult(provider=mint)
-    one = credentials.Credential(credentials.Federation(result))
+    one = lease.Credential(credentials.Federation(result))
 
     trouble = one.trouble()
 
@@ -263,6 +137,6 @@ def test_nothing_secret_has_a_readable_repr(path: Path) -> None:
     path.write_text(cli_file("tok-secret"))
     config = settings.Settings(anthropic_api_key="key-secret")
 
-    shown = f"{credential(path).token()!r} {config!r} {config}"
+    shown = f"{credentials.File(str(path)).token()!r} {config!r} {config}"
 
     assert "secret" not in shown

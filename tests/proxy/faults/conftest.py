@@ -46,7 +46,8 @@ def _impatient(tmp_path_factory, _upstream):
         "impatient",
         client_timeout=1,
         header_timeout=1,
-        progress_timeout=1,
+        idle_timeout=1,
+        progress_timeout=2,
         total_timeout=4,
     )
 

@@ -2,7 +2,9 @@
 
 import pytest
 
+from gunicorn_process import read_until
 from scripted_upstream import ERROR_TYPES
+from waiting import until
 
 BOTH = pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
 
@@ -26,29 +28,46 @@ BEFORE = {  # scenario: status, code, calls
     "fin0": (502, "upstream_unreachable", 2),
     "rst0": (502, "upstream_unreachable", 2),
     "cut-head": (502, "upstream_unreachable", 2),
-    "endless-head": (502, "upstream_unreachable", 2),
+    "endless-head": (502, "upstream_error", 2),
     "fin;at=-1": (502, "stream_incomplete", 2),
     "rst;at=-1": (502, "stream_incomplete", 2),
     "end;at=-1": (502, "stream_incomplete", 2),
+    "fin;at=-0.5": (502, "stream_incomplete", 2),
+    "end;at=-0.5": (502, "stream_incomplete", 2),
+    "garbage;at=-0.5": (502, "stream_incomplete", 2),
     "empty": (502, "stream_incomplete", 2),
     "html": (502, "upstream_error", 2),
     "html;code=503": (502, "upstream_error", 2),
-    "html;code=200": (502, "upstream_error", 2),
-    "json": (502, "upstream_error", 2),
-    "redirect;to=http://127.0.0.1:1/": (502, "upstream_error", 2),
+    "html;code=200": (502, "upstream_error", 1),
+    "html;code=400": (400, None, 1),
+    "html;code=403": (403, "permission_denied", 1),
+    "html;code=404": (404, "model_not_found", 1),
+    "html;code=407": (502, "upstream_error", 1),
+    "html;code=413": (413, "request_too_large", 1),
+    "html;code=429": (429, "rate_limit_exceeded", 2),
+    "html;code=504": (524, "upstream_timeout", 1),
+    "html;code=529": (503, "overloaded", 2),
+    "json": (502, "upstream_error", 1),
+    "redirect;to=http://127.0.0.1:1/": (502, "upstream_error", 1),
     "error;at=-1": (503, "overloaded", 2),
+    "error;at=-0.5": (503, "overloaded", 2),
     "error;at=-1;type=rate_limit_error": (429, "rate_limit_exceeded", 2),
     "error;at=-1;type=invalid_request_error": (400, None, 1),
     "status;code=400": (400, None, 1),
+    "status;code=402;type=billing_error": (402, "insufficient_quota", 1),
     "status;code=403": (403, "permission_denied", 1),
     "status;code=404": (404, "model_not_found", 1),
     "status;code=413": (413, "request_too_large", 1),
     "status;code=429;retry-after=0": (429, "rate_limit_exceeded", 2),
+    "status;code=429;retry-after=30": (429, "rate_limit_exceeded", 1),
+    "status;code=429;retry-after=60": (429, "rate_limit_exceeded", 1),
     "status;code=429;retry-after=3600": (429, "rate_limit_exceeded", 1),
     "status;code=500": (500, "upstream_error", 2),
     "status;code=503": (503, "overloaded", 2),
+    "status;code=504;type=timeout_error": (524, "upstream_timeout", 1),
     "status;code=529": (503, "overloaded", 2),
 }
+FINAL = ("code=200", "code=407", "json", "redirect", "3600", "504", "402")
 
 
 @BOTH
@@ -58,6 +77,7 @@ def test_a_fault_before_the_answer_is_an_error_with_its_status(
 ):
     status, code, calls = BEFORE[model]
     upstream.drop_idle_connections()  # one that dies without a byte is replaced
+    model += f";tag={stream}"  # what is learned of one model is kept for a while
     told = proxy.ask(model, stream=stream)
     assert (told.status, told.error["code"]) == (status, code)
     assert told.complete
@@ -66,13 +86,16 @@ def test_a_fault_before_the_answer_is_an_error_with_its_status(
     line = proxy.line(model)
     assert (line["status"], line["code"]) == (status, code)
     retries = {429, 500, 502, 503} & {status}
-    if retries and "3600" not in model:
-        assert 1 <= int(told.headers["retry-after"]) <= 60
+    if any(one in model for one in FINAL):
+        assert told.headers["x-should-retry"] == "false"
+        assert "retry-after" not in told.headers
+    elif retries:
+        assert 1 <= int(told.headers["retry-after"]) <= 45
     else:
         assert "retry-after" not in told.headers
-    if "3600" in model:
-        assert told.headers["x-should-retry"] == "false"
-        assert "3600 seconds" in told.error["message"]
+    for seconds in ("60", "3600"):
+        if f"retry-after={seconds};" in model:
+            assert f"{seconds} seconds" in told.error["message"]
 
 
 def test_a_refused_credential_is_said_to_be_the_proxys_own_and_not_tried_again(
@@ -83,7 +106,7 @@ def test_a_refused_credential_is_said_to_be_the_proxys_own_and_not_tried_again(
         told = proxy.ask("status;code=401")
         assert (told.status, told.error["code"]) == (401, "invalid_api_key")
         assert "the proxy's own credential" in told.error["message"]
-    assert len(upstream.calls) == 1
+    assert len(upstream.calls) == 3, "one call for each, and no retry"
 
 
 @BOTH
@@ -107,16 +130,55 @@ def test_a_fault_that_passes_is_not_told(proxy, upstream, stream, model):
     assert proxy.line(model)["calls"] == 2
 
 
+LATE = {  # scenario: calls, and why, for the log
+    "silent": (2, "header_timeout"),
+    "half-head": (2, "header_timeout"),
+    "stall;at=-1": (2, "idle_timeout"),
+    "stall;at=-0.5": (2, "idle_timeout"),
+    "pings;at=-1": (1, "progress_timeout"),
+    "pings;at=-0.5": (1, "progress_timeout"),
+}
+
+
 @BOTH
-@pytest.mark.parametrize("model", ["silent", "half-head", "stall;at=-1", "pings;at=-1"])
-def test_an_upstream_that_does_not_begin_in_time_is_a_504(
+@pytest.mark.parametrize("model", LATE)
+def test_no_content_in_time_is_a_524_after_one_more_try_within_one_budget(
     impatient, upstream, stream, model
 ):
+    """No client repeats a 524, whose work has been paid for."""
+    calls, reason = LATE[model]
     told = impatient.ask(model, stream=stream)
-    assert (told.status, told.error["code"]) == (504, "upstream_timeout")
+    assert (told.status, told.error["code"]) == (524, "upstream_timeout")
     assert told.headers["x-should-retry"] == "false"
     assert "retry-after" not in told.headers
-    assert len(upstream.calls) == 1
+    assert "Anthropic" in told.error["message"]
+    assert len(upstream.calls) == calls
+    line = impatient.line(model)
+    assert line["reason"] == reason
+    assert line["duration_ms"] < 2000 + SLACK
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "model", ["silent;times=1", "stall;at=-1;times=1", "half-head;times=1"]
+)
+def test_a_dead_line_is_replaced_by_another_try(impatient, upstream, stream, model):
+    told = impatient.ask(model, stream=stream)
+    assert told.status == 200
+    assert told.complete
+    assert len(upstream.of(model)) == 2
+    assert impatient.line(model)["calls"] == 2
+
+
+@BOTH
+@pytest.mark.parametrize("at", [-1, -0.5])
+def test_a_request_that_thinks_may_be_pinged_for_longer(start, upstream, stream, at):
+    proxy = start(idle_timeout=0.5, progress_timeout=2)
+    model = f"pings;at={at};tag=claude-opus-5-5"
+    told = proxy.ask(model, stream=stream, thinking={"type": "adaptive"})
+    assert (told.status, told.error["code"]) == (524, "upstream_timeout")
+    assert len(upstream.of(model)) == 1
+    assert proxy.line(model)["duration_ms"] > 1500  # three times the dead line's
 
 
 # After it began: told in the stream, which then has no end.
@@ -171,6 +233,9 @@ def test_what_came_before_the_break_is_told(proxy):
     assert proxy.ask("fin;at=2").text.startswith("word0 word1 ")
 
 
+SLACK = 3000
+"""Milliseconds for a busy machine, where a deadline is the behaviour itself."""
+
 STUCK = ["stall", "stall;inside", "stall;at=0", "stall-last", "pings", "drip"]
 
 
@@ -185,9 +250,9 @@ def test_a_stream_that_stalls_is_ended(impatient, model):
 
 
 @pytest.mark.parametrize("model", STUCK)
-def test_a_plain_answer_that_stalls_is_a_504(impatient, upstream, model):
+def test_a_plain_answer_that_stalls_is_a_524(impatient, upstream, model):
     told = impatient.ask(model, stream=False)
-    assert (told.status, told.error["code"]) == (504, "upstream_timeout")
+    assert (told.status, told.error["code"]) == (524, "upstream_timeout")
     assert len(upstream.calls) == 1
 
 
@@ -221,14 +286,40 @@ def test_a_connection_that_died_idle_is_replaced_without_a_try_being_spent(
     for i in range(5):
         assert proxy.ask(f"ok;tag={i}").is_done
         upstream.drop_idle_connections()
+        until(lambda: upstream.open_connections == 0)
     assert {one["calls"] for i in range(5) for one in proxy.lines(f"ok;tag={i}")} == {1}
 
 
-def test_a_kept_connection_that_dies_under_a_request_is_replaced(proxy, upstream):
+@BOTH
+def test_a_kept_connection_that_dies_under_a_request_is_replaced_and_counted(
+    proxy, upstream, stream
+):
+    model = f"rst0;times=1;tag=kept-{stream}"
     proxy.ask("ok")
-    told = proxy.ask("rst0;times=1;tag=kept")
-    assert told.is_done
-    assert proxy.line("rst0;times=1;tag=kept")["calls"] == 1
+    assert proxy.ask(model, stream=stream).status == 200
+    assert len(upstream.of(model)) == 2
+    assert proxy.line(model)["calls"] == 2
+
+
+@BOTH
+@pytest.mark.parametrize("fault", ["fin0", "rst0"])
+def test_no_completion_is_posted_more_than_three_times_and_each_post_is_counted(
+    proxy, upstream, stream, fault
+):
+    """Connections that were kept die one after the other."""
+    model = f"{fault};tag=always-{stream}"
+    socks = [proxy.raw(f"hold;tag={fault}{stream}{i}") for i in range(4)]
+    upstream.wait_for_calls(4, "hold")
+    upstream.release("hold")
+    for sock in socks:
+        read_until(sock, b"[DONE]")
+        sock.close()
+    told = proxy.ask(model, stream=stream)
+    assert (told.status, told.error["code"]) == (502, "upstream_unreachable")
+    assert "the connection was closed without a response" in told.error["message"]
+    posts = len(upstream.of(model))
+    assert posts <= 3
+    assert proxy.line(model)["calls"] == posts
 
 
 def test_every_error_type_has_an_answer_in_a_stream(proxy):

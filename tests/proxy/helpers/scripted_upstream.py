@@ -21,6 +21,7 @@ Raw sockets under asyncio, so every byte is ours. The scenario is the request's 
 | `stall-last` | stops after `message_delta` |
 | `late-end` | holds the end of its HTTP message back after `message_stop`, until `release()` |
 | `pings` | sends pings for ever there |
+| `short` | sends the first `bytes` bytes of the whole answer, and nothing more |
 | `error` | sends an `error` event there: `type`, `message` |
 | `garbage` | sends an event that is no JSON there |
 | `bad-chunk` | sends a chunk whose size is no number there |
@@ -33,9 +34,8 @@ Raw sockets under asyncio, so every byte is ours. The scenario is the request's 
 | `json` | answers 200 with JSON instead of a stream |
 | `empty` | answers 200 with an empty body |
 
-`times=2` (with `status`, `html`, `fin0`, `rst0`, `silent`, `half-head`, `cut-head`): only the
-first two calls of this model string fail, the next is `ok`. `tag=x` tells models apart. `at` is 1 unless given; `at=0` is before
-the first delta, `at=-1` before `message_start`. `gap` is 0 unless given. `together`: what the scenario allows goes out in one piece. `close` ends the connection after a whole answer.
+`times=2`: only the first two calls of this model string fail, the next is `ok`. `tag=x` tells models apart. `at` is 1 unless given; `at=0` is before
+the first delta, `at=-1` before `message_start`, `at=-0.5` behind it. `gap` is 0 unless given. `together`: what the scenario allows goes out in one piece. `close` ends the connection after a whole answer.
 """
 
 import asyncio
@@ -232,22 +232,29 @@ class Answer:
         self.parameters = dict(pair.partition("=")[::2] for pair in pairs)
         self.upstream, self.call, self.writer = upstream, call, writer
         self._waiting = b""
+        self._left = int(self.number("bytes", 1 << 60))
 
     def number(self, key, default):
         return float(self.parameters.get(key, default))
 
     async def give(self):
         beginning = getattr(self, "_" + self.name.replace("-", "_"), None)
-        if beginning and self.upstream.fails(self.call, self.parameters):
-            return await beginning()
+        if "times" in self.parameters or beginning:
+            if not self.upstream.fails(self.call, self.parameters):
+                self.name = "ok"
+            elif beginning:
+                return await beginning()
         return await self._stream()
 
     async def _send(self, data):
         if self.writer.is_closing():
             raise ConnectionResetError
-        self.writer.write(self._waiting + data)
-        self._waiting = b""
+        data, self._waiting = self._waiting + data, b""
+        self.writer.write(data[: self._left])
         await self.writer.drain()
+        self._left -= len(data)
+        if self._left <= 0:
+            await self._forever()
 
     async def _forever(self):
         await asyncio.Event().wait()
@@ -331,10 +338,12 @@ class Answer:
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
             b"transfer-encoding: chunked\r\nrequest-id: req_scripted\r\n\r\n"
         )
-        at = int(self.number("at", 1))
-        if at < 0 and (over := await self._stop()) is not None:
+        at = self.number("at", 1)
+        if at == -1 and (over := await self._stop()) is not None:
             return over
         await self._event(message_start(self.call.model))
+        if at == -0.5 and (over := await self._stop()) is not None:
+            return over
         await self._event(block_start())
         await self._event({"type": "ping"})
         if at == 0 and (over := await self._stop()) is not None:

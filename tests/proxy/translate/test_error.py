@@ -1,16 +1,16 @@
-"""b8: errors, b0: repairs, and the one retry loop."""
+"""b.8: errors, and b.0: repairs."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from proxy import errors, retry
 from proxy.schema import messages_request, messages_response
 from proxy.translate import error, repair
 from request_translation import sent, translated
 from row_cases import HI
 
-WHERE = error.Circumstances(credential="ANTHROPIC_API_KEY", pause=2)
+WHERE = error.Circumstances(credential="ANTHROPIC_API_KEY")
+LOGIN = error.Circumstances(credential="the credentials file", oauth=True)
 
 
 def answered(
@@ -22,7 +22,7 @@ def answered(
     retry_after: float | None = None,
 ) -> tuple[int, str, str | None, dict[str, str]]:
     details = messages_response.ErrorDetails(code) if code else None
-    context = error.Circumstances(credential="X", pause=2, retry_after=retry_after)
+    context = error.Circumstances(credential="X", retry_after=retry_after)
     ex = error.to_openai_error(
         status, messages_response.Error(kind, message, details), context
     )
@@ -38,13 +38,13 @@ def answered(
             401,
             (401, "invalid_request_error", "invalid_api_key"),
         ),
-        ("billing_error", 402, (402, "insufficient_quota", "billing_error")),
+        ("billing_error", 402, (402, "invalid_request_error", "insufficient_quota")),
         ("permission_error", 403, (403, "invalid_request_error", "permission_denied")),
         ("not_found_error", 404, (404, "invalid_request_error", "model_not_found")),
         ("conflict_error", 409, (409, "invalid_request_error", "conflict")),
         ("request_too_large", 413, (413, "invalid_request_error", "request_too_large")),
         ("rate_limit_error", 429, (429, "rate_limit_error", "rate_limit_exceeded")),
-        ("timeout_error", 504, (504, "server_error", "upstream_timeout")),
+        ("timeout_error", 504, (524, "server_error", "upstream_timeout")),
         ("overloaded_error", 529, (503, "server_error", "overloaded")),
         ("overloaded_error", 500, (503, "server_error", "overloaded")),
         ("overloaded_error", 200, (503, "server_error", "overloaded")),
@@ -89,50 +89,49 @@ def test_b8_overflow_is_told_in_the_words_that_clients_parse(
     assert f"resulted in {tokens} tokens" in ex.message
 
 
-def test_b8_overflow_without_its_numbers_keeps_anthropics_words() -> None:
-    ex = error.to_openai_error(
-        400,
-        messages_response.Error("invalid_request_error", "prompt is too long"),
-        WHERE,
-    )
-
-    assert (ex.status, ex.code) == (400, "context_length_exceeded")
-    assert ex.message == "prompt is too long"
+NOT_ALLOWED = "This credential is only authorized for use with Claude Code and cannot …"
 
 
 @pytest.mark.parametrize(
-    ("ex", "status", "code", "headers"),
+    ("status", "kind"),
     [
-        (error.unreachable(WHERE), 502, "upstream_unreachable", {"retry-after": "2"}),
-        (error.unreadable(WHERE), 502, "upstream_error", {"retry-after": "2"}),
-        (error.incomplete(WHERE), 502, "stream_incomplete", {"retry-after": "2"}),
-        (
-            error.timed_out("begin its response"),
-            504,
-            "upstream_timeout",
-            {"x-should-retry": "false"},
-        ),
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (403, "permission_error"),
     ],
 )
-def test_b8_table_of_what_anthropic_did_not_say_itself(
-    ex: errors.UpstreamError, status: int, code: str, headers: dict
+def test_b8_not_allowed_names_the_alternatives_and_is_final(
+    status: int, kind: str
 ) -> None:
-    assert (ex.status, ex.type, ex.code) == (status, "server_error", code)
-    assert ex.headers == headers
-
-
-@pytest.mark.parametrize("status", [400, 401, 403])
-def test_b8_not_allowed_names_the_alternatives_and_is_final(status: int) -> None:
-    said = "This credential is only authorized for use with Claude Code and cannot …"
-
     ex = error.to_openai_error(
-        status, messages_response.Error("permission_error", said), WHERE
+        status, messages_response.Error(kind, NOT_ALLOWED), LOGIN
     )
 
     assert (ex.status, ex.code) == (403, "credential_not_allowed")
     assert "ANTHROPIC_API_KEY" in ex.message
     assert "Workload Identity Federation" in ex.message
     assert ex.headers == {"x-should-retry": "false"}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "message", "where"),
+    [
+        (404, "not_found_error", NOT_ALLOWED, LOGIN),
+        (404, "not_found_error", f"model: {NOT_ALLOWED}", LOGIN),
+        (403, "permission_error", f"You may not use {NOT_ALLOWED}", LOGIN),
+        (400, "invalid_request_error", f"tools.0.name: {NOT_ALLOWED}", LOGIN),
+        (429, "rate_limit_error", NOT_ALLOWED, LOGIN),
+        (500, "api_error", NOT_ALLOWED, LOGIN),
+        (403, "permission_error", NOT_ALLOWED, WHERE),
+    ],
+)
+def test_b8_not_allowed_cannot_be_said_by_a_client(
+    status: int, kind: str, message: str, where: error.Circumstances
+) -> None:
+    """Neither by a name that Anthropic quotes, nor under a status of something else."""
+    ex = error.to_openai_error(status, messages_response.Error(kind, message), where)
+
+    assert ex.code != "credential_not_allowed"
 
 
 def test_b8_unauthorized_says_whose_credential_was_refused() -> None:
@@ -143,27 +142,76 @@ def test_b8_unauthorized_says_whose_credential_was_refused() -> None:
     assert "the proxy's own credential (ANTHROPIC_API_KEY)" in ex.message
 
 
-@pytest.mark.parametrize(
-    "body", [b"<html>Bad Gateway</html>", b"", b"[1]", b"{}", b"\xff"]
-)
-def test_b8_html_and_other_bodies_are_a_502(body: bytes) -> None:
-    ex = error.to_openai_error(502, error.decode_error(body), WHERE)
+BODIES = [b"<html>Bad Gateway</html>", b"", b"[1]", b"{}", b"\xff", b"[" * 20_000]
 
-    assert (ex.status, ex.type, ex.code) == (502, "server_error", "upstream_error")
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, (400, "invalid_request_error", None, {})),
+        (401, (401, "invalid_request_error", "invalid_api_key", {})),
+        (402, (402, "invalid_request_error", "insufficient_quota",
+               {"x-should-retry": "false"})),
+        (403, (403, "invalid_request_error", "permission_denied", {})),
+        (404, (404, "invalid_request_error", "model_not_found", {})),
+        (407, (502, "server_error", "upstream_error", {"x-should-retry": "false"})),
+        (413, (413, "invalid_request_error", "request_too_large", {})),
+        (418, (418, "invalid_request_error", None, {})),
+        (429, (429, "rate_limit_error", "rate_limit_exceeded", {"retry-after": "3"})),
+        (529, (503, "server_error", "overloaded", {"retry-after": "3"})),
+        (302, (502, "server_error", "upstream_error", {"x-should-retry": "false"})),
+        (500, (502, "server_error", "upstream_error", {"retry-after": "3"})),
+        (502, (502, "server_error", "upstream_error", {"retry-after": "3"})),
+        (504, (524, "server_error", "upstream_timeout", {"x-should-retry": "false"})),
+        (524, (524, "server_error", "upstream_timeout", {"x-should-retry": "false"})),
+    ],
+)  # fmt: skip
+def test_b8_html_and_other_bodies_mean_what_their_status_says(
+    body: bytes, status: int, expected: tuple
+) -> None:
+    ex = error.to_openai_error(status, error.decode_error(body), WHERE)
+
+    assert (ex.status, ex.type, ex.code, ex.headers) == expected
     assert "html" not in ex.message.lower()
+    assert str(status) in ex.message
+
+
+@pytest.mark.parametrize("status", [302, 404])
+def test_b8_html_that_is_not_anthropics_names_the_setting(status: int) -> None:
+    ex = error.to_openai_error(status, None, WHERE)
+
+    assert "ANTHROPIC_API_BASE" in ex.message
+
+
+def test_b8_an_error_without_a_type_means_what_its_status_says() -> None:
+    reported = error.decode_error(
+        b'{"error": {"message": "Rate limited", "code": 429}}'
+    )
+
+    ex = error.to_openai_error(429, reported, WHERE)
+
+    assert (ex.status, ex.code, ex.message) == (
+        429,
+        "rate_limit_exceeded",
+        "Rate limited",
+    )
 
 
 @pytest.mark.parametrize(
     ("kind", "retry_after", "expected"),
     [
         ("rate_limit_error", 7, {"retry-after": "7"}),
-        ("rate_limit_error", 60, {"retry-after": "60"}),
-        ("rate_limit_error", 61, {"x-should-retry": "false"}),
-        ("rate_limit_error", None, {"retry-after": "2"}),
+        ("rate_limit_error", 45, {"retry-after": "45"}),
+        ("rate_limit_error", 60, {"retry-after": "45"}),
+        ("rate_limit_error", 136, {"x-should-retry": "false"}),
+        ("rate_limit_error", None, {"retry-after": "3"}),
         ("rate_limit_error", 0.2, {"retry-after": "1"}),
-        ("overloaded_error", None, {"retry-after": "2"}),
-        ("api_error", None, {"retry-after": "2"}),
+        ("rate_limit_error", 1.2, {"retry-after": "2"}),
+        ("overloaded_error", None, {"retry-after": "3"}),
+        ("api_error", None, {"retry-after": "3"}),
         ("timeout_error", None, {"x-should-retry": "false"}),
+        ("billing_error", None, {"x-should-retry": "false"}),
         ("invalid_request_error", None, {}),
         ("not_found_error", 3, {}),
     ],
@@ -174,20 +222,64 @@ def test_b8_retry_after_is_on_what_is_worth_a_retry_and_never_long(
     assert answered(kind, retry_after=retry_after)[3] == expected
 
 
-def test_b8_retry_after_of_hours_is_told_in_words() -> None:
-    context = error.Circumstances(credential="X", retry_after=7200)
+@pytest.mark.parametrize(
+    ("lasted", "retry_after", "told"),
+    [
+        (0.0, None, "3"),
+        (2.9, None, "3"),
+        (3.1, None, "8"),
+        (11.5, None, "12"),
+        (600.0, None, "12"),
+        (4.0, 1.0, "8"),
+        (4.0, 20.0, "20"),
+        (600.0, 60.0, "45"),
+    ],
+)
+def test_b8_retry_after_grows_while_the_trouble_lasts(
+    lasted: float, retry_after: float | None, told: str
+) -> None:
+    context = error.Circumstances(
+        credential="X", retry_after=retry_after, lasted=lasted
+    )
+
+    ex = error.to_openai_error(
+        529, messages_response.Error("overloaded_error", "Wait."), context
+    )
+
+    assert ex.headers == {"retry-after": told}
+
+
+@pytest.mark.parametrize("seconds", [60, 7200])
+def test_b8_retry_after_of_a_minute_or_of_hours_is_told_in_words(seconds: int) -> None:
+    context = error.Circumstances(credential="X", retry_after=seconds)
 
     ex = error.to_openai_error(
         429, messages_response.Error("rate_limit_error", "Wait."), context
     )
 
-    assert "7200 seconds" in ex.message
+    assert f"{seconds} seconds" in ex.message
 
 
-def test_b8_spend_cap_is_final() -> None:
-    got = answered("rate_limit_error", code="enforced_spend_limit_reached")
+def test_b8_spend_cap_and_exhausted_credit_are_an_insufficient_quota() -> None:
+    cap = answered("rate_limit_error", code="enforced_spend_limit_reached")
+    credit = answered(
+        "invalid_request_error",
+        "Your credit balance is too low to access the Anthropic API. Please go to …",
+    )
 
-    assert got[3] == {"x-should-retry": "false"}
+    assert cap == credit
+    assert cap == (
+        402,
+        "invalid_request_error",
+        "insufficient_quota",
+        {"x-should-retry": "false"},
+    )
+
+
+def test_b8_exhausted_credit_cannot_be_said_by_a_client() -> None:
+    said = "tools.0.name: Your credit balance is too low"
+
+    assert answered("invalid_request_error", said)[0] == 400
 
 
 def test_b6_headers_rate_limits_are_passed_in_openais_names() -> None:
@@ -351,40 +443,3 @@ def test_b0_repair_strict_tells_a_schema_that_is_too_much_in_words() -> None:
 def test_b0_repair_never_sends_the_same_request_twice(message: str) -> None:
     assert repair.repaired(translated({"messages": HI}), message) is None
     assert sent({"messages": HI})
-
-
-# ---------------------------------------------------------------------- the loop
-
-F, S = retry.Failure, retry.Step
-FRESH = retry.Attempts()
-RETRIED = retry.Attempts(retried=True)
-REPAIRED = retry.Attempts(repaired=True)
-
-
-@pytest.mark.parametrize(
-    ("failure", "tries", "retry_after", "step", "pause"),
-    [
-        (F.UNREACHED, FRESH, None, S.RETRY, 0.0),
-        (F.UNREACHED, RETRIED, None, S.GIVE_UP, 0.0),
-        (F.UNREACHED, REPAIRED, None, S.RETRY, 0.0),
-        (F.BUSY, FRESH, None, S.RETRY, retry.FIRST_PAUSE),
-        (F.BUSY, FRESH, 3.0, S.RETRY, 3.0),
-        (F.BUSY, FRESH, 5.0, S.RETRY, 5.0),
-        (F.BUSY, FRESH, 5.1, S.GIVE_UP, 0.0),
-        (F.BUSY, RETRIED, None, S.GIVE_UP, 0.0),
-        (F.UNAUTHORIZED, FRESH, None, S.REFRESH, 0.0),
-        (F.UNAUTHORIZED, RETRIED, None, S.GIVE_UP, 0.0),
-        (F.INVALID, FRESH, None, S.REPAIR, 0.0),
-        (F.INVALID, RETRIED, None, S.REPAIR, 0.0),
-        (F.INVALID, REPAIRED, None, S.GIVE_UP, 0.0),
-        (F.FINAL, FRESH, None, S.GIVE_UP, 0.0),
-    ],
-)
-def test_a_failed_call_is_tried_again_once_at_the_most(
-    failure: retry.Failure,
-    tries: retry.Attempts,
-    retry_after: float | None,
-    step: retry.Step,
-    pause: float,
-) -> None:
-    assert retry.next_step(failure, tries, retry_after) == (step, pause)

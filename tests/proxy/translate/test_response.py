@@ -391,9 +391,14 @@ def test_b7_first_event_with_odd_secondary_fields_is_still_one(
 def test_b7_ping_is_a_comment(
     client: testing.TestClient, standin: server.StandIn
 ) -> None:
+    opening, *rest = started()
+    ping, end = {"type": "ping"}, {"type": "message_stop"}
+    standin.answer_with([ping, opening, ping, *rest, ping, end])
+
     answer = client.simulate_post("/v1/chat/completions", json={**HI, "stream": True})
 
-    assert ": ping\n\n" in answer.text
+    assert answer.text.count(": ping\n\n") == 1
+    assert answer.text.index("Once") < answer.text.index(": ping")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from proxy.transport import (
     CutError,
     HTTPCoreTransport,
     NoResponseError,
+    Obstacle,
     SocketTransport,
+    StaleError,
     TransportError,
     UnreachedError,
     create,
@@ -194,34 +196,48 @@ def test_a_connection_that_is_said_to_close_is_not_used_again(plain, connect, wa
     assert plain.connections == 3
 
 
-def test_a_connection_that_died_idle_is_replaced_without_a_word(
+def test_a_connection_that_died_idle_is_replaced_or_said_to_be_stale(
     upstream, connect, watchdog
 ):
+    """Replaced without a word where its end has arrived, which may take a moment."""
     transport = connect(upstream)
     for _ in range(3):
         whole(transport, "ok", watchdog)
         upstream.drop_idle_connections()
+        with contextlib.suppress(StaleError):
+            whole(transport, "ok", watchdog)
     assert whole(transport, "ok", watchdog)[0].status == 200
 
 
-def test_a_kept_connection_that_dies_under_a_request_is_replaced_once(
+def test_a_kept_connection_that_dies_under_a_request_is_said_to_be_stale(
     plain, connect, watchdog
 ):
-    """It was alive when it was taken, and gave no byte: the next one is fresh."""
+    """It was alive when it was taken, and gave no byte: whoever calls may try again."""
     transport = connect(plain)
     whole(transport, "ok", watchdog)
+    with pytest.raises(StaleError):
+        whole(transport, "rst0;times=1", watchdog)
+    assert len(plain.of("rst0")) == 1
     assert whole(transport, "rst0;times=1", watchdog)[0].status == 200
-    with pytest.raises(NoResponseError):
-        whole(transport, "rst0;tag=always", watchdog)
-    assert len(plain.of("rst0;tag=always")) == 2
+
+
+def test_a_fresh_connection_is_made_where_one_is_asked_for(plain, connect, watchdog):
+    transport = connect(plain)
+    whole(transport, "ok", watchdog)
+    with watchdog.scope(None) as scope:
+        transport.post(
+            "/v1/messages", b'{"model": "ok"}', {}, scope, fresh=True
+        ).close()
+    assert plain.connections == 2
 
 
 def test_a_fresh_connection_that_gives_no_byte_is_not_tried_again(
     upstream, connect, watchdog
 ):
     for model in ("fin0", "rst0"):
-        with pytest.raises(NoResponseError):
+        with pytest.raises(NoResponseError) as caught:
             whole(connect(upstream), model, watchdog)
+        assert not isinstance(caught.value, StaleError)
         assert len(upstream.of(model)) == 1
 
 
@@ -285,7 +301,7 @@ def raw_server(answer):
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nXX\r\n", id="chunk"
         ),
         pytest.param(
-            b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx",
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: GZIP\r\ncontent-length: 1\r\n\r\nx",
             id="encoded",
         ),
     ],
@@ -304,6 +320,39 @@ def test_a_body_that_ends_with_its_connection_is_whole(kind, watchdog):
         response, body = whole(transport, "x", watchdog)
         assert (response.status, body) == (502, b"page")
         transport.close()
+
+
+def test_trailers_override_no_header(kind, watchdog):
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n"
+    chunked = b"transfer-encoding: chunked\r\ncontent-encoding: Identity\r\n\r\n2\r\nhi\r\n0\r\n"
+    with raw_server(head + chunked + b"content-type: text/html\r\nx: y\r\n\r\n") as url:
+        transport = kind(url, connect_timeout=LONG)
+        response, body = whole(transport, "x", watchdog)
+        assert body == b"hi"
+        assert response.headers["content-type"] == "text/plain"
+        assert "x" not in response.headers
+        transport.close()
+
+
+def test_silence_is_reported_again_and_again_and_costs_nothing(
+    upstream, connect, watchdog
+):
+    transport = connect(upstream)
+    with watchdog.scope(None) as scope, ask(transport, "hold", scope) as response:
+        silences = []
+        scope.silence = 0.05
+
+        def silent():
+            silences.append(1)
+            if len(silences) == 3:
+                upstream.release()
+
+        scope.on_silence = silent
+        body = b"".join(response)
+    assert len(silences) >= 3
+    assert body.endswith(b'"message_stop"}\n\n')
+    whole(transport, "ok", watchdog)
+    assert upstream.connections == 1
 
 
 def test_hints_before_the_answer_are_no_answer(kind, watchdog):
@@ -328,21 +377,35 @@ def test_bytes_after_an_answer_never_reach_the_next_call(watchdog):
         transport.close()
 
 
-def test_nobody_listens(kind, watchdog):
+def refuses():
+    """A port of loopback that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    for url in (f"http://127.0.0.1:{port}", "http://no-such-host.invalid"):
-        transport = kind(url, connect_timeout=LONG)
-        with pytest.raises(UnreachedError):
-            whole(transport, "x", watchdog)
-        transport.close()
+        return listener.getsockname()[1]
+
+
+OBSTACLES = {
+    "refused": ("http://127.0.0.1:{port}", Obstacle.REFUSED),
+    "no such name": ("http://no-such-host.invalid", Obstacle.NAME_NOT_FOUND),
+    "no name at all": ("http://a..b", Obstacle.NAME_NOT_FOUND),
+}
+
+
+@pytest.mark.parametrize("name", OBSTACLES)
+def test_what_stands_in_the_way_is_named(kind, watchdog, name):
+    url, obstacle = OBSTACLES[name]
+    transport = kind(url.format(port=refuses()), connect_timeout=LONG)
+    with pytest.raises(UnreachedError) as caught:
+        whole(transport, "x", watchdog)
+    assert caught.value.obstacle is obstacle
+    transport.close()
 
 
 def test_connecting_has_its_time(kind, watchdog):
     with deaf_listener() as url:
         transport = kind(url, connect_timeout=0.2)
-        with pytest.raises(UnreachedError):
+        with pytest.raises(UnreachedError) as caught:
             whole(transport, "x", watchdog)
+        assert caught.value.obstacle is Obstacle.TIMEOUT
         transport.close()
 
 
@@ -351,8 +414,9 @@ def test_a_server_that_does_not_greet_in_time_is_no_server(kind, watchdog):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://localhost:{listener.getsockname()[1]}"
         transport = kind(url, connect_timeout=0.3, tls=client_tls())
-        with pytest.raises(UnreachedError):
+        with pytest.raises(UnreachedError) as caught:
             whole(transport, "x", watchdog)
+        assert caught.value.obstacle is Obstacle.TIMEOUT
         transport.close()
 
 
@@ -376,8 +440,9 @@ def test_a_certificate_of_somebody_else_is_refused(kind, watchdog, name):
     tls = client_tls() if name else ssl.create_default_context()
     with ScriptedUpstream(server_tls(name or "localhost")) as upstream:
         transport = kind(upstream.url, connect_timeout=LONG, tls=tls)
-        with pytest.raises(UnreachedError):
+        with pytest.raises(UnreachedError) as caught:
             whole(transport, "ok", watchdog)
+        assert caught.value.obstacle is Obstacle.TLS
         assert upstream.calls == []
         transport.close()
 
@@ -436,9 +501,9 @@ def test_a_cancel_wakes_a_call_whose_request_is_not_taken(kind, watchdog):
         transport.close()
 
 
-def test_a_cancel_wakes_a_call_that_still_connects(watchdog):
+def test_a_cancel_wakes_a_call_that_still_connects(kind, watchdog):
     with deaf_listener() as url:
-        transport = of_kind(SocketTransport)(url, connect_timeout=LONG)
+        transport = kind(url, connect_timeout=LONG)
         with watchdog.scope(None) as scope:
             timer = threading.Timer(0.2, scope.cancel, [Reason.CLIENT_GONE])
             timer.start()

@@ -1,0 +1,173 @@
+"""A response that has begun, as its events: where content begins, and where it ends.
+
+The first content is the boundary. What goes wrong before it is a status for the client,
+and may be tried again; after it, an error inside the stream. A stream that ends without
+``message_stop`` never looks complete.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+from msgspec import Struct
+
+from proxy import cancellation, errors, sse, transport
+from proxy.schema import messages_response
+from proxy.translate import error, request
+
+UNREADABLE = (transport.TransportError, msgspec.DecodeError, sse.EventTooLargeError)
+"""What iterating over ``batches`` raises for a broken response."""
+
+_ENDS = {messages_response.MessageStop, messages_response.ErrorEvent}
+_ONLY_PINGS = {messages_response.Ping}
+
+Batch = list[messages_response.Event]
+"""Events that arrived together: one write to the client for them."""
+
+
+class Head(Struct, frozen=True, kw_only=True):
+    """What is known of a completion once its response has begun."""
+
+    context: request.ResponseContext
+    warnings: tuple[str, ...]
+    """Of the request that was sent in the end: a 400 may have been repaired."""
+    calls: int
+    model: str
+    """As Anthropic names it."""
+    request_id: str
+    headers: Mapping[str, str]
+    """Headers to pass on to the client, under OpenAI's names."""
+
+
+class EventStream:
+    """The events of a response whose content has begun, in batches.
+
+    ``failing`` is called when the response breaks and gives the circumstances of the
+    error; ``whole`` when it is complete. Always ``close`` it: a generator that never
+    started runs no ``finally``.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        response: transport.Response,
+        batches: Iterator[Batch],
+        scope: cancellation.CancelScope,
+        *,
+        failing: Callable[[], error.Circumstances],
+        whole: Callable[[], None],
+    ) -> None:
+        self.head = head
+        self._response = response
+        self._batches = batches
+        self._scope = scope
+        self._failing = failing
+        self._whole = whole
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of events, the last one ending with ``message_stop``.
+
+        Raises ``UpstreamError`` for a cut, a stall or an ``error`` event,
+        ``UnavailableError`` when the proxy shuts down, ``ClientGoneError``.
+        """
+        try:
+            for batch in self._batches:
+                types = {type(event) for event in batch}
+                if not types.isdisjoint(_ENDS):
+                    yield from self._ended(batch)
+                    return
+                if types != _ONLY_PINGS:
+                    self._scope.progress()
+                yield batch
+        except cancellation.Cancelled as ex:
+            raise to_error(ex.reason) from None
+        except UNREADABLE:
+            raise self._incomplete() from None
+        raise self._incomplete()
+
+    def _ended(self, batch: Batch) -> Iterator[Batch]:
+        """The events up to the first that ends the response; an error is raised."""
+        end = next(i for i, event in enumerate(batch) if type(event) in _ENDS)
+        match batch[end]:
+            case messages_response.ErrorEvent(reported):
+                if before := batch[:end]:
+                    yield before
+                raise error.to_openai_error(200, reported, self._failing())
+            case _:
+                self._response.close(over=True)  # before the client can leave
+                self._whole()
+                yield batch[: end + 1]
+
+    def _incomplete(self) -> errors.UpstreamError:
+        broken = error.incomplete(self._failing())
+        broken.reason = "cut"
+        return broken
+
+    def close(self) -> None:
+        """Let go of the response."""
+        self._response.close()
+
+
+def to_error(reason: cancellation.Reason) -> Exception:
+    """What a cancelled scope means for the client."""
+    match reason:
+        case cancellation.Reason.CLIENT_GONE:
+            return errors.ClientGoneError()
+        case cancellation.Reason.DRAINING:
+            return errors.shutting_down()
+        case cancellation.Reason.HEADER_TIMEOUT:
+            what = "Anthropic took the request and did not begin its response in time"
+        case cancellation.Reason.IDLE_TIMEOUT:
+            what = (
+                "The connection to Anthropic fell silent: not even a ping came in time"
+            )
+        case cancellation.Reason.PROGRESS_TIMEOUT:
+            what = "Anthropic kept the connection alive but sent no content in time"
+        case cancellation.Reason.TOTAL_TIMEOUT:
+            what = "Anthropic did not complete its response within TOTAL_TIMEOUT"
+    late = error.timed_out(what)
+    late.reason = reason.name.lower()
+    return late
+
+
+def batches(response: transport.Response) -> Iterator[Batch]:
+    """The events of a response, those of one read together.
+
+    What came before an event that cannot be read is yielded before the error is raised.
+    """
+    decoder = sse.Decoder()
+    for data in response:
+        batch: Batch = []
+        try:
+            for payload in decoder.feed(data):
+                batch.append(messages_response.decode_event(payload))
+        except msgspec.DecodeError:
+            if batch:
+                yield batch
+            raise
+        if batch:
+            yield batch
+
+
+def until_content(
+    arriving: Iterator[Batch],
+) -> tuple[Batch, messages_response.ErrorEvent | None]:
+    """The events up to and with the batch in which content begins, or an error before it.
+
+    Pings before it keep the connection to Anthropic alive and are of no use to anybody
+    else. Content is whatever follows ``message_start``, be it only the end. An empty
+    list without an error: there was no content at all.
+    """
+    opening: Batch = []
+    for batch in arriving:
+        for i, event in enumerate(batch):
+            match event:
+                case messages_response.ErrorEvent():
+                    return opening, event
+                case messages_response.MessageStart():
+                    opening = [event]
+                case messages_response.Ping():
+                    pass
+                case _:
+                    if opening:
+                        return [*opening, *batch[i:]], None
+    return [], None
