@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import ssl
+import time
 import uuid
 from collections.abc import Mapping
 
@@ -21,6 +22,7 @@ from proxy import (
     lease,
     metrics,
     models,
+    prices,
     redaction,
     settings,
     transport,
@@ -63,11 +65,10 @@ class Proxy:
                 total=config.total_timeout,
             )
         )
-        self.metrics = metrics.Metrics(
-            in_flight=lambda: float(self.slots.in_flight),
-            expires_at=credential.expires_at,
+        self.metrics = metrics.Metrics(self._state)
+        self._upstream = anthropic = upstream.Upstream(
+            credential, sender, self.watchdog
         )
-        anthropic = upstream.Upstream(credential, sender, self.watchdog)
         self.catalogue = models.Catalogue(anthropic.models_list)
         self.wsgi = _routed(
             self.keys,
@@ -79,6 +80,7 @@ class Proxy:
                 bodies=Bodies(BODIES * config.max_body_bytes),
                 watchdog=self.watchdog,
                 metrics=self.metrics,
+                prices=prices.load(config.prices_file),
                 lifetimes=cache_lifetime.Lifetimes(config.cache_ttl),
                 troubles=anthropic.troubles,
                 live=self.catalogue.live,
@@ -93,6 +95,18 @@ class Proxy:
     def trouble(self) -> str | None:
         """Why the proxy is not ready: its credential or its keys file; else ``None``."""
         return self.credential.trouble() or self.keys.trouble()
+
+    def _state(self) -> metrics.State:
+        """What is the case now, for the metrics."""
+        return metrics.State(
+            in_flight=self.slots.in_flight,
+            slots=self.slots.limit,
+            windows=self._upstream.reported.windows(time.time()),
+            verdict=self._upstream.reported.verdict,
+            credential=self.credential.source.kind,
+            expires_at=self.credential.expires_at(),
+            refused_at=self.credential.refused_at,
+        )
 
     def drain(self, deadline: float) -> None:
         """Refuse new completions; cancel what still runs at ``deadline`` (monotonic)."""

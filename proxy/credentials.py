@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import anthropic
 import msgspec
@@ -50,7 +50,12 @@ class MissingCredentialError(Exception):
         """The same without the path, which is nobody's business but the owner's."""
 
 
+Kind = Literal["api_key", "access_token", "federation", "file"]
+"""The kinds of source: all that a metric says of where a credential comes from."""
+
+
 class CredentialSource(Protocol):
+    kind: Kind
     description: str
     """Where it comes from, for the start line and ``/readyz``."""
     name: str
@@ -77,6 +82,7 @@ class Fixed:
     base_url: str | None = None
 
     def __init__(self, token: Token, description: str) -> None:
+        self.kind: Kind = "access_token" if token.oauth else "api_key"
         self.description = self.name = description
         self._token = token
 
@@ -90,6 +96,7 @@ class Fixed:
 class Federation:
     """A profile or Workload Identity Federation, minted and cached by the SDK."""
 
+    kind: Kind = "federation"
     changes = False
     description = name = "the SDK's profile or workload identity settings"
 
@@ -117,6 +124,7 @@ class Federation:
 class File:
     """The CLI's credentials file, the original's two shapes of it, or a bare token."""
 
+    kind: Kind = "file"
     changes = True
     name = "the credentials file"
     headers: Mapping[str, str] = {}

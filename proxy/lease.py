@@ -76,6 +76,8 @@ class Credential:
         self._now = now
         self._gates = patience.Gates(clock)
         self._refused: tuple[str, int, errors.ProxyError] | None = None
+        self.refused_at: float | None = None
+        """When Anthropic last refused a token, in seconds since the epoch."""
         self._logged = ""
 
     def lease(self, wait: Callable[[float], object]) -> Lease:
@@ -155,6 +157,7 @@ class Credential:
 
     def note(self, token: Token, refusal: errors.ProxyError) -> bool:
         """Count a refusal; true if it is one of several in a row."""
+        self.refused_at = self._now()
         seen = self._refused
         count = 1 + (seen[1] if seen is not None and seen[0] == token.value else 0)
         self._refused = (token.value, count, refusal.anew())

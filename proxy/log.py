@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from proxy import redaction
+from proxy import redaction, trail
 
 COMPLETIONS = logging.getLogger("proxy.completions")
 
@@ -27,6 +27,8 @@ class Completion(Struct, kw_only=True):
 
     request_id: str
     upstream_request_id: str = ""
+    api: str = "chat"
+    """The interface that was called."""
     model: str = ""
     """As the client named it."""
     upstream_model: str = ""
@@ -40,9 +42,22 @@ class Completion(Struct, kw_only=True):
     finish_reason: str | None = None
     warnings: tuple[str, ...] = ()
     input_tokens: int = 0
+    """Tokens are those that were billed, of all calls, received by the client or not."""
     output_tokens: int = 0
+    thinking_tokens: int = 0
+    """The part of ``output_tokens`` that was thinking, where Anthropic says so."""
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    """Of both lifetimes."""
+    cache_write_1h_tokens: int = 0
+    web_searches: int = 0
+    """Searches of the web that Anthropic made for the response; each is billed."""
+    cost_usd: float | None = None
+    """By Anthropic's list prices; null where something has no price."""
+    undelivered_tokens: int = 0
+    """Tokens that were billed for responses that the client did not receive whole."""
+    own_ms: float | None = None
+    """What the proxy itself added before the first byte of the response."""
     first_event_ms: float | None = None
     duration_ms: float = 0.0
     calls: int = 0
@@ -50,6 +65,20 @@ class Completion(Struct, kw_only=True):
     skipped_events: int = 0
     """Events of types that this version does not know."""
     client_gone: bool = False
+
+
+def note_bill(record: Completion, bill: trail.Bill) -> None:
+    """Put what was billed into a completion's line."""
+    total = bill.total
+    record.input_tokens = total.input
+    record.output_tokens = total.output + total.thinking
+    record.thinking_tokens = total.thinking
+    record.cache_read_tokens = total.cache_read
+    record.cache_write_tokens = total.cache_write_5m + total.cache_write_1h
+    record.cache_write_1h_tokens = total.cache_write_1h
+    record.web_searches = total.web_searches
+    record.cost_usd = None if bill.unpriced else round(bill.cost, 6)
+    record.undelivered_tokens = sum(bill.lost.tokens.values())
 
 
 class Formatter(logging.Formatter):

@@ -79,6 +79,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     drain_timeout: Seconds = 25.0
     """Seconds that running completions have to finish after SIGTERM."""
 
+    prices_file: str = ""
+    """A JSON file that replaces the built-in table of prices; see [Prices](#prices)."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Level of every log line but the one that each completion writes: `debug`, `info`, `warning` or `error`."""
 

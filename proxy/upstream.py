@@ -5,6 +5,7 @@
 before it can still be a status line. It returns an ``EventStream``.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
@@ -17,9 +18,11 @@ from proxy import (
     errors,
     event_stream,
     lease,
+    limits,
     patience,
     retry,
     sse,
+    trail,
     transport,
 )
 from proxy.credentials import Token
@@ -70,6 +73,7 @@ class Upstream:
         self.credential = credential
         self.sender = sender
         self.troubles = patience.Troubles()
+        self.reported = limits.Limits()
         self.limits = patience.Gates()
         self._watchdog = watchdog
 
@@ -95,15 +99,18 @@ class Upstream:
                 raise transport.UnreachedError(transport.Obstacle.TIMEOUT) from None
 
     def open(
-        self, translation: request.Translation, scope: cancellation.CancelScope
+        self,
+        translation: request.Translation,
+        scope: cancellation.CancelScope,
+        way: trail.Trail,
     ) -> event_stream.EventStream:
         """Call until content begins to arrive, or no further call would help.
 
-        Raises ``UpstreamError`` or ``UnavailableError``, which carry what the client
+        Notes on ``way`` what is called and billed. Raises ``UpstreamError`` or ``UnavailableError``, which carry what the client
         gets, and ``ClientGoneError``.
         """
         scope.thinks = translation.thinks
-        return _Opening(self, translation, scope).run()
+        return _Opening(self, translation, scope, way).run()
 
 
 def to_headers(
@@ -123,8 +130,10 @@ class _Opening:
         upstream: Upstream,
         translation: request.Translation,
         scope: cancellation.CancelScope,
+        way: trail.Trail,
     ) -> None:
         self._upstream = upstream
+        self._way = way
         self._translation = translation
         self._scope = scope
         self._model = translation.request.model
@@ -156,9 +165,6 @@ class _Opening:
                     return stream
         except cancellation.Cancelled as ex:
             raise event_stream.to_error(ex.reason) from None
-        except errors.ProxyError as ex:
-            ex.calls = self._attempts.posts
-            raise
         finally:
             for held in leases:
                 held.release()
@@ -183,6 +189,8 @@ class _Opening:
             retry_after=failed.retry_after,
         )
         self._attempts = retry.used(self._attempts, step)
+        if step is not retry.Step.GIVE_UP:
+            self._way.step(step.name.lower())
         self._fresh = step is retry.Step.RECONNECT
         match step:
             case retry.Step.RETRY | retry.Step.RECONNECT:
@@ -231,8 +239,9 @@ class _Opening:
         if translation.version is not None:
             headers["anthropic-version"] = translation.version
         response: transport.Response | None = None
+        body = _encode(translation.request)
+        self._way.call()
         try:
-            body = _encode(translation.request)
             response = self._upstream.sender.post(
                 MESSAGES_PATH, body, headers, self._scope, fresh=self._fresh
             )
@@ -240,6 +249,7 @@ class _Opening:
         except BaseException as ex:
             if response is not None:
                 response.close()
+            self._way.end(_outcome(ex))
             if isinstance(ex, transport.TransportError):
                 raise self._unreached(ex) from None
             if isinstance(ex, cancellation.Cancelled):
@@ -271,16 +281,19 @@ class _Opening:
 
     def _begin(self, response: transport.Response) -> event_stream.EventStream:
         """Look at a response up to its first content."""
+        self._way.answered(response.status)
+        self._upstream.reported.observe(response.headers, time.time())
         circumstances = self._circumstances(response.headers)
         if response.status // 100 != 2:  # noqa: PLR2004 - the class of successes
             raise self._refused(response, circumstances)
         kind = response.headers.get("content-type", "").lower()
         if "text/event-stream" not in kind:
             opening = _whole_message(response, circumstances)
+            event_stream.until_content(iter([opening]), self._way.started)
             return self._stream(response, opening, iter(()))
         arriving = event_stream.batches(response)
         try:
-            opening, end = event_stream.until_content(arriving)
+            opening, end = event_stream.until_content(arriving, self._way.started)
         except event_stream.UNREADABLE:
             opening, end = [], None
         if end is not None:
@@ -309,7 +322,6 @@ class _Opening:
         head = event_stream.Head(
             context=self._translation.context,
             warnings=self._translation.warnings,
-            calls=self._attempts.posts,
             model=_model_of(opening) or model,
             request_id=response.headers.get("request-id", ""),
             headers=error.passed_headers(response.headers, datetime.now(UTC)),
@@ -319,6 +331,7 @@ class _Opening:
             response,
             chain([opening], rest),
             self._scope,
+            self._way,
             failing=failing,
             whole=lambda: troubles.over(model),
         )
@@ -358,6 +371,25 @@ def _failed(
     return _FailedCall(
         failure, failed, retry_after=circumstances.retry_after, message=message
     )
+
+
+def _outcome(ex: BaseException) -> trail.Outcome:
+    """How a call ended that has no response, or none that can be used."""
+    match ex:
+        case _FailedCall(failure=retry.Failure.UNREACHED):
+            return trail.Outcome.CUT
+        case _FailedCall(error=failed):
+            return trail.outcome_of(failed.status)
+        case transport.StaleError():
+            return trail.Outcome.STALE
+        case transport.UnreachedError():
+            return trail.Outcome.UNREACHED
+        case transport.CutError():
+            return trail.Outcome.CUT
+        case cancellation.Cancelled(reason=reason):
+            return event_stream.outcome_of(reason)
+        case _:
+            return trail.Outcome.SERVER_ERROR
 
 
 def _whole_message(

@@ -21,6 +21,17 @@ class OutputTokensDetails(Struct, frozen=True):
     thinking_tokens: Count | None = None
 
 
+class CacheCreation(Struct, frozen=True):
+    """``cache_creation_input_tokens`` by lifetime."""
+
+    ephemeral_5m_input_tokens: Count | None = None
+    ephemeral_1h_input_tokens: Count | None = None
+
+
+class ServerToolUse(Struct, frozen=True):
+    web_search_requests: Count | None = None
+
+
 class Usage(Struct, frozen=True):
     """``None`` means "not reported here": a message_delta repeats only some counts."""
 
@@ -30,6 +41,10 @@ class Usage(Struct, frozen=True):
     cache_read_input_tokens: Count | None = None
     output_tokens_details: OutputTokensDetails | None = None
     service_tier: str | None = None
+    server_tool_use: ServerToolUse | None = None
+    cache_creation: CacheCreation | None = None
+    inference_geo: str | None = None
+    speed: str | None = None
 
 
 class StopDetails(Struct, frozen=True):

@@ -21,7 +21,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from msgspec import structs
 
-from proxy import app, log, metrics, settings
+from proxy import app, log, settings
 from proxy.server import health_listener
 from proxy.server.master import Master, ignore_signals, release_signals
 from proxy.server.worker import GRACE, Worker, pass_on_repeated_sigterm
@@ -161,7 +161,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         if self._health_socket is not None:
             pages = health_listener.pages(
                 proxy.trouble,
-                lambda: (200, metrics.CONTENT_TYPE, proxy.metrics.text()),
+                lambda: (200, *proxy.metrics.exposition()),
             )
             health_listener.Listener(self._health_socket, pages).start()
         worker.drain_timeout = self.config.drain_timeout
