@@ -205,9 +205,11 @@ class _Completion:
     def whole(self) -> bytes:
         """The complete response, for a client that does not stream."""
         accumulated = accumulator.MessageAccumulator()
+        waiting = time.monotonic()
         for batch in self.batches():
             for event in batch:
                 accumulated.feed(event)
+        self._waited += time.monotonic() - waiting
         message = accumulated.message
         completion = response.to_openai_response(
             message,
@@ -217,7 +219,9 @@ class _Completion:
             legacy_functions=self.context.legacy_functions,
         )
         self.note_outcome(completion.choices[0].finish_reason, accumulated.skipped)
-        return _encode(completion)
+        encoded = _encode(completion)
+        self.note_first_byte()
+        return encoded
 
     def chunks(self) -> stream.ChunkStream:
         return stream.ChunkStream(
