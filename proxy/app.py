@@ -66,9 +66,7 @@ class Proxy:
             )
         )
         self.metrics = metrics.Metrics(self._state)
-        self._upstream = anthropic = upstream.Upstream(
-            credential, sender, self.watchdog
-        )
+        self.upstream = anthropic = upstream.Upstream(credential, sender, self.watchdog)
         self.catalogue = models.Catalogue(anthropic.models_list)
         self.wsgi = _routed(
             self.keys,
@@ -101,8 +99,8 @@ class Proxy:
         return metrics.State(
             in_flight=self.slots.in_flight,
             slots=self.slots.limit,
-            windows=self._upstream.reported.windows(time.time()),
-            verdict=self._upstream.reported.verdict,
+            windows=self.upstream.reported.windows(time.time()),
+            verdict=self.upstream.reported.verdict,
             credential=self.credential.source.kind,
             expires_at=self.credential.expires_at(),
             refused_at=self.credential.refused_at,

@@ -32,12 +32,17 @@ class Token(Struct, frozen=True):
     """An access token, which needs Anthropic's OAuth beta header; else an API key."""
     expires_at: float | None = None
     """Seconds since the epoch; ``None`` where it is not known."""
+    login_ends_at: float | None = None
+    """When the login itself ends, and with it every renewal; where the file says so."""
+    scopes: tuple[str, ...] = ()
+    """What the token may be used for, where the file says so."""
 
     def __repr__(self) -> str:
         return f"Token(…, oauth={self.oauth}, expires_at={self.expires_at})"
 
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/:=-]+")
+_SCOPE = re.compile(r"[a-z_:.]{1,64}")
 _LATEST = 10**10  # seconds; a later expiry is no time
 
 
@@ -184,6 +189,9 @@ def _moment(text: str | None) -> float | None:
 class _OAuth(Struct):
     accessToken: str = ""  # noqa: N815 - the CLI's own word
     expiresAt: float | None = None  # noqa: N815 - the CLI's own word, in milliseconds
+    # of no use to a call, so whatever stands there must not cost the token
+    refreshTokenExpiresAt: object = None  # noqa: N815 - the CLI's own word
+    scopes: object = None
 
 
 class _Credentials(Struct):
@@ -207,16 +215,37 @@ def parse(text: str, expires_at: float | None = None) -> Token | None:
         found = msgspec.json.decode(text, type=_Credentials)
     except msgspec.MsgspecError:
         return None
-    if found.claudeAiOauth is not None:
-        value = found.claudeAiOauth.accessToken
-        expires = found.claudeAiOauth.expiresAt
-        expires_at = None if expires is None else expires / 1000
+    ends_at: float | None = None
+    scopes: tuple[str, ...] = ()
+    if (login := found.claudeAiOauth) is not None:
+        value = login.accessToken
+        expires_at = None if login.expiresAt is None else login.expiresAt / 1000
+        ends_at = _milliseconds(login.refreshTokenExpiresAt)
+        scopes = _words(login.scopes)
     else:
         value = found.access_token or found.token
     if expires_at is not None and not 0 <= expires_at < _LATEST:
         return None
-    usable = is_usable(value)
-    return Token(value, oauth=True, expires_at=expires_at) if usable else None
+    if not is_usable(value):
+        return None
+    return Token(
+        value, oauth=True, expires_at=expires_at, login_ends_at=ends_at, scopes=scopes
+    )
+
+
+def _milliseconds(value: object) -> float | None:
+    """A time of the CLI's in seconds; ``None`` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value / 1000 if 0 < value / 1000 < _LATEST else None
+
+
+def _words(value: object) -> tuple[str, ...]:
+    """The words of a list that have the form of OAuth scopes."""
+    given = value if isinstance(value, list) else []
+    return tuple(
+        word for word in given if isinstance(word, str) and _SCOPE.fullmatch(word)
+    )
 
 
 def is_usable(value: str) -> bool:

@@ -98,6 +98,23 @@ class Upstream:
             except cancellation.Cancelled:
                 raise transport.UnreachedError(transport.Obstacle.TIMEOUT) from None
 
+    def reach(
+        self, token: Token | None, seconds: float
+    ) -> tuple[int, Mapping[str, str]]:
+        """Status and headers of the models list: whether Anthropic answers, and what.
+
+        Raises ``TransportError``.
+        """
+        headers = to_headers(self.credential, token) if token is not None else {}
+        deadlines = cancellation.Deadlines(seconds, seconds, seconds, seconds)
+        with self._watchdog.scope(None, deadlines) as scope:
+            try:
+                response = self.sender.get("/v1/models?limit=1", headers, scope)
+            except cancellation.Cancelled:
+                raise transport.UnreachedError(transport.Obstacle.TIMEOUT) from None
+            response.close()
+            return response.status, response.headers
+
     def open(
         self,
         translation: request.Translation,
