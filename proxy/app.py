@@ -7,6 +7,7 @@ import ssl
 import time
 import uuid
 from collections.abc import Mapping
+from importlib.metadata import version
 
 import falcon
 import msgspec
@@ -18,10 +19,12 @@ from proxy import (
     credentials,
     errors,
     health,
+    history,
     inbound_auth,
     lease,
     metrics,
     models,
+    overview,
     prices,
     redaction,
     settings,
@@ -66,6 +69,8 @@ class Proxy:
             )
         )
         self.metrics = metrics.Metrics(self._state)
+        self.history = history.History()
+        self._prices = prices.load(config.prices_file)
         self.upstream = anthropic = upstream.Upstream(credential, sender, self.watchdog)
         self.catalogue = models.Catalogue(anthropic.models_list)
         self.wsgi = _routed(
@@ -78,7 +83,8 @@ class Proxy:
                 bodies=Bodies(BODIES * config.max_body_bytes),
                 watchdog=self.watchdog,
                 metrics=self.metrics,
-                prices=prices.load(config.prices_file),
+                history=self.history,
+                prices=self._prices,
                 lifetimes=cache_lifetime.Lifetimes(config.cache_ttl),
                 troubles=anthropic.troubles,
                 live=self.catalogue.live,
@@ -105,6 +111,18 @@ class Proxy:
             expires_at=self.credential.expires_at(),
             refused_at=self.credential.refused_at,
         )
+
+    def overview(self) -> dict[str, object]:
+        """What the status page shows."""
+        now = overview.Now(
+            at=time.time(),
+            state=self._state(),
+            trouble=self.trouble(),
+            login_ends_at=self.credential.login_ends_at(),
+            streams=self.metrics.streams_in_flight,
+            version=version("claude-code-proxy"),
+        )
+        return overview.overview(now, self.history, self._prices)
 
     def drain(self, deadline: float) -> None:
         """Refuse new completions; cancel what still runs at ``deadline`` (monotonic)."""

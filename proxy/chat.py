@@ -21,6 +21,7 @@ from proxy import (
     cancellation,
     errors,
     event_stream,
+    history,
     log,
     metrics,
     patience,
@@ -54,6 +55,7 @@ class Services(Struct, frozen=True, kw_only=True):
     bodies: admission.Bodies
     watchdog: cancellation.Watchdog
     metrics: metrics.Metrics
+    history: history.History
     prices: prices.Table
     lifetimes: cache_lifetime.Lifetimes
     troubles: patience.Troubles
@@ -260,7 +262,7 @@ class _Completion:
     def begin_stream(self) -> None:
         """Count this completion among the streams, until it is closed."""
         self._streaming = True
-        self._services.metrics.streams.inc()
+        self._services.metrics.stream_began()
 
     def on_silence(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called whenever Anthropic sends nothing for `KEEP_ALIVE`."""
@@ -283,7 +285,7 @@ class _Completion:
             return
         self._closed = True
         if self._streaming:
-            self._services.metrics.streams.dec()
+            self._services.metrics.stream_ended()
         for held in (self._events, self._scope):
             if held is not None:
                 held.close()
@@ -306,6 +308,7 @@ class _Completion:
         log.note_bill(record, bill)
         log.COMPLETIONS.info(record)
         self._services.metrics.completed(record, self._way, bill)
+        self._services.history.completed(record, self._way, bill)
 
 
 def _is_header_safe(value: str) -> bool:

@@ -181,6 +181,13 @@ class Credential:
         seen = self._refused
         return seen[2].message if seen is not None and seen[0] == token.value else None
 
+    def login_ends_at(self) -> float | None:
+        """When the login ends, in seconds since the epoch, where that is known."""
+        try:
+            return self.source.token().login_ends_at
+        except MissingCredentialError:
+            return None
+
     def expires_at(self) -> float | None:
         """When the token expires, in seconds since the epoch, where that is known."""
         try:

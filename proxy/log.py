@@ -66,6 +66,12 @@ class Completion(Struct, kw_only=True):
     """Events of types that this version does not know."""
     client_gone: bool = False
 
+    @property
+    def failed(self) -> bool:
+        """Whether it ended in an error. That a client left is none."""
+        error = self.code is not None or self.status >= 400  # noqa: PLR2004 - errors begin there
+        return error and not self.client_gone
+
 
 def note_bill(record: Completion, bill: trail.Bill) -> None:
     """Put what was billed into a completion's line."""

@@ -7,6 +7,7 @@ no sample at all.
 
 import platform
 import re
+import threading
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
@@ -195,11 +196,13 @@ class Metrics:
             "Completions, by HTTP status (499: the client left) and the error's code.",
             ["api", "model", "status", "code"],
         )
-        self.streams = Gauge(
+        self.streams_in_flight = 0
+        self._lock = threading.Lock()
+        Gauge(
             "claude_proxy_streams_in_flight",
             "Streamed responses in flight.",
             registry=self._registry,
-        )
+        ).set_function(lambda: self.streams_in_flight)
         self._errors = self._counter(
             "errors",
             "Completions that failed, by the error's code and, on the way to Anthropic, "
@@ -274,6 +277,16 @@ class Metrics:
             registry=self._registry,
         )
 
+    def stream_began(self) -> None:
+        """Count a streamed response, until ``stream_ended``."""
+        with self._lock:
+            self.streams_in_flight += 1
+
+    def stream_ended(self) -> None:
+        """Count one streamed response less."""
+        with self._lock:
+            self.streams_in_flight -= 1
+
     def completed(
         self, record: log.Completion, way: trail.Trail, bill: trail.Bill
     ) -> None:
@@ -284,7 +297,7 @@ class Metrics:
         self._requests.labels(record.api, model, str(record.status), code).inc(
             exemplar=exemplar
         )
-        if code or record.reason:
+        if record.failed:
             self._errors.labels(code or "other", record.reason).inc(exemplar=exemplar)
         for warning in record.warnings:
             self._warnings.labels(warning).inc()
@@ -315,12 +328,12 @@ class Metrics:
         if bill.lost_cost:
             self._undelivered_cost.labels(model).inc(bill.lost_cost)
 
-    def exposition(self, accept: str = "") -> tuple[str, bytes]:
-        """Content type and body, in the format that an ``Accept`` header asks for.
+    def exposition(self, *, as_openmetrics: bool = False) -> tuple[str, bytes]:
+        """Content type and body.
 
         OpenMetrics has exemplars: the id of a request behind a number.
         """
-        if "application/openmetrics-text" in accept:
+        if as_openmetrics:
             return (
                 openmetrics.CONTENT_TYPE_LATEST,
                 openmetrics.generate_latest(self._registry),  # type: ignore[no-untyped-call]

@@ -79,6 +79,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     drain_timeout: Seconds = 25.0
     """Seconds that running completions have to finish after SIGTERM."""
 
+    status_page: Literal["local", "open"] = "local"
+    """Who may see the [status page](#the-status-page) on `HEALTH_PORT`: `local`, this machine alone and `kubectl port-forward`; `open`, everybody who reaches the port."""
     prices_file: str = ""
     """A JSON file that replaces the built-in table of prices; see [Prices](#prices)."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -167,6 +169,7 @@ def _lowered(given: dict[str, str]) -> dict[str, str]:
         "log_level",
         "prompt_caching",
         "reasoning_display",
+        "status_page",
         "strict_params",
     }
     return {k: v.lower() if k in words else v for k, v in given.items()}

@@ -315,9 +315,8 @@ def test_the_build_and_the_capacity_are_there_from_the_start(
 
 def test_openmetrics_has_the_id_of_a_request_behind_a_number(house: House) -> None:
     house.ask()
-    accept = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
 
-    kind, text = house.proxy.metrics.exposition(accept)
+    kind, text = house.proxy.metrics.exposition(as_openmetrics=True)
 
     assert kind.startswith("application/openmetrics-text")
     families = list(openmetrics.text_string_to_metric_families(text.decode()))
@@ -337,5 +336,5 @@ def test_a_long_request_id_is_no_exemplar(house: House, request_id: str) -> None
     )
 
     assert answer.status_code == 200
-    _, text = house.proxy.metrics.exposition("application/openmetrics-text")
+    _, text = house.proxy.metrics.exposition(as_openmetrics=True)
     assert request_id[:20] not in text.decode()

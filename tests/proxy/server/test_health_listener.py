@@ -19,13 +19,17 @@ def state():
 
 @pytest.fixture
 def port(state):
-    def page():
+    def page(_):
         state["made"] += 1
-        return 200, "text/plain", b"x" * 100_000
+        return health_listener.Page(200, "text/plain", b"x" * 100_000)
 
     sock = health_listener.bind(0)
-    served = health_listener.pages(lambda: state["trouble"], page)
-    health_listener.Listener(sock, served | {"/broken": lambda: 1 // 0}).start()
+    served = {
+        **health_listener.probes(lambda: state["trouble"]),
+        "/metrics": page,
+        "/broken": lambda _: 1 // 0,
+    }
+    health_listener.Listener(sock, served).start()
     return sock.getsockname()[1]  # the thread is a daemon, as in the worker
 
 
@@ -79,6 +83,7 @@ def test_a_head_that_is_too_large_is_refused(port):
 @pytest.mark.parametrize("begin", [b"", b"GET /healthz HTTP/1.1\r\nX: y"])
 def test_when_it_is_full_the_oldest_goes_and_a_probe_gets_in(port, begin, monkeypatch):
     monkeypatch.setattr(health_listener, "PATIENCE", 3600.0)  # nobody goes by himself
+    monkeypatch.setattr(health_listener, "WAITING", 32)
     waiting = [connect(port, begin) for _ in range(4 * health_listener.WAITING)]
     assert get(port, "/healthz").status_code == 200
     gone = waiting[: 2 * health_listener.WAITING]
