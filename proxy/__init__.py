@@ -8,13 +8,19 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     chat              a completion: admit, read, translate, call, respond, log
     models, health    the other resources; inbound_auth: who may call
     body, log         reading and decoding a request; the log lines
-    upstream          one completion's way to Anthropic: retry loop, first event, end
+    upstream          Anthropic's API; cache_lifetime: how long a prefix is kept
+    opening           the calls of one completion up to its first content: the retry loop
+    event_stream      a response from its first content to its end
+    lease             one credential for all, and what a refusal does to others
     transport         the only package that opens connections
     credentials       where the token comes from; metrics; retry: one pure decision
+    patience          how long a trouble has lasted, and who may ask meanwhile
     cancellation      what ends a call that is over; admission: how many may be in flight
     translate         the translation, pure
     capabilities      what each model accepts: one table
     schema, sse       both APIs' wire types; event streams
+    urls              which URLs may be called; redaction: what no log and no client sees
+    files             reads small files that change, and waits for none that hangs
     settings, errors  what everything else knows
     demo              a small answerer in Anthropic's wire format, apart from all the above
 """

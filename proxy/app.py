@@ -2,10 +2,10 @@
 
 import logging
 import os
+import random
 import re
 import ssl
 import time
-import uuid
 from collections.abc import Mapping
 from importlib.metadata import version
 
@@ -22,6 +22,7 @@ from proxy import (
     history,
     inbound_auth,
     lease,
+    log,
     metrics,
     models,
     overview,
@@ -110,6 +111,7 @@ class Proxy:
             credential=self.credential.source.kind,
             expires_at=self.credential.expires_at(),
             refused_at=self.credential.refused_at,
+            log_lines_dropped=log.writer.dropped,
         )
 
     def overview(self) -> dict[str, object]:
@@ -191,7 +193,9 @@ class RequestId:
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         given = req.get_header("x-request-id") or ""
         request_id = (
-            given if _REQUEST_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+            given
+            if _REQUEST_ID.fullmatch(given)
+            else f"req_{random.getrandbits(128):032x}"  # a name, no secret
         )
         req.context.request_id = request_id
         resp.set_header("x-request-id", request_id)

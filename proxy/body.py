@@ -4,12 +4,8 @@ Bodies with a length and chunked ones both work: it reads ``wsgi.input``, since 
 bounded stream is empty for a chunked request.
 """
 
-import contextlib
 import json
 import re
-import socket
-import struct
-from collections.abc import Iterator
 from typing import BinaryIO
 
 import falcon
@@ -19,7 +15,6 @@ from proxy import admission, errors
 from proxy.schema import allowed, chat_request
 
 STEP = 64 * 1024
-_TIMEVAL = struct.Struct("ll")
 
 _HALF_A_PAIR = re.compile(
     rb"\\u[dD][89abAB]\w\w(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]\w\w)\\u[dD][c-fC-F]"
@@ -44,24 +39,23 @@ def read(req: falcon.Request, limit: int, arriving: admission.Body) -> bytes:
     arriving.expected = limit if length is None else length
     source = req.env["wsgi.input"]
     got = 0
-    with _wait_at_most(req.env.get("gunicorn.socket"), admission.PATIENCE):
-        while length is None or got < length:
-            step = STEP if length is None else min(STEP, length - got)
-            try:
-                data = _step(source, step)
-            except errors.InvalidRequestError:
-                if arriving.gave_way:  # and then nothing more came
-                    raise _no_room() from None
-                raise
-            if not data:
-                break
-            got += len(data)
-            if got > limit:
-                raise _too_large(limit)
-            if not arriving.add(data):
-                raise _no_room()
-            if got != length and arriving.is_too_slow():
-                raise _too_late()
+    while length is None or got < length:
+        step = STEP if length is None else min(STEP, length - got)
+        try:
+            data = _step(source, step)
+        except errors.InvalidRequestError:
+            if arriving.gave_way:  # and then nothing more came
+                raise _no_room() from None
+            raise
+        if not data:
+            break
+        got += len(data)
+        if got > limit:
+            raise _too_large(limit)
+        if not arriving.add(data):
+            raise _no_room()
+        if got != length and arriving.is_too_slow():
+            raise _too_late()
     if length is not None and got < length:
         raise errors.InvalidRequestError(
             "The body is shorter than its Content-Length", code="invalid_body"
@@ -88,23 +82,6 @@ def _step(source: BinaryIO, size: int) -> bytes:
             headers={"connection": "close"},
         ) from None
     return data
-
-
-@contextlib.contextmanager
-def _wait_at_most(sock: socket.socket | None, seconds: float) -> Iterator[None]:
-    """Bound each wait for more of a body; a head may wait longer."""
-    if sock is None:  # no server: a test
-        yield
-        return
-    usual = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16)
-    if _TIMEVAL.unpack(usual) > (seconds, 0):
-        limit = _TIMEVAL.pack(int(seconds), 0)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, usual)
 
 
 def _content_length(req: falcon.Request) -> int | None:
@@ -141,7 +118,6 @@ def _no_room() -> errors.UnavailableError:
 
 
 def _check_type(req: falcon.Request) -> None:
-    coding = req.env.get("HTTP_TRANSFER_ENCODING", "chunked")
     encoding = req.get_header("content-encoding", default="identity")
     kind = (req.content_type or "application/json").split(";")[0].strip().lower()
     if encoding.strip().lower() != "identity":
@@ -149,14 +125,6 @@ def _check_type(req: falcon.Request) -> None:
             "Content-Encoding: must be identity; compressed bodies are not accepted",
             status=415,
             code="unsupported_encoding",
-        )
-    if coding.strip().lower() != "chunked":
-        raise errors.InvalidRequestError(
-            "Transfer-Encoding: must be chunked alone; compressed bodies are not "
-            "accepted",
-            status=415,
-            code="unsupported_encoding",
-            headers={"connection": "close"},
         )
     if kind != "application/json":
         raise errors.InvalidRequestError(

@@ -306,7 +306,7 @@ class _Completion:
             delivered=record.code is None and not record.client_gone,
         )
         log.note_bill(record, bill)
-        log.COMPLETIONS.info(record)
+        log.completed(record)
         self._services.metrics.completed(record, self._way, bill)
         self._services.history.completed(record, self._way, bill)
 

@@ -160,16 +160,11 @@ def batches(response: transport.Response) -> Iterator[Batch]:
     """
     decoder = sse.Decoder()
     for data in response:
-        batch: Batch = []
-        try:
-            for payload in decoder.feed(data):
-                batch.append(messages_response.decode_event(payload))
-        except msgspec.DecodeError:
-            if batch:
-                yield batch
-            raise
+        batch, broken = messages_response.decode_events(decoder.feed(data))
         if batch:
             yield batch
+        if broken is not None:
+            raise broken
 
 
 def until_content(

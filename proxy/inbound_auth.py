@@ -4,6 +4,7 @@ The key is decided on the routed resource (``//v1/…`` and ``/%761/…`` reach 
 a resource without ``open_to_all = True`` needs the key where one is set.
 """
 
+import functools
 import hashlib
 import hmac
 import logging
@@ -124,6 +125,7 @@ def _is_open(resource: object) -> bool:
     return getattr(resource, "open_to_all", False) is True
 
 
+@functools.lru_cache(64)
 def _is_local(host: str | None) -> bool:
     """Whether a ``Host`` header names this machine; browsers always send one."""
     if host is None:

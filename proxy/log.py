@@ -2,11 +2,12 @@
 
 No prompt, no header, no key. Every text passes through ``redaction.printable``, also the
 names that a client chooses; tracebacks are reduced to file names and lines, since an
-exception's message may quote its input.
+exception's message may quote its input. Nobody waits for a line to be written
+(``proxy.log_writer``).
 """
 
 import logging
-import sys
+import time
 import traceback
 from datetime import UTC, datetime
 from typing import Any
@@ -15,8 +16,10 @@ import msgspec
 from msgspec import Struct
 
 from proxy import redaction, trail
+from proxy.log_writer import Writer
 
-COMPLETIONS = logging.getLogger("proxy.completions")
+STDOUT = 1
+_encode = msgspec.json.Encoder().encode
 
 
 class Completion(Struct, kw_only=True):
@@ -87,30 +90,57 @@ def note_bill(record: Completion, bill: trail.Bill) -> None:
     record.undelivered_tokens = sum(bill.lost.tokens.values())
 
 
-class Formatter(logging.Formatter):
-    """One JSON object per record."""
+def completed(facts: Completion) -> None:
+    """Write the line of a completion.
 
-    def format(self, record: logging.LogRecord) -> str:
-        """One record as one line of JSON."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(
-                timespec="milliseconds"
-            ),
-            "level": record.levelname.lower(),
-        }
-        if isinstance(record.msg, Completion):
-            line["message"] = "completion"
-            line.update(_printable(msgspec.structs.asdict(record.msg)))
-        else:
-            line["logger"] = record.name
-            line["message"] = redaction.printable(record.getMessage())
-        if record.exc_info and record.exc_info[0] is not None:
-            line["exception"] = record.exc_info[0].__name__
-            line["where"] = [
-                f"{frame.filename}:{frame.lineno} {frame.name}"
-                for frame in traceback.extract_tb(record.exc_info[2])
-            ]
-        return msgspec.json.encode(line).decode()
+    It is always written, and by no logger: a record costs four times the line.
+    """
+    fields = _printable(msgspec.structs.asdict(facts))
+    writer.write(_line("info", time.time(), {"message": "completion", **fields}))
+
+
+class Handler(logging.Handler):
+    """Writes one JSON object per record to stdout."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Have a record written as a line."""
+        try:
+            writer.write(to_line(record))
+        except Exception:  # noqa: BLE001 - logging must not fail its caller
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Wait for the lines, for a second at most; logging calls it at exit."""
+        writer.flush()
+
+
+def to_line(record: logging.LogRecord) -> bytes:
+    """One record as one line of JSON."""
+    fields: dict[str, Any] = {
+        "logger": record.name,
+        "message": redaction.printable(record.getMessage()),
+    }
+    if record.exc_info and record.exc_info[0] is not None:
+        fields["exception"] = record.exc_info[0].__name__
+        fields["where"] = [
+            f"{frame.filename}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(record.exc_info[2])
+        ]
+    return _line(record.levelname.lower(), record.created, fields)
+
+
+def _line(level: str, seconds: float, fields: dict[str, Any]) -> bytes:
+    when = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return _encode({"time": when, "level": level, **fields}) + b"\n"
+
+
+def _dropped(count: int) -> bytes:
+    message = f"{count} log lines were dropped: stdout was not read in time"
+    return _line("warning", time.time(), {"logger": __name__, "message": message})
+
+
+writer = Writer(STDOUT, _dropped)
+"""Writes all lines of this process."""
 
 
 def _printable(fields: dict[str, Any]) -> dict[str, Any]:
@@ -127,18 +157,10 @@ def config(level: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": Formatter}},
-        "handlers": {
-            "stdout": {
-                "class": "logging.StreamHandler",
-                "formatter": "json",
-                "stream": sys.stdout,
-            }
-        },
+        "handlers": {"stdout": {"()": Handler}},
         "root": {"level": "WARNING", "handlers": ["stdout"]},
         "loggers": {
             "proxy": {"level": level.upper()},
-            "proxy.completions": {"level": "INFO"},
             "gunicorn.error": {
                 "level": level.upper(),
                 "handlers": ["stdout"],

@@ -21,7 +21,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
@@ -102,6 +102,7 @@ class State(Struct, frozen=True, kw_only=True):
     """The kind of the credential's source: ``credentials.Kind``."""
     expires_at: float | None
     refused_at: float | None
+    log_lines_dropped: int
 
 
 class _Now(Collector):
@@ -130,6 +131,11 @@ class _Now(Collector):
             if value is not None:
                 family.add_metric([], value)
             yield family
+        yield CounterMetricFamily(
+            "claude_proxy_log_lines_dropped",
+            "Log lines that were dropped because stdout was not read in time.",
+            value=state.log_lines_dropped,
+        )
         yield _info(
             "credential_info",
             "Where the credential comes from.",

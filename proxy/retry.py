@@ -72,6 +72,7 @@ def next_step(
     """
     if attempts.posts >= POSTS or time_left <= 0:
         return Step.GIVE_UP, 0.0
+    pause = FIRST_PAUSE if retry_after is None else retry_after
     match failure:
         case Failure.STALE if not attempts.reconnected:
             return Step.RECONNECT, 0.0
@@ -79,10 +80,8 @@ def next_step(
             return Step.RETRY, 0.0
         case Failure.LATE if not attempts.retried:
             return Step.RETRY, 0.0
-        case Failure.BUSY if not attempts.retried:
-            pause = FIRST_PAUSE if retry_after is None else retry_after
-            if pause <= PATIENCE and pause < time_left:
-                return Step.RETRY, pause
+        case Failure.BUSY if not attempts.retried and pause <= min(PATIENCE, time_left):
+            return Step.RETRY, pause
         case Failure.UNAUTHORIZED if not attempts.renewed:
             return Step.RENEW, 0.0
         case Failure.INVALID if not attempts.repaired:

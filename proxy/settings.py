@@ -64,7 +64,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_requests: Count = 512
     """Completions in flight. Any more get an immediate 503."""
     max_body_bytes: Count = 32 * 1024 * 1024
-    """Largest request body in bytes; a larger one gets a 413, unread. Twice this many bytes may be on their way upstream at once; any more get a 503."""
+    """Largest request body in bytes; a larger one gets a 413, unread. Twice this many bytes may be arriving or on their way upstream at once; any more get a 503."""
 
     connect_timeout: Seconds = 10.0
     """Seconds to connect to Anthropic, the look-up of its name included."""
@@ -125,6 +125,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def has_inbound_key(self) -> bool:
         return bool(self.proxy_api_key or self.proxy_api_keys_file)
+
+    def longer_than_clients_wait(self) -> list[str]:
+        """Sentences on deadlines that known clients do not wait for."""
+        limits = (
+            ("IDLE_TIMEOUT", 2 * self.idle_timeout, "twice ", 100, "a .NET client"),
+            ("PROGRESS_TIMEOUT", self.progress_timeout, "", 600, "OpenAI's for Python"),
+        )
+        return [
+            f"{name}: {twice}its value is {seconds:g} s, and {who} gives up after {limit} s"
+            for name, seconds, twice, limit, who in limits
+            if seconds > limit
+        ]
 
     def check(self) -> None:
         """Refuse values that have the right type and still cannot work.

@@ -1,64 +1,25 @@
-"""Calls to the Messages API for this process's one credential, and what failures mean.
+"""Anthropic's API, for this process's one credential."""
 
-``Upstream.open`` makes the calls of one completion: the credential, the one retry loop
-(``proxy.retry``), and a look at the response up to its first content, so that an error
-before it can still be a status line. It returns an ``EventStream``.
-"""
-
-import time
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from itertools import chain
-
-import msgspec
-from msgspec import structs
+from collections.abc import Mapping
 
 from proxy import (
     cancellation,
-    errors,
     event_stream,
     lease,
     limits,
+    opening,
     patience,
-    retry,
-    sse,
     trail,
     transport,
 )
 from proxy.credentials import Token
-from proxy.schema import messages_response
-from proxy.translate import error, repair, request, whole
+from proxy.translate import request
 
-MESSAGES_PATH = "/v1/messages"
 MODELS_PATH = "/v1/models?limit=1000"
-OAUTH_BETA = "oauth-2025-04-20"  # required with any OAuth or federation token
 MODELS_DEADLINES = cancellation.Deadlines(
     header=5.0, idle=5.0, progress=5.0, total=10.0
 )
 """A client waits for the models list, and the built-in one is nearly as good."""
-
-ERROR_BODY_TIMEOUT = 5.0
-"""Seconds for the body of an error, whose status is known already."""
-
-_encode = msgspec.json.Encoder().encode
-
-
-class _FailedCall(Exception):  # noqa: N818 - carries the retry decision's input
-    """A call without a usable response: the client's error, and the kind of failure."""
-
-    def __init__(
-        self,
-        failure: retry.Failure,
-        error: errors.ProxyError,
-        *,
-        retry_after: float | None = None,
-        message: str = "",
-    ) -> None:
-        super().__init__(failure)
-        self.failure = failure
-        self.error = error
-        self.retry_after = retry_after
-        self.message = message
 
 
 class Upstream:
@@ -70,25 +31,30 @@ class Upstream:
         sender: transport.Transport,
         watchdog: cancellation.Watchdog,
     ) -> None:
-        self.credential = credential
-        self.sender = sender
         self.troubles = patience.Troubles()
         self.reported = limits.Limits()
-        self.limits = patience.Gates()
         self._watchdog = watchdog
+        self._standing = opening.Standing(
+            credential=credential,
+            sender=sender,
+            troubles=self.troubles,
+            limits=patience.Gates(),
+            reported=self.reported,
+        )
 
     def models_list(self) -> bytes:
         """The body of Anthropic's models list; asks once, with the present token.
 
         Raises ``ProxyError`` where there is no token, and ``TransportError``.
         """
-        headers = to_headers(self.credential, self.credential.token())
+        credential, sender = self._standing.credential, self._standing.sender
+        headers = opening.to_headers(credential, credential.token())
         with self._watchdog.scope(None, MODELS_DEADLINES) as scope:
             try:
                 try:
-                    response = self.sender.get(MODELS_PATH, headers, scope)
+                    response = sender.get(MODELS_PATH, headers, scope)
                 except transport.StaleError:
-                    response = self.sender.get(MODELS_PATH, headers, scope, fresh=True)
+                    response = sender.get(MODELS_PATH, headers, scope, fresh=True)
                 try:
                     if response.status != 200:  # noqa: PLR2004 - the one good status
                         raise transport.NoResponseError
@@ -105,11 +71,12 @@ class Upstream:
 
         Raises ``TransportError``.
         """
-        headers = to_headers(self.credential, token) if token is not None else {}
+        credential, sender = self._standing.credential, self._standing.sender
+        headers = opening.to_headers(credential, token) if token is not None else {}
         deadlines = cancellation.Deadlines(seconds, seconds, seconds, seconds)
         with self._watchdog.scope(None, deadlines) as scope:
             try:
-                response = self.sender.get("/v1/models?limit=1", headers, scope)
+                response = sender.get("/v1/models?limit=1", headers, scope)
             except cancellation.Cancelled:
                 raise transport.UnreachedError(transport.Obstacle.TIMEOUT) from None
             response.close()
@@ -127,308 +94,4 @@ class Upstream:
         gets, and ``ClientGoneError``.
         """
         scope.thinks = translation.thinks
-        return _Opening(self, translation, scope, way).run()
-
-
-def to_headers(
-    credential: lease.Credential, token: Token, betas: tuple[str, ...] = ()
-) -> dict[str, str]:
-    """The credential's header, beta flags, and a profile's own headers."""
-    flags = (*betas, OAUTH_BETA) if token.oauth else betas
-    headers = {"authorization": f"Bearer {token.value}", **credential.source.headers}
-    return {**headers, "anthropic-beta": ",".join(flags)} if flags else headers
-
-
-class _Opening:
-    """The calls of one completion, up to its first content."""
-
-    def __init__(
-        self,
-        upstream: Upstream,
-        translation: request.Translation,
-        scope: cancellation.CancelScope,
-        way: trail.Trail,
-    ) -> None:
-        self._upstream = upstream
-        self._way = way
-        self._translation = translation
-        self._scope = scope
-        self._model = translation.request.model
-        self._attempts = retry.Attempts()
-        self._fresh = False
-        self._lease: lease.Lease
-        self._limit: patience.Pass
-
-    def run(self) -> event_stream.EventStream:
-        """See ``Upstream.open``."""
-        leases: list[lease.Lease | patience.Pass] = []
-        try:
-            self._lease = self._upstream.credential.lease(self._scope.wait)
-            leases.append(self._lease)
-            self._limit = self._enter()
-            leases.append(self._limit)
-            while True:
-                posts = self._attempts.posts + 1
-                self._attempts = structs.replace(self._attempts, posts=posts)
-                try:
-                    stream = self._call()
-                except _FailedCall as failed:
-                    self._after(failed)
-                    if self._lease not in leases:
-                        leases.append(self._lease)
-                else:
-                    self._lease.accepted()
-                    self._limit.open()
-                    return stream
-        except cancellation.Cancelled as ex:
-            raise event_stream.to_error(ex.reason) from None
-        finally:
-            for held in leases:
-                held.release()
-
-    def _enter(self) -> patience.Pass:
-        """Pass the gate of the credential's rate limit for this model."""
-        entry = self._upstream.limits.enter(self._model)
-        if not isinstance(entry, patience.Pass):
-            limited = error.limited(entry, self._circumstances())
-            limited.reason = "limit_known"
-            raise limited
-        return entry
-
-    def _after(self, failed: _FailedCall) -> None:
-        """Do what comes before the next call. Raises the error where there is none."""
-        if failed.error.status == 429 and failed.retry_after:  # noqa: PLR2004 - rate limit
-            self._limit.close(failed.retry_after)
-        step, pause = retry.next_step(
-            failed.failure,
-            self._attempts,
-            time_left=self._scope.time_left,
-            retry_after=failed.retry_after,
-        )
-        self._attempts = retry.used(self._attempts, step)
-        if step is not retry.Step.GIVE_UP:
-            self._way.step(step.name.lower())
-        self._fresh = step is retry.Step.RECONNECT
-        match step:
-            case retry.Step.RETRY | retry.Step.RECONNECT:
-                if pause:
-                    self._scope.wait(pause)
-            case retry.Step.RENEW:
-                credential = self._upstream.credential
-                renewed = credential.renewed(self._lease, self._scope.wait)
-                if renewed is None:
-                    raise self._given_up(failed) from None
-                self._lease = renewed
-            case retry.Step.REPAIR:
-                repaired = repair.repaired(self._translation, failed.message)
-                if repaired is None:
-                    raise self._given_up(failed) from None
-                self._translation = repaired
-            case retry.Step.GIVE_UP:
-                raise self._given_up(failed) from None
-
-    def _given_up(self, failed: _FailedCall) -> errors.ProxyError:
-        """The client's error, with what it says of the credential and the model noted."""
-        given, source = failed.error, self._upstream.credential.source
-        if given.status in error.WORTH_A_RETRY:
-            self._upstream.troubles.failed(self._model)
-        if failed.failure is retry.Failure.UNAUTHORIZED:
-            if source.changes:
-                given = error.being_replaced(source.name)
-            self._lease.refused(given)
-        elif given.code == "credential_not_allowed":
-            self._lease.refused(given)
-        return given
-
-    def _circumstances(
-        self, headers: Mapping[str, str] | None = None
-    ) -> error.Circumstances:
-        return error.Circumstances(
-            credential=self._upstream.credential.source.name,
-            oauth=self._lease.token.oauth,
-            retry_after=error.retry_after(headers) if headers is not None else None,
-            lasted=self._upstream.troubles.lasted(self._model),
-        )
-
-    def _call(self) -> event_stream.EventStream:
-        translation, token = self._translation, self._lease.token
-        headers = to_headers(self._upstream.credential, token, translation.betas)
-        if translation.version is not None:
-            headers["anthropic-version"] = translation.version
-        response: transport.Response | None = None
-        body = _encode(translation.request)
-        self._way.call()
-        try:
-            response = self._upstream.sender.post(
-                MESSAGES_PATH, body, headers, self._scope, fresh=self._fresh
-            )
-            return self._begin(response)
-        except BaseException as ex:
-            if response is not None:
-                response.close()
-            self._way.end(_outcome(ex))
-            if isinstance(ex, transport.TransportError):
-                raise self._unreached(ex) from None
-            if isinstance(ex, cancellation.Cancelled):
-                raise self._late(ex.reason) from None
-            raise
-
-    def _unreached(self, ex: transport.TransportError) -> _FailedCall:
-        """What a call without a response means."""
-        match ex:
-            case transport.UnreachedError(obstacle=obstacle):
-                meant = error.unreachable(obstacle.value, self._circumstances())
-                meant.reason = obstacle.name.lower()
-            case transport.CutError():
-                meant = error.unreachable("its response was cut", self._circumstances())
-                meant.reason = "cut"
-            case _:
-                meant = error.unreadable(self._circumstances())
-                meant.reason = "unreadable"
-        stale = isinstance(ex, transport.StaleError)
-        failure = retry.Failure.STALE if stale else retry.Failure.UNREACHED
-        return _FailedCall(failure, meant)
-
-    def _late(self, reason: cancellation.Reason) -> Exception:
-        """What a cancelled call means: worth another one, if a deadline ended it."""
-        meant = event_stream.to_error(reason)
-        if isinstance(meant, errors.UpstreamError) and self._scope.try_again():
-            return _FailedCall(retry.Failure.LATE, meant)
-        return meant
-
-    def _begin(self, response: transport.Response) -> event_stream.EventStream:
-        """Look at a response up to its first content."""
-        self._way.answered(response.status)
-        self._upstream.reported.observe(response.headers, time.time())
-        circumstances = self._circumstances(response.headers)
-        if response.status // 100 != 2:  # noqa: PLR2004 - the class of successes
-            raise self._refused(response, circumstances)
-        kind = response.headers.get("content-type", "").lower()
-        if "text/event-stream" not in kind:
-            opening = _whole_message(response, circumstances)
-            event_stream.until_content(iter([opening]), self._way.started)
-            return self._stream(response, opening, iter(()))
-        arriving = event_stream.batches(response)
-        try:
-            opening, end = event_stream.until_content(arriving, self._way.started)
-        except event_stream.UNREADABLE:
-            opening, end = [], None
-        if end is not None:
-            failed = error.to_openai_error(200, end.error, circumstances)
-            raise _failed(failed, circumstances, end.error.message)
-        if not opening:
-            cut = error.incomplete(circumstances)
-            cut.reason = "cut"
-            raise _FailedCall(retry.Failure.UNREACHED, cut)
-        return self._stream(response, opening, arriving)
-
-    def _stream(
-        self,
-        response: transport.Response,
-        opening: event_stream.Batch,
-        rest: Iterator[event_stream.Batch],
-    ) -> event_stream.EventStream:
-        self._scope.content()
-        troubles, model = self._upstream.troubles, self._model
-
-        def failing() -> error.Circumstances:
-            circumstances = self._circumstances(response.headers)
-            troubles.failed(model)
-            return circumstances
-
-        head = event_stream.Head(
-            context=self._translation.context,
-            warnings=self._translation.warnings,
-            model=_model_of(opening) or model,
-            request_id=response.headers.get("request-id", ""),
-            headers=error.passed_headers(response.headers, datetime.now(UTC)),
-        )
-        return event_stream.EventStream(
-            head,
-            response,
-            chain([opening], rest),
-            self._scope,
-            self._way,
-            failing=failing,
-            whole=lambda: troubles.over(model),
-        )
-
-    def _refused(
-        self, response: transport.Response, circumstances: error.Circumstances
-    ) -> _FailedCall:
-        self._scope.within(ERROR_BODY_TIMEOUT)
-        try:
-            body = response.read()
-        except transport.TransportError:
-            body = b""
-        except cancellation.Cancelled:
-            if not self._scope.try_again():
-                raise
-            body = b""
-        reported = error.decode_error(body)
-        failed = error.to_openai_error(response.status, reported, circumstances)
-        failed.headers.update(error.passed_headers(response.headers, datetime.now(UTC)))
-        failed.upstream_request_id = response.headers.get("request-id", "")
-        return _failed(failed, circumstances, reported.message if reported else "")
-
-
-def _failed(
-    failed: errors.ProxyError, circumstances: error.Circumstances, message: str
-) -> _FailedCall:
-    """An error that Anthropic reported, as the retry loop sees it."""
-    match failed.status:
-        case 400:
-            failure = retry.Failure.INVALID
-        case 401:
-            failure = retry.Failure.UNAUTHORIZED
-        case 429 | 500 | 502 | 503 if "retry-after" in failed.headers:
-            failure = retry.Failure.BUSY
-        case _:
-            failure = retry.Failure.FINAL
-    return _FailedCall(
-        failure, failed, retry_after=circumstances.retry_after, message=message
-    )
-
-
-def _outcome(ex: BaseException) -> trail.Outcome:
-    """How a call ended that has no response, or none that can be used."""
-    match ex:
-        case _FailedCall(failure=retry.Failure.UNREACHED):
-            return trail.Outcome.CUT
-        case _FailedCall(error=failed):
-            return trail.outcome_of(failed.status)
-        case transport.StaleError():
-            return trail.Outcome.STALE
-        case transport.UnreachedError():
-            return trail.Outcome.UNREACHED
-        case transport.CutError():
-            return trail.Outcome.CUT
-        case cancellation.Cancelled(reason=reason):
-            return event_stream.outcome_of(reason)
-        case _:
-            return trail.Outcome.SERVER_ERROR
-
-
-def _whole_message(
-    response: transport.Response, circumstances: error.Circumstances
-) -> event_stream.Batch:
-    """The events of a message that came whole, from a gateway that ignores ``stream``."""
-    body, size = [], 0
-    try:
-        for data in response:
-            body.append(data)
-            size += len(data)
-            if size > sse.MAX_EVENT:
-                break
-        return whole.to_events(b"".join(body))
-    except (transport.TransportError, msgspec.DecodeError):
-        strange = error.no_stream(circumstances)
-        raise _FailedCall(retry.Failure.FINAL, strange) from None
-
-
-def _model_of(batch: event_stream.Batch) -> str:
-    match batch[0]:
-        case messages_response.MessageStart(message):
-            return message.model
-        case _:
-            return ""
+        return opening.Opening(self._standing, translation, scope, way).run()

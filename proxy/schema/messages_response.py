@@ -195,6 +195,32 @@ decode_error_response = msgspec.json.Decoder(ErrorResponse).decode
 _known: msgspec.json.Decoder[KnownEvent] = msgspec.json.Decoder(KnownEvent)
 
 
+_known_events = msgspec.json.Decoder(list[KnownEvent])
+
+
+def decode_events(
+    payloads: list[bytes],
+) -> tuple[list[Event], msgspec.DecodeError | None]:
+    """Decode payloads that arrived together: the events, and what ended them early.
+
+    The events before one that cannot be read are good. All are decoded in one call where
+    they are as expected, which halves the time of a short delta.
+    """
+    try:
+        known = _known_events.decode(b"[%b]" % b",".join(payloads))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        known = []
+    if len(known) == len(payloads):  # else a payload held a comma between two values
+        return [*known], None
+    events: list[Event] = []
+    try:
+        for payload in payloads:
+            events.append(decode_event(payload))  # noqa: PERF401 - kept on an error
+    except msgspec.DecodeError as ex:
+        return events, ex
+    return events, None
+
+
 def decode_event(data: bytes) -> Event:
     """Decode one SSE ``data`` payload.
 

@@ -21,7 +21,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from msgspec import structs
 
-from proxy import app, log, settings
+from proxy import admission, app, log, settings
 from proxy.server import health_listener, status_page
 from proxy.server.master import Master, ignore_signals, release_signals
 from proxy.server.worker import GRACE, Worker, pass_on_repeated_sigterm
@@ -149,6 +149,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
                 self.config.max_requests,
                 self._descriptors,
             )
+        for sentence in self.config.longer_than_clients_wait():
+            logger.warning("%s", sentence)
         logger.info("credential: %s", self.proxy.credential.source.description)
         sys.stdout.write(self._welcome)
         sys.stdout.flush()
@@ -171,6 +173,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             }
             health_listener.Listener(self._health_socket, pages).start()
         worker.drain_timeout = self.config.drain_timeout
+        worker.body_timeout = admission.PATIENCE
         worker.on_drain = proxy.drain
         release_signals()
 

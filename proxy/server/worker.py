@@ -2,23 +2,25 @@
 
 Theory of operation
 -------------------
-The main thread owns every connection that is not being served: new ones that have sent
-nothing, kept ones between two requests, and closed ones whose last bytes may still be on
-their way. They are *parked* in one epoll set. When a parked connection has bytes to read,
-a thread takes it, serves a request and parks it again. So
+The main thread owns every connection that is not being served: new ones that have not
+sent a whole head of a request, kept ones between two requests, and closed ones whose last
+bytes may still be on their way. They are *parked* in one epoll set. When the head of a
+request has arrived, a thread takes the connection, serves the request and parks it again.
+So
 
-- threads wait for nothing but upstream and their own client, and there are as many as
-  connections need: hundreds of streams never delay a health check or a refusal;
-- a connection costs a thread only while it is being served. When there are too many
-  connections, the oldest idle one gives way; when none is idle, new ones wait in the
+- threads wait for nothing but upstream, bodies and their own client, and there are as
+  many as connections need: hundreds of streams never delay a health check or a refusal;
+- a connection costs a thread only while it is being served: a thousand unfinished heads
+  cost their bytes, `head.HEAD` each at most. When there are too many connections, the one
+  that was parked longest gives way; when all are being served, new ones wait in the
   kernel's queue until one ends;
 - closing takes no thread: after the last response the sending side is closed, and the
   connection stays parked until the client closes too, `CLOSE_WAIT` at most.
 
 gunicorn's own gthread differs in what matters here: at SIGTERM it leaves new connections
 in the queue until they are reset, and it closes gracefully on its main thread, where one
-client that stays open delays all others. Of gunicorn this uses the worker base class, the
-parser and the response (`proxy.server.connection`); hence its version is pinned.
+client that stays open delays all others. Of gunicorn this uses the master, the worker
+base class and the reader of chunked bodies; hence its version is pinned.
 
 Stopping
 --------
@@ -43,7 +45,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers import base
 
-from proxy.server.connection import Connection
+from proxy.server.connection import Arrived, Connection
 from proxy.server.threads import Threads
 
 if TYPE_CHECKING:
@@ -75,7 +77,9 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
     drain_timeout = 25.0
     """Seconds from the first SIGTERM to the deadline."""
     receive_timeout = 20.0
-    """Seconds that one read of a request may wait for its client."""
+    """Seconds for the head of a request to arrive whole."""
+    body_timeout = 20.0
+    """Seconds that each read of a body may wait for its client."""
     send_timeout = 30.0
     """Seconds that a client may go without reading a byte of its response."""
 
@@ -128,7 +132,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         """
         sock.setblocking(True)
         for option, seconds in (
-            (socket.SO_RCVTIMEO, self.receive_timeout),
+            (socket.SO_RCVTIMEO, LINGER),
             (socket.SO_SNDTIMEO, self.send_timeout),
         ):
             sock.setsockopt(socket.SOL_SOCKET, option, _timeval(seconds))
@@ -152,7 +156,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         with self._lock:
             expired = [one for one in self._parked.values() if one.expires <= now]
             for connection in expired:
-                self._drop(connection)
+                self._expire(connection, now)
 
     def _stop_if_signalled(self) -> None:
         if self._obeyed == self._signals:
@@ -173,6 +177,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         return self._busy + len(self._parked) >= limit
 
     def _longest_idle(self) -> Connection | None:
+        """The parked connection that goes first when there are too many."""
         return next((one for one in self._parked.values() if not one.closing), None)
 
     def _accept_if_room(self) -> None:
@@ -188,14 +193,14 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
                     self._epoll.unregister(descriptor)
 
     def _dispatch(self, timeout: float) -> None:
-        for descriptor, event in self._epoll.poll(timeout):
+        for descriptor, _ in self._epoll.poll(timeout):
             if descriptor in self._listeners:
                 self._accept(self._listeners[descriptor])
             elif descriptor == self.PIPE[0]:
                 with contextlib.suppress(BlockingIOError):
                     os.read(descriptor, 4096)
             else:
-                self._awake(descriptor, event)
+                self._awake(descriptor)
 
     def _accept(self, listener: Any) -> None:  # noqa: ANN401
         try:
@@ -209,15 +214,13 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
             self._make_room()
         try:
             self._limit(sock)
-            connection = Connection(self.cfg, sock, address)
         except OSError:  # reset in the meantime
             sock.close()
             return
-        if connection.has_data():
-            self._hand_over(connection)
-        else:
-            with self._lock:
-                self._park(connection, time.monotonic() + self.receive_timeout)
+        connection = Connection(sock, address, self.body_timeout)
+        with self._lock:
+            self._park(connection, time.monotonic() + self.receive_timeout)
+        self._awake(sock.fileno())  # most have sent their request already
 
     def _make_room(self) -> None:
         """Give up the connection that has been idle longest, or wait a moment."""
@@ -228,8 +231,8 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         if idle is None:
             time.sleep(0.01)
 
-    def _awake(self, descriptor: int, event: int) -> None:
-        """Something happened on a parked connection."""
+    def _awake(self, descriptor: int) -> None:
+        """Take in what came on a parked connection; serve it once a head is whole."""
         with self._lock:
             connection = self._parked.get(descriptor)
             if connection is None:
@@ -238,12 +241,23 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
                 if connection.discard():
                     self._drop(connection)
                 else:
-                    self._epoll.modify(descriptor, _READY)
+                    self._watch(connection)
                 return
-            if event & ~select.EPOLLIN and connection.has_left():
-                self._drop(connection)
-                return
-            del self._parked[descriptor]  # still registered, but silent (ONESHOT)
+            match connection.receive():
+                case Arrived.NOTHING:
+                    self._watch(connection)
+                    return
+                case Arrived.A_PART:
+                    if connection.idle:
+                        connection.idle = False
+                        connection.expires = time.monotonic() + self.receive_timeout
+                    self._watch(connection)
+                    return
+                case Arrived.THE_END:
+                    self._drop(connection)
+                    return
+                case Arrived.A_REQUEST:
+                    del self._parked[descriptor]  # registered, but silent (ONESHOT)
         self._hand_over(connection)
 
     def _hand_over(self, connection: Connection) -> None:
@@ -277,20 +291,24 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
 
     def _more_comes(self, connection: Connection) -> bool:
         """Whether to stay with a connection: a request was sent ahead, or follows soon."""
-        if connection.holds_more:
-            return True
-        linger = self.alive and self._busy <= LINGERING
-        return linger and connection.has_data(LINGER)
+        arrived = connection.look()
+        if arrived is Arrived.NOTHING and self.alive and self._busy <= LINGERING:
+            arrived = connection.receive(wait=True)
+        return arrived is Arrived.A_REQUEST
 
     def _is_last(self) -> bool:
         return not self.alive or not self.cfg.keepalive
 
     def _hand_back(self, connection: Connection, *, keep: bool) -> None:
         now = time.monotonic()
-        if keep:
-            expires = now + (self.cfg.keepalive if self.alive else IDLE_AT_STOP)
-        else:
+        if not keep:
             expires = now + CLOSE_WAIT
+        elif not self.alive:
+            expires = now + IDLE_AT_STOP
+        elif connection.look() is Arrived.A_PART:
+            expires = now + self.receive_timeout
+        else:
+            expires = now + self.cfg.keepalive
         open_ = keep or connection.half_close()
         with self._lock:
             self._busy -= 1
@@ -308,14 +326,26 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
     # With the lock held.
 
     def _park(self, connection: Connection, expires: float) -> None:
-        descriptor = connection.sock.fileno()
         connection.expires = expires
-        self._parked[descriptor] = connection
+        connection.idle = True
+        self._parked[connection.sock.fileno()] = connection
+        self._watch(connection)
+
+    def _watch(self, connection: Connection) -> None:
+        """Have one event of a parked connection reported."""
         if connection.known:
-            self._epoll.modify(descriptor, _READY)
+            self._epoll.modify(connection.sock, _READY)
         else:
-            self._epoll.register(descriptor, _READY)
+            self._epoll.register(connection.sock, _READY)
             connection.known = True
+
+    def _expire(self, connection: Connection, now: float) -> None:
+        """The time of a parked connection is over; an unfinished request gets a 408."""
+        unfinished = not connection.closing and connection.time_out(self.log)
+        if unfinished and connection.half_close():
+            connection.expires = now + CLOSE_WAIT
+        else:
+            self._drop(connection)
 
     def _drop(self, connection: Connection) -> None:
         del self._parked[connection.sock.fileno()]

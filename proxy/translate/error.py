@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from email import utils
 
 import msgspec
 from msgspec import Struct, structs
@@ -196,9 +197,13 @@ def being_replaced(credential: str) -> errors.UnavailableError:
 
 
 def limited(seconds: float, circumstances: Circumstances) -> errors.UpstreamError:
-    """A rate limit whose end Anthropic has named before; nothing was sent."""
+    """A rate limit that Anthropic has named before; nothing was sent.
+
+    ``seconds`` is what is left of it: 0.0 while one request finds out whether it is over.
+    """
     message = "Anthropic's rate limit for this credential and model is used up for now"
-    named = structs.replace(circumstances, retry_after=seconds)
+    lasted = 0.0 if seconds else circumstances.lasted
+    named = structs.replace(circumstances, retry_after=seconds or None, lasted=lasted)
     return _error(BY_TYPE["rate_limit_error"], message, named)
 
 
@@ -277,12 +282,18 @@ def decode_error(body: bytes) -> messages_response.Error | None:
         return None
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from ``retry-after``; Anthropic sends seconds, other forms are ignored."""
-    try:
-        seconds = float(headers.get("retry-after", ""))
-    except ValueError:
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds from ``retry-after``: a number, as Anthropic's, or a gateway's HTTP date."""
+    if (value := headers.get("retry-after")) is None:
         return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (utils.parsedate_to_datetime(value) - now).total_seconds()
+        except (ValueError, TypeError):  # no date; one without a time zone
+            return None
+        seconds = max(0.0, seconds)
     return seconds if 0 <= seconds < float("inf") else None
 
 

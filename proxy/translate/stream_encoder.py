@@ -25,33 +25,44 @@ class StreamEncoder:
 
     def __init__(self, chunks: stream.ChunkStream) -> None:
         self.chunks = chunks
-        self._head = self._tail = b""
+        self._head = self._between = self._tail = b""
 
     def feed(self, events: Sequence[messages_response.Event]) -> bytes:
         """The bytes for these events: comments for pings, chunks, and the end."""
         parts: list[bytes] = []
+        texts: list[str] = []  # of deltas that follow one another
         for event in events:
             if type(event) is messages_response.ContentBlockDelta:
                 delta = event.delta
                 if type(delta) is messages_response.TextDelta:
                     if delta.text and self.chunks.is_text(event.index):
-                        parts += (self._head, _encode(delta.text), self._tail)
+                        texts.append(delta.text)
                     continue
-            elif type(event) is messages_response.Ping:
+            if texts:
+                parts.append(self._deltas(texts))
+                texts = []
+            if type(event) is messages_response.Ping:
                 parts.append(sse.PING)
-            for chunk in self.chunks.feed(event):
-                parts.append(sse.encode(_encode(chunk)))
+            chunks = self.chunks.feed(event)
+            parts.extend(sse.encode(_encode(chunk)) for chunk in chunks)
             if type(event) is messages_response.MessageStart:
                 self._prepare()
             elif type(event) is messages_response.MessageStop:
                 parts.append(sse.DONE)
+        if texts:
+            parts.append(self._deltas(texts))
         return sse.one_line_each(b"".join(parts))
+
+    def _deltas(self, texts: list[str]) -> bytes:
+        """The chunks for pieces of text."""
+        return self._head + self._between.join(map(_encode, texts)) + self._tail
 
     def _prepare(self) -> None:
         """Encode the frame of a text delta, now that the response's id is known."""
         chunk = self.chunks.text_chunk(_PLACEHOLDER)
         frame = sse.encode(_encode(chunk))
         self._head, _, self._tail = frame.rpartition(_encode(_PLACEHOLDER))
+        self._between = self._tail + self._head
 
 
 def encode_error(error: openai.Error) -> bytes:

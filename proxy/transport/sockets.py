@@ -32,6 +32,10 @@ from proxy.transport.interface import (
 KEEP = 30.0
 """Seconds that an idle connection is kept; Anthropic's side keeps it for longer."""
 
+FRESH = 1.0
+"""Seconds for which a kept connection is taken to be alive, without a system call that
+asks: one that is not is replaced all the same. 4 % of a request's CPU with 16 clients."""
+
 KEPT = 64
 """Idle connections kept at most."""
 
@@ -66,6 +70,7 @@ class SocketTransport:
         self._authority = url.netloc.rpartition("@")[2]
         self._connect_timeout = connect_timeout
         self._headers = dict(headers)
+        self._constant = _lines(headers)
         self._tls = tls if url.scheme == "https" else None
         self._lock = threading.Lock()
         self._idle: collections.deque[tuple[SocketResponse, float]] = (
@@ -105,11 +110,15 @@ class SocketTransport:
         *,
         fresh: bool = False,
     ) -> "SocketResponse":
-        lines = [f"{method} {self._prefix}{path} HTTP/1.1", f"host: {self._authority}"]
-        fields = {**self._headers, **headers}
-        lines += [f"{name}: {value}" for name, value in fields.items()]
-        lines += ["accept-encoding: identity", f"content-length: {len(body)}", "", ""]
-        head = "\r\n".join(lines).encode("latin-1")
+        constant = self._constant
+        if not self._headers.keys().isdisjoint(headers):
+            others = {n: v for n, v in self._headers.items() if n not in headers}
+            constant = _lines(others)
+        head = (
+            f"{method} {self._prefix}{path} HTTP/1.1\r\nhost: {self._authority}\r\n"
+            f"{constant}{_lines(headers)}accept-encoding: identity\r\n"
+            f"content-length: {len(body)}\r\n\r\n"
+        ).encode("latin-1")
         kept = None if fresh else self._take()
         if kept is None:
             return self._send(self._connect(scope), head, body, scope)
@@ -154,8 +163,9 @@ class SocketTransport:
                 if not self._idle:
                     return None
                 response, since = self._idle.pop()
-            sock = response.socket_for_another()
-            if sock is not None and time.monotonic() - since < KEEP:
+            age = time.monotonic() - since
+            sock = response.socket_for_another(ask=age > FRESH)
+            if sock is not None and age < KEEP:
                 return sock
             response.discard()
 
@@ -233,10 +243,10 @@ class SocketResponse:
     @cached_property
     def headers(self) -> Mapping[str, str]:
         """See `interface.Response.headers`."""
-        return {
-            name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in self._head.items()
-        }
+        # all at once: a fifth of the time of one by one, and no field can hold a NUL
+        names = b"\0".join(self._head).decode("latin-1").lower().split("\0")
+        values = b"\0".join(self._head.values()).decode("latin-1").split("\0")
+        return dict(zip(names, values, strict=True)) if self._head else {}
 
     def send(self, head: bytes, body: bytes) -> None:
         """Send the request and wait for the header block."""
@@ -340,12 +350,15 @@ class SocketResponse:
 
     # What the pool calls on a response that is closed.
 
-    def socket_for_another(self) -> socket.socket | None:
-        """The socket, if the connection is alive and this response is at its end."""
+    def socket_for_another(self, *, ask: bool) -> socket.socket | None:
+        """The socket, if this response is at its end and the connection not at its own.
+
+        `ask` the kernel whether it is, or has unexpected bytes.
+        """
         if not self._done:
             self._take_in_the_end()
-        if not self._done or not self._keep or _is_readable(self._sock):
-            return None  # closed by the peer, or unexpected bytes
+        if not self._done or not self._keep or (ask and _is_readable(self._sock)):
+            return None
         self._parser = None  # breaks the cycle parser -> callbacks -> response
         return self._sock
 
@@ -364,6 +377,10 @@ class SocketResponse:
         ):
             self._receive()
             self._sock.settimeout(None)
+
+
+def _lines(headers: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
 
 def _is_readable(sock: socket.socket) -> bool:

@@ -6,6 +6,9 @@ turn, so that noise from other work on the machine falls on all alike. Costs are
 contestant's process tree (/proc/PID/stat) per request or per delta. The table shows medians over
 the rounds (lowest-highest in brackets); ratios are medians of the per-round ratios to the reference
 contestant, and, under "min", the ratio of the lowest costs of both. See README.md.
+
+A contestant may be named NAME@REVISION (claude-proxy@cd87eaf): the table NAME, run from that
+revision of this repository, with the packages of that revision's own lock file.
 """
 import argparse, collections, json, os, re, shlex, signal, socket, statistics, subprocess, sys, time
 import tempfile, tomllib
@@ -137,7 +140,7 @@ def healthy(port, path, headers=""):
     try:
         with socket.create_connection(("127.0.0.1", port), 1) as s:
             s.settimeout(10)
-            s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n".encode())
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}Connection: close\r\n\r\n".encode())
             return s.recv(64).split(b" ", 2)[1] == b"200"
     except (OSError, IndexError):
         return False
@@ -153,6 +156,22 @@ def free_port(port):
                 return port
             except OSError:
                 port += 1
+
+
+def checkout(rev):
+    """(folder, python) of a revision of this repository: a worktree and an environment, made once."""
+    git = lambda *a: subprocess.run(["git", "-C", ROOT, *a], check=True, capture_output=True, text=True).stdout.strip()
+    commit = git("rev-parse", "--short=12", f"{rev}^{{commit}}")
+    tree, env = BUILD / "revisions" / commit, BUILD / "environments" / commit
+    if not tree.exists():
+        git("worktree", "add", "--detach", str(tree), commit)
+    if not (env / "ready").exists():
+        print(f"installing {commit} ...", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", env], check=True)
+        subprocess.run([env / "bin/pip", "install", "-q", "--require-hashes", "-r", tree / "proxy/requirements.lock"], check=True)
+        (env / "ready").touch()
+    subprocess.run([env / "bin/python", "-m", "compileall", "-q", env / "lib", tree / "proxy"], check=False)
+    return tree, env / "bin/python"
 
 
 def limits(name, quota, mem):
@@ -176,14 +195,15 @@ class Contestant:
         if "cmd" not in spec:  # straight to the upstream
             self.port = UPSTREAM_PORT
             return
-        sub = {"port": port, "upstream": UPSTREAM_PORT, "here": HERE, "tmp": tmp, "name": name, "root": ROOT, "python": sys.executable, "peers": os.environ.get("PEERS", "peers")}
+        root, python = checkout(name.partition("@")[2]) if "@" in name else (ROOT, sys.executable)
+        sub = {"port": port, "upstream": UPSTREAM_PORT, "here": HERE, "tmp": tmp, "name": name, "root": root, "python": python, "peers": os.environ.get("PEERS", "peers")}
         fill = lambda s: re.sub(r"\{(\w+)\}", lambda m: str(sub.get(m[1], m[0])), s)
         if "config" in spec:
             Path(tmp, spec.get("conf_name", f"{name}.conf")).write_text(fill(spec["config"]))
         self.headers = [fill(h) for h in self.headers]
         self.groups = limits(name, args.quota, args.mem)
         t = time.monotonic()
-        self.proc = Proc(shlex.split(fill(spec["cmd"])), {k: fill(v) for k, v in spec.get("env", {}).items()}, spec.get("cwd"),
+        self.proc = Proc(shlex.split(fill(spec["cmd"])), {k: fill(v) for k, v in spec.get("env", {}).items()}, spec.get("cwd", root),
                          open(Path(tmp, f"{name}.log"), "wb"), args.cores, self.groups)
         ready = spec.get("ready", "/health")
         while not healthy(port, ready):
@@ -289,6 +309,7 @@ def report(results, contestants, scenarios, refs, out):
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("contestants", nargs="*", help="names from the file (default: nginx and claude-proxy)")
+    ap.add_argument("--rev", help="a revision of this repository: claude-proxy@REV joins and becomes a reference")
     ap.add_argument("-f", "--file", action="append", help="TOML file of contestants (may be repeated)")
     ap.add_argument("-s", "--scenarios", default="small-c1,small-c16,tool-c16,blast-c4,first-c1,token-c16,hold-c500")
     ap.add_argument("-r", "--rounds", type=int, default=4)
@@ -305,6 +326,9 @@ def main():
     for f in args.file or [HERE / "contestants.toml"]:
         specs |= tomllib.loads(Path(f).read_text())
     names = args.contestants or ["nginx", "claude-proxy"]
+    if args.rev:
+        names.append(f"claude-proxy@{args.rev}")
+        args.ref = f"{args.ref},{names[-1]}"
     scenarios = args.scenarios.split(",")
     args.cores, cores = ({0}, {1}) if args.pin else (None, None)
     tmp = Path(tempfile.mkdtemp(prefix="bench-"))
@@ -314,12 +338,13 @@ def main():
     up = Proc([str(BUILD / "upstream"), str(UPSTREAM_PORT)], cores=cores)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the contestants are stopped
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # contestants may use compiled modules
+    subprocess.run([sys.executable, "-m", "compileall", "-q", ROOT / "proxy"], check=True)
     running, seen, results, warm = [], {}, [], set()
     sink = open(args.out + ".jsonl", "a") if args.out else None
 
     def launch(name):
         try:
-            c = Contestant(name, specs[name], free_port(UPSTREAM_PORT + 100 + 10 * names.index(name)), args, tmp)
+            c = Contestant(name, specs[name.partition("@")[0]], free_port(UPSTREAM_PORT + 100 + 10 * names.index(name)), args, tmp)
         except RuntimeError as e:
             print(e, file=sys.stderr)
             return None

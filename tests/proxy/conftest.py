@@ -1,16 +1,17 @@
 """The application in process, in front of the strict stand-in."""
 
-import io
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 from falcon import testing
 
-from proxy import app, errors, files, log, settings
+from proxy import app, errors, files, log, log_writer, settings
 from standin import caching, server
+from waiting import LONG
 
 pytest.register_assert_rewrite("row_cases")  # its checks explain themselves
 
@@ -107,17 +108,24 @@ def make_stream(
 
 
 @pytest.fixture
-def log_lines() -> Iterator[Callable[[], list[dict]]]:
+def log_lines(monkeypatch, tmp_path) -> Iterator[Callable[[], list[dict]]]:
     """What was logged so far, each line parsed."""
-    written = io.StringIO()
-    handler = logging.StreamHandler(written)
-    handler.setFormatter(log.Formatter())
+    path = tmp_path / "log"
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
+    writer = log_writer.Writer(descriptor, lambda count: b"%d dropped\n" % count)
+    monkeypatch.setattr(log, "writer", writer)
+    handler = log.Handler()
     logger = logging.getLogger("proxy")
     level = logger.level
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
+
+    def lines():
+        writer.flush(LONG)
+        return [json.loads(line) for line in path.read_bytes().splitlines()]
+
     try:
-        yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+        yield lines
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)

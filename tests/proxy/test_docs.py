@@ -231,6 +231,7 @@ def every_series() -> dict[str, set[str]]:
         credential="file",
         expires_at=1.0,
         refused_at=1.0,
+        log_lines_dropped=1,
     )
     spent = usage.Spent(input=1, web_searches=1)
     record = log.Completion(

@@ -13,7 +13,7 @@ def test_shutting_down_is_worth_a_retry_elsewhere() -> None:
         "server_error",
         "shutting_down",
     )
-    assert error.headers == {"retry-after": "1"}
+    assert error.headers == {"retry-after": "5"}
 
 
 def test_what_a_retry_cannot_help_says_so() -> None:

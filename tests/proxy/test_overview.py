@@ -15,6 +15,7 @@ STATE = metrics.State(
     credential="file",
     expires_at=None,
     refused_at=None,
+    log_lines_dropped=0,
 )
 WELL = overview.Now(at=NOW, state=STATE, trouble=None)
 

@@ -83,3 +83,44 @@ def test_a_wider_address_needs_an_inbound_key(host: str) -> None:
     read(HOST=host, PROXY_API_KEY="k").check_exposure()
     read(HOST=host, PROXY_API_KEYS_FILE="/keys").check_exposure()
     read().check_exposure()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, []),
+        ({"idle_timeout": 50}, []),
+        ({"idle_timeout": 51}, ["IDLE_TIMEOUT"]),
+        ({"progress_timeout": 601}, ["PROGRESS_TIMEOUT"]),
+        (
+            {"idle_timeout": 60, "progress_timeout": 900},
+            ["IDLE_TIMEOUT", "PROGRESS_TIMEOUT"],
+        ),
+    ],
+)
+def test_deadlines_that_known_clients_do_not_wait_for_are_named(
+    given: dict, named: list[str]
+) -> None:
+    sentences = settings.Settings(**given).longer_than_clients_wait()
+
+    assert [one.partition(":")[0] for one in sentences] == named
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.8.0.1", "::1", "[::1]", "localhost", "LOCALHOST"]
+)
+def test_all_of_loopback_needs_no_key(host: str) -> None:
+    read(HOST=host).check_exposure()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"PORT": "8089", "HEALTH_PORT": "8089"}, "HEALTH_PORT: must be another port"),
+        ({"PROXY_API_KEY": "two\nlines"}, "PROXY_API_KEY: must be one line"),
+        ({"ALLOW_HTTP_UPSTREAM": "maybe"}, "ALLOW_HTTP_UPSTREAM: must be 0, 1"),
+    ],
+)
+def test_values_that_cannot_work_are_named(given: dict[str, str], words: str) -> None:
+    with pytest.raises(settings.SettingsError, match=f"^{words}"):
+        read(**given)

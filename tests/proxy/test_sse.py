@@ -47,3 +47,22 @@ def test_an_event_is_one_line_for_whoever_splits_text() -> None:
     event = sse.one_line_each(sse.encode(f'"{text}"'.encode()))
 
     assert event == b'data: "a\\u2028b\\u2029c\\u0085d\xe2\x80\x99e"\n\n'
+
+
+def test_an_event_may_come_in_any_number_of_parts() -> None:
+    """Two hundred thousand: copying what is there for each of them is 20 GB."""
+    decoder = sse.Decoder()
+    payload = b"x" * 200_000
+    for byte in b"data: " + payload + b"\n":
+        assert decoder.feed(bytes([byte])) == []
+
+    assert decoder.feed(b"\n") == [payload]
+
+
+def test_a_blank_line_may_be_cut_in_two() -> None:
+    decoder = sse.Decoder()
+
+    assert decoder.feed(b"data: 1\n") == []
+    assert decoder.feed(b"") == []
+    assert decoder.feed(b"\ndata: 2\n\ndata") == [b"1", b"2"]
+    assert decoder.feed(b": 3\n\n") == [b"3"]

@@ -115,7 +115,8 @@ def test_without_a_credential_the_proxy_is_up_and_says_what_is_missing(start, tm
     assert (caught.value.status_code, caught.value.code) == (503, "no_credentials")
     assert caught.value.response.headers["x-should-retry"] == "false"
     assert "retry-after" not in caught.value.response.headers
-    assert str(missing) in caught.value.message
+    assert "the credentials file does not exist" in caught.value.message
+    assert str(missing) not in caught.value.message
     assert len(running.completions) == 1  # the client believed it: no second try
 
     missing.parent.mkdir()
@@ -184,11 +185,12 @@ def test_a_refused_token_without_a_next_one_is_told_as_the_proxys_own(
 ):
     rotate()
     standin.accept_tokens = set()
-    with connect(fed) as client, pytest.raises(openai.AuthenticationError) as caught:
+    with connect(fed) as client, pytest.raises(openai.InternalServerError) as caught:
         ask(client)
-    assert caught.value.code == "invalid_api_key"
-    assert "the proxy's own credential" in caught.value.message
-    assert str(path) in caught.value.message
+    assert (caught.value.status_code, caught.value.code) == (503, "credentials_refused")
+    assert caught.value.response.headers["retry-after"] == "8"
+    assert "the proxy's own credential (the credentials file)" in caught.value.message
+    assert str(path) not in caught.value.message
     status, words = ready(fed)
     assert status == 503
     assert "refused" in words
@@ -201,7 +203,7 @@ def test_an_expired_token_is_not_sent_and_the_words_say_when_it_ended(
     with connect(fed) as client, pytest.raises(openai.InternalServerError) as caught:
         ask(client)
     assert (caught.value.status_code, caught.value.code) == (503, "credentials_expired")
-    assert caught.value.response.headers["retry-after"] == "1"
+    assert caught.value.response.headers["retry-after"] == "8"
     status, words = ready(fed)
     assert status == 503
     assert "expired at 20" in words
@@ -230,6 +232,7 @@ def test_a_credential_that_is_not_allowed_is_final_until_it_changes(
         status=400,
         type="invalid_request_error",
         message="This credential is only authorized for use with Claude Code.",
+        times=2,
     )
     with connect(fed, max_retries=2) as client:
         for field, warning in ASKED:
@@ -240,7 +243,7 @@ def test_a_credential_that_is_not_allowed_is_final_until_it_changes(
             headers = caught.value.response.headers
             assert headers["x-should-retry"] == "false"
             assert headers.get("x-proxy-warnings") == warning
-        assert len(sent(standin)) == 1
+        assert len(sent(standin)) == 2
         assert "ANTHROPIC_API_KEY" in ready(fed)[1]
         rotate()
         assert ready(fed) == (200, "ready")

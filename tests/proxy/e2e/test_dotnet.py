@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 import dotnet_client
+from openai_client import sent
 from upstream_events import message, text, tool_use
 from waiting import LONG, until
 
@@ -33,7 +34,7 @@ def test_what_is_tried_again_tells_when(agent, standin, name):
         agent.ask(PLAIN)
     assert caught.value.status == told
     assert len(agent.waits) == 3
-    assert all(1 <= wait <= 3 for wait in agent.waits)
+    assert all(1 <= wait <= 12 for wait in agent.waits)
 
 
 def test_a_broken_upstream_is_a_502_that_tells_when_to_try_again(agent, standin):
@@ -45,28 +46,44 @@ def test_a_broken_upstream_is_a_502_that_tells_when_to_try_again(agent, standin)
         agent.ask(PLAIN)
     assert caught.value.status == 502
     assert len(agent.waits) == 3
-    assert all(1 <= wait <= 3 for wait in agent.waits)
+    assert all(1 <= wait <= 12 for wait in agent.waits)
 
 
-def test_a_wait_of_anthropics_is_passed_on_up_to_a_minute(agent, standin):
-    standin.fail_next(
-        status=429, type="rate_limit_error", headers={"retry-after": "60"}
-    )
-    assert agent.ask(PLAIN).finish_reason == "stop"
-    assert agent.waits == [60]
+LIMIT = {"status": 429, "type": "rate_limit_error", "message": "Rate limit reached"}
 
 
-def test_a_longer_wait_is_not_made_by_a_client_that_waits_without_a_cap(agent, standin):
-    standin.fail_next(
-        status=429,
-        type="rate_limit_error",
-        message="Rate limit reached",
-        headers={"retry-after": "7200"},
-        times=4,
-    )
-    with pytest.raises(dotnet_client.ClientResultError, match="7200 seconds"):
-        agent.ask(PLAIN)
-    assert max(agent.waits) == 0
+@pytest.fixture
+def limited(start):
+    """A client of a proxy of its own, which remembers a rate limit until it is over."""
+    with dotnet_client.Client(start(ANTHROPIC_API_KEY="key").url) as client:
+        yield client
+
+
+def test_a_wait_of_anthropics_is_passed_on_and_nothing_is_sent_before(limited, standin):
+    standin.fail_next(**LIMIT, headers={"retry-after": "30"})
+    with pytest.raises(dotnet_client.ClientResultError, match="rate_limit_exceeded"):
+        limited.ask(PLAIN)
+    assert len(limited.waits) == 3
+    assert all(25 <= wait <= 30 for wait in limited.waits)
+    assert len(sent(standin)) == 1
+
+
+def test_no_client_is_asked_to_wait_for_longer_than_its_user_does(limited, standin):
+    standin.fail_next(**LIMIT, headers={"retry-after": "60"})
+    with pytest.raises(dotnet_client.ClientResultError, match=r"in .. seconds"):
+        limited.ask(PLAIN)
+    assert limited.waits == [45, 45, 45]
+    assert len(sent(standin)) == 1
+
+
+def test_a_longer_wait_is_not_made_by_a_client_that_waits_without_a_cap(
+    limited, standin
+):
+    standin.fail_next(**LIMIT, headers={"retry-after": "7200"})
+    with pytest.raises(dotnet_client.ClientResultError, match=r"in 7... seconds"):
+        limited.ask(PLAIN)
+    assert max(limited.waits) == 0
+    assert len(sent(standin)) == 1
 
 
 def test_an_upstream_that_is_not_there_is_a_502_that_tells_when(start):
@@ -77,7 +94,7 @@ def test_an_upstream_that_is_not_there_is_a_502_that_tells_when(start):
         ):
             client.ask(PLAIN)
         assert len(client.waits) == 3
-        assert all(1 <= wait <= 3 for wait in client.waits)
+        assert all(3 <= wait <= 12 for wait in client.waits)
 
 
 def test_a_full_proxy_is_a_503_that_tells_when(start, standin):
@@ -100,7 +117,7 @@ def test_a_full_proxy_is_a_503_that_tells_when(start, standin):
             go_on.set()
         assert slow.result(LONG).text == "slow"
         assert caught.value.status == 503
-        assert second.waits == [1, 1, 1]
+        assert second.waits == [3, 3, 3]
         assert second.ask(PLAIN).finish_reason == "stop"
 
 

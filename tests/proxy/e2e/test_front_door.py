@@ -93,7 +93,7 @@ def test_a_body_in_a_transfer_coding_is_a_415(proxy, standin, coding):
         body=b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body),
     )
     assert b" 415 " in answer.splitlines()[0]
-    assert b"unsupported_encoding" in answer
+    assert b"Transfer-Encoding: must be chunked" in answer
     assert not standin.requests
 
 

@@ -170,15 +170,46 @@ def test_a_dead_line_is_replaced_by_another_try(impatient, upstream, stream, mod
     assert impatient.line(model)["calls"] == 2
 
 
-@BOTH
 @pytest.mark.parametrize("at", [-1, -0.5])
-def test_a_request_that_thinks_may_be_pinged_for_longer(start, upstream, stream, at):
-    proxy = start(idle_timeout=0.5, progress_timeout=2)
-    model = f"pings;at={at};tag=claude-opus-5-5"
-    told = proxy.ask(model, stream=stream, thinking={"type": "adaptive"})
-    assert (told.status, told.error["code"]) == (524, "upstream_timeout")
+def test_only_a_request_that_thinks_may_be_pinged_for_long(start, upstream, at):
+    """The same pings: a model that does not think ends with the budget of a dead line."""
+    proxy = start(idle_timeout=0.5, progress_timeout=3)
+    took = {}
+    for model in ("claude-haiku-4-5", "claude-opus-5-5"):
+        told = proxy.ask(model, user=f"pings;at={at}")
+        assert (told.status, told.error["code"]) == (524, "upstream_timeout")
+        line = proxy.line(model)
+        assert (line["reason"], line["calls"]) == ("progress_timeout", 1)
+        took[model] = line["duration_ms"]
+    assert took["claude-haiku-4-5"] < took["claude-opus-5-5"]
+    assert took["claude-opus-5-5"] > 2900
+
+
+@BOTH
+def test_after_a_dead_line_no_kept_connection_is_trusted(impatient, upstream, stream):
+    """A network that changed leaves all of them half dead."""
+    socks = [impatient.raw(f"hold;tag=kept{stream}{i}") for i in range(3)]
+    upstream.wait_for_calls(3, "hold")
+    upstream.release("hold")
+    for sock in socks:
+        read_until(sock, b"[DONE]")
+        sock.close()
+    kept = {call.connection for call in upstream.calls}
+    model = f"silent;times=1;tag=dead-{stream}"
+    assert impatient.ask(model, stream=stream).status == 200
+    first, second = upstream.of(model)
+    assert first.connection in kept
+    assert second.connection not in kept
+
+
+@BOTH
+def test_an_error_whose_body_drips_is_told_by_its_status(start, upstream, stream):
+    quick = "from proxy import opening; opening.ERROR_BODY_TIMEOUT = 0.3\n"
+    proxy = start(before=quick)
+    model = f"drip-error;code=413;tag={stream}"
+    told = proxy.ask(model, stream=stream)
+    assert (told.status, told.error["code"]) == (413, "request_too_large")
     assert len(upstream.of(model)) == 1
-    assert proxy.line(model)["duration_ms"] > 1500  # three times the dead line's
 
 
 # After it began: told in the stream, which then has no end.

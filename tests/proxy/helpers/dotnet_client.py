@@ -60,12 +60,16 @@ class Answer:
 
 
 class Client:
-    """`waits` are the pauses in seconds that it was told to make; it does not sleep."""
+    """`waits` are the pauses in seconds that it was told to make.
 
-    def __init__(self, url, headers=NEWER):
+    It does not sleep: `wait`, where given, is called with the seconds instead.
+    """
+
+    def __init__(self, url, headers=NEWER, *, wait=None, timeout=TIMEOUT):
         self._http = httpx2.Client(
-            base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False
+            base_url=url, headers=headers, timeout=timeout, trust_env=False
         )
+        self._wait = wait
         self.waits = []
 
     def __enter__(self):
@@ -75,15 +79,32 @@ class Client:
         self._http.close()
 
     def ask(self, body):
-        """`GetResponseAsync`. Raises `ClientResultError` after the last try."""
+        """`GetResponseAsync`. Raises `ClientResultError`, or the last broken connection.
+
+        A connection that breaks or is silent for too long is tried again at once.
+        """
         for last in [False] * (TRIES - 1) + [True]:
-            answer = self._http.post(PATH, json=body)
+            try:
+                answer = self._http.post(PATH, json=body)
+            except httpx2.TransportError:
+                if last:
+                    raise
+                continue
             if answer.status_code == 200:
                 return read(answer.json())
-            if last or answer.status_code not in TRIED_AGAIN:
-                raise ClientResultError(answer.status_code, answer.json()["error"])
-            self.waits.append(int(answer.headers.get("retry-after", "0")))
+            self._again(answer, last=last)
         raise AssertionError
+
+    def _again(self, answer, *, last):
+        """Wait as it was told to. Raises for an error that is not tried again."""
+        if last or answer.status_code not in TRIED_AGAIN:
+            raise ClientResultError(
+                answer.status_code, json.loads(answer.read())["error"]
+            )
+        seconds = int(answer.headers.get("retry-after", "0"))
+        self.waits.append(seconds)
+        if self._wait is not None:
+            self._wait(seconds)
 
     def stream(self, body, seen=None):
         """`GetStreamingResponseAsync`: `seen` is filled as it comes.
@@ -92,16 +113,18 @@ class Client:
         """
         seen = Answer() if seen is None else seen
         options = {"stream": True, "stream_options": {"include_usage": True}}
-        with self._http.stream("POST", PATH, json=body | options) as answer:
-            if answer.status_code != 200:
-                error = json.loads(answer.read())["error"]
-                raise ClientResultError(answer.status_code, error)
-            for line in answer.iter_lines():
-                data = line.removeprefix("data: ")
-                if data in {line, "[DONE]"}:
-                    continue  # comments, event names, blank lines
-                _read_chunk(json.loads(data), seen)
-        return seen
+        for last in [False] * (TRIES - 1) + [True]:
+            with self._http.stream("POST", PATH, json=body | options) as answer:
+                if answer.status_code != 200:
+                    self._again(answer, last=last)
+                    continue
+                for line in answer.iter_lines():
+                    data = line.removeprefix("data: ")
+                    if data in {line, "[DONE]"}:
+                        continue  # comments, event names, blank lines
+                    _read_chunk(json.loads(data), seen)
+                return seen
+        raise AssertionError
 
 
 def read(body):

@@ -19,7 +19,7 @@ from proxy.settings import Settings
 
 class QuickServer(Server):
     def listen(self):
-        return socket.create_server(("127.0.0.1", 0))
+        return socket.create_server(("127.0.0.1", %d))
 
     def post_worker_init(self, worker):
         super().post_worker_init(worker)
@@ -67,10 +67,21 @@ class Proxy(Gunicorn):
     _mark = 0
 
     def __init__(
-        self, directory, upstream, *, client_timeout=LONG, before="", **settings
+        self,
+        directory,
+        upstream,
+        *,
+        client_timeout=LONG,
+        before="",
+        listen=0,
+        warm=True,
+        **settings,
     ):
-        """`before`: Python code that its process runs first."""
-        self.health_port = _free_port()
+        """`before`: Python code that its process runs first, `listen` its port.
+
+        Unless `warm` no request is made until the test makes one.
+        """
+        self.health_port = free_port()
         given = {
             "ANTHROPIC_API_KEY": "sk-ant-api03-canary",
             "ANTHROPIC_API_BASE": upstream.url,
@@ -81,12 +92,13 @@ class Proxy(Gunicorn):
         super().__init__(
             directory,
             "-c",
-            before + PROGRAM % client_timeout,
+            before + PROGRAM % (listen, client_timeout),
             env={"PATH": os.environ["PATH"], **given},
         )
         self.url = f"http://127.0.0.1:{self.port}"
         until(lambda: self.health("/healthz") == 200)
-        self.ask("ok", stream=False)  # threads and connections that stay
+        if warm:
+            self.ask("ok", stream=False)  # threads and connections that stay
         self.idle = self._held()
 
     def request(self, model, *, stream=True, **more):
@@ -196,7 +208,7 @@ def _network_proxy(upstream):
     return {"HTTP_PROXY": upstream.url} if over == "httpcore" else {}
 
 
-def _free_port():
+def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]

@@ -1,6 +1,7 @@
 """An upstream on loopback that stops, cuts and stalls wherever a test says.
 
-Raw sockets under asyncio, so every byte is ours. The scenario is the request's `model`:
+Raw sockets under asyncio, so every byte is ours. The scenario is the request's `model`,
+or its `user` where the model has to be a real one:
 
     name;key=value;key=value          e.g. "rst;at=3"  "status;code=429;times=1"
 
@@ -30,6 +31,7 @@ Raw sockets under asyncio, so every byte is ours. The scenario is the request's 
 | `huge` | sends one delta of `size` bytes |
 | `status` | answers `code` with an error of Anthropic's; `retry-after`, `x-should-retry` as headers |
 | `html` | answers `code` with a page |
+| `drip-error` | answers `code` with a body that never ends, a byte at a time |
 | `redirect` | answers 307 to `to` |
 | `json` | answers 200 with JSON instead of a stream |
 | `empty` | answers 200 with an empty body |
@@ -85,8 +87,13 @@ class ScriptedUpstream:
         self.calls: list[Call] = []
         self.connections = 0
         self.open_connections = 0
+        self.tokens = None
+        """The access tokens that are accepted; None: any."""
         self._tls, self._host = tls, host
+        self.rejected = 0
+        """Calls whose token was not the accepted one."""
         self._failures = collections.Counter()
+        self._pardoned = set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upstream")
@@ -126,13 +133,27 @@ class ScriptedUpstream:
         until(lambda: self.open_calls == 0, what="upstream calls are left open")
 
     def forget(self):
-        """Count failures anew."""
+        """Count failures anew, and accept every token."""
         self._failures.clear()
+        self._pardoned.clear()
+        self.tokens, self.rejected = None, 0
+
+    def pardon(self, model):
+        """Let this model string fail no more."""
+        self._pardoned.add(model)
 
     def release(self, model=""):
         """Let the held answers go on."""
         for call in self.of(model):
             self._loop.call_soon_threadsafe(call.release.set)
+
+    def drop_finished_calls(self):
+        """Forget the calls that are over."""
+
+        def drop():
+            self.calls[:] = [call for call in self.calls if call.open]
+
+        self._loop.call_soon_threadsafe(drop)
 
     def drop_idle_connections(self):
         """Close all connections that wait for a request, as a server does in time."""
@@ -203,7 +224,8 @@ class ScriptedUpstream:
         method, path, _ = line.split(" ")
         if method == "GET":
             return await Answer.listing(writer)
-        call = Call(body.get("model", ""), path, headers, body, number)
+        scenario = body.get("metadata", {}).get("user_id") or body.get("model", "")
+        call = Call(scenario, path, headers, body, number)
         self.calls.append(call)
         left = asyncio.create_task(reader.read(1))  # ends when the proxy closes
         answering = asyncio.create_task(Answer(self, call, writer).give())
@@ -217,9 +239,18 @@ class ScriptedUpstream:
                 with contextlib.suppress(asyncio.CancelledError, OSError):
                     await task
 
+    def accepts(self, call):
+        """Whether the call's token is good; counts those that are not."""
+        given = call.headers.get("authorization", "").removeprefix("Bearer ")
+        good = self.tokens is None or given in self.tokens
+        self.rejected += not good
+        return good
+
     def fails(self, call, parameters):
         """Count a failure of this model string; false when it has had its share."""
         self._failures[call.model] += 1
+        if call.model in self._pardoned:
+            return False
         return self._failures[call.model] <= int(parameters.get("times", 1 << 30))
 
 
@@ -238,6 +269,10 @@ class Answer:
         return float(self.parameters.get(key, default))
 
     async def give(self):
+        if not self.upstream.accepts(self.call):
+            error = {"type": "authentication_error", "message": "invalid bearer token"}
+            body = json.dumps({"type": "error", "error": error}).encode()
+            return await self._whole(401, "application/json", body)
         beginning = getattr(self, "_" + self.name.replace("-", "_"), None)
         if "times" in self.parameters or beginning:
             if not self.upstream.fails(self.call, self.parameters):
@@ -319,6 +354,13 @@ class Answer:
     async def _html(self):
         page = b"<html><body>Bad Gateway, says a box in between</body></html>"
         return await self._whole(int(self.number("code", 502)), "text/html", page)
+
+    async def _drip_error(self):
+        code = int(self.number("code", 500))
+        await self._send(b"HTTP/1.1 %d X\r\ncontent-type: text/html\r\n\r\n" % code)
+        while True:
+            await self._send(b"x")
+            await asyncio.sleep(0.01)
 
     async def _redirect(self):
         return await self._whole(

@@ -37,6 +37,7 @@ def make() -> tuple[history.History, overview.Now]:
         credential="file",
         expires_at=NOW + 4 * 3600,
         refused_at=None,
+        log_lines_dropped=0,
     )
     now = overview.Now(
         at=NOW,

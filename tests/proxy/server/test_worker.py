@@ -109,7 +109,7 @@ def post_worker_init(worker):
     import app
     worker.threads.idle = {idle}
     worker.drain_timeout = {drain}
-    worker.receive_timeout = {receive}
+    worker.receive_timeout = worker.body_timeout = {receive}
     worker.send_timeout = {send}
     worker.on_drain = app.drains.append
 """

@@ -1,9 +1,10 @@
-"""b.8: errors, and b.0: repairs."""
+"""b8: errors, and b0: repairs."""
 
 from datetime import UTC, datetime
 
 import pytest
 
+from proxy import errors
 from proxy.schema import messages_request, messages_response
 from proxy.translate import error, repair
 from request_translation import sent, translated
@@ -87,6 +88,65 @@ def test_b8_overflow_is_told_in_the_words_that_clients_parse(
     assert (ex.status, ex.code) == (400, "context_length_exceeded")
     assert f"maximum context length is {limit}" in ex.message
     assert f"resulted in {tokens} tokens" in ex.message
+
+
+def test_b8_overflow_without_its_numbers_keeps_anthropics_words() -> None:
+    ex = error.to_openai_error(
+        400,
+        messages_response.Error("invalid_request_error", "prompt is too long"),
+        WHERE,
+    )
+
+    assert (ex.status, ex.code) == (400, "context_length_exceeded")
+    assert ex.message == "prompt is too long"
+
+
+@pytest.mark.parametrize(
+    ("ex", "status", "code", "headers"),
+    [
+        (
+            error.unreachable("the connection was refused", WHERE),
+            502,
+            "upstream_unreachable",
+            {"retry-after": "3"},
+        ),
+        (error.unreadable(WHERE), 502, "upstream_error", {"retry-after": "3"}),
+        (error.no_stream(WHERE), 502, "upstream_error", {"x-should-retry": "false"}),
+        (error.incomplete(WHERE), 502, "stream_incomplete", {"retry-after": "3"}),
+        (
+            error.timed_out("Anthropic did not begin its response in time"),
+            524,
+            "upstream_timeout",
+            {"x-should-retry": "false"},
+        ),
+        (
+            error.being_replaced("the credentials file"),
+            503,
+            "credentials_refused",
+            {"retry-after": "8"},
+        ),
+    ],
+)
+def test_b8_table_of_what_anthropic_did_not_say_itself(
+    ex: errors.ProxyError, status: int, code: str, headers: dict
+) -> None:
+    assert (ex.status, ex.type, ex.code) == (status, "server_error", code)
+    assert ex.headers == headers
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(20.0, "20"), (0.3, "1"), (0.0, "12"), (600.0, None)]
+)
+def test_b8_retry_after_of_a_known_limit_says_what_is_left_of_it(
+    seconds: float, told: str | None
+) -> None:
+    """Where nothing is left, one request is finding out: the others wait as usual."""
+    context = error.Circumstances(credential="X", lasted=60.0)
+
+    ex = error.limited(seconds, context)
+
+    assert (ex.status, ex.code) == (429, "rate_limit_exceeded")
+    assert ex.headers.get("retry-after") == told
 
 
 NOT_ALLOWED = "This credential is only authorized for use with Claude Code and cannot …"
@@ -184,7 +244,7 @@ def test_b8_html_that_is_not_anthropics_names_the_setting(status: int) -> None:
     assert "ANTHROPIC_API_BASE" in ex.message
 
 
-def test_b8_an_error_without_a_type_means_what_its_status_says() -> None:
+def test_b8_html_or_no_type_at_all_means_what_its_status_says() -> None:
     reported = error.decode_error(
         b'{"error": {"message": "Rate limited", "code": 429}}'
     )
@@ -249,6 +309,29 @@ def test_b8_retry_after_grows_while_the_trouble_lasts(
     assert ex.headers == {"retry-after": told}
 
 
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        ("Sun, 01 Nov 2026 00:00:20 GMT", 20.0),
+        ("Sat, 31 Oct 2026 23:00:00 GMT", 0.0),
+        ("01 Nov 2026 00:00:20", None),
+        ("soon", None),
+        ("-1", None),
+        ("nan", None),
+        ("inf", None),
+        ("", None),
+    ],
+)
+def test_b8_retry_after_is_a_number_or_a_date(
+    value: str, seconds: float | None
+) -> None:
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+
+    assert error.retry_after({"retry-after": value}, now) == seconds
+
+
 @pytest.mark.parametrize("seconds", [60, 7200])
 def test_b8_retry_after_of_a_minute_or_of_hours_is_told_in_words(seconds: int) -> None:
     context = error.Circumstances(credential="X", retry_after=seconds)
@@ -276,7 +359,7 @@ def test_b8_spend_cap_and_exhausted_credit_are_an_insufficient_quota() -> None:
     )
 
 
-def test_b8_exhausted_credit_cannot_be_said_by_a_client() -> None:
+def test_b8_spend_cap_and_credit_cannot_be_said_by_a_client() -> None:
     said = "tools.0.name: Your credit balance is too low"
 
     assert answered("invalid_request_error", said)[0] == 400

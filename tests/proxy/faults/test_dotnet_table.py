@@ -1,0 +1,115 @@
+"""What a .NET client's user sees of each fault, and what it costs.
+
+The client's own rules, as measured, are in `dotnet_client`: it asks four times in all where
+it thinks that may help, waits as it is told to, and takes a stream that ends properly for a
+complete one. So a row says which words its user reads, and how many calls reach Anthropic
+for that. The client does not sleep here: what it was told to wait is checked instead.
+"""
+
+import httpx2
+import pytest
+
+import dotnet_client
+
+MESSAGES = [{"role": "user", "content": "hi"}]
+ANSWER = "word0 word1 word2 "
+TRIES = dotnet_client.TRIES
+
+# Faults before any content: the same for both ways of asking.
+# scenario: the code that its user reads (None: the answer), calls, waits told
+BEFORE = {
+    "ok": (None, 1, 0),
+    "fin0;times=1": (None, 2, 0),
+    "rst0;times=1": (None, 2, 0),
+    "silent;times=1": (None, 2, 0),
+    "stall;at=-1;times=1": (None, 2, 0),
+    "status;code=529;retry-after=0;times=1": (None, 2, 0),
+    "status;code=500;retry-after=0;times=3": (None, 4, 1),
+    "html;code=502;times=3": (None, 4, 1),
+    "error;at=-0.5;times=3": (None, 4, 1),
+    "fin0": ("upstream_unreachable", 2 * TRIES, 3),
+    "cut-head": ("upstream_unreachable", 2 * TRIES, 3),
+    "empty": ("stream_incomplete", 2 * TRIES, 3),
+    "silent": ("upstream_timeout", 2, 0),
+    "half-head": ("upstream_timeout", 2, 0),
+    "stall;at=-1": ("upstream_timeout", 2, 0),
+    "stall;at=-0.5": ("upstream_timeout", 2, 0),
+    "pings;at=-1": ("upstream_timeout", 1, 0),
+    "pings;at=-0.5": ("upstream_timeout", 1, 0),
+    "html;code=404": ("model_not_found", 1, 0),
+    "html;code=413": ("request_too_large", 1, 0),
+    "html;code=504": ("upstream_timeout", 1, 0),
+    "status;code=400": ("scripted", 1, 0),
+    "status;code=402;type=billing_error": ("insufficient_quota", 1, 0),
+    "status;code=403": ("permission_denied", 1, 0),
+    "status;code=409;type=conflict_error": ("conflict", 1, 0),
+    "status;code=504;type=timeout_error": ("upstream_timeout", 1, 0),
+    "status;code=429;retry-after=30": ("rate_limit_exceeded", 1, 3),
+    "status;code=429;retry-after=3600": ("rate_limit_exceeded", 1, 3),
+    "status;code=529;retry-after=0": ("overloaded", 2 * TRIES, 3),
+}
+
+# Faults after it: a plain answer that never came whole may be asked for again by the
+# client, a stall is never; a stream shows what there was and then raises.
+AFTER = {  # scenario: code of the plain answer, its calls, text of the stream
+    "fin;at=1": ("stream_incomplete", TRIES, "word0 "),
+    "end;at=2": ("stream_incomplete", TRIES, "word0 word1 "),
+    "error": ("overloaded", TRIES, "word0 "),
+    "stall": ("upstream_timeout", 1, "word0 "),
+}
+
+BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
+
+
+@pytest.fixture
+def agent(impatient):
+    with dotnet_client.Client(impatient.url) as client:
+        yield client
+
+
+def body(scenario, *, streamed):
+    """`tag`: what is learned of a model is kept for a while."""
+    return {"model": f"{scenario};tag=dotnet-{streamed}", "messages": MESSAGES}
+
+
+def test_the_table_has_its_rows():
+    assert 2 * len(BEFORE) + 2 * len(AFTER) >= 63
+
+
+@BOTH
+@pytest.mark.parametrize("scenario", BEFORE)
+def test_a_fault_before_the_content_ends_in_words_and_costs_little(
+    agent, upstream, scenario, streamed
+):
+    code, calls, waits = BEFORE[scenario]
+    given = body(scenario, streamed=streamed)
+    upstream.drop_idle_connections()
+    ask = agent.stream if streamed else agent.ask
+    if code is None:
+        assert ask(given).text == ANSWER
+    else:
+        with pytest.raises(dotnet_client.ClientResultError, match=code):
+            ask(given)
+    assert len(upstream.of(given["model"])) == calls
+    assert len(agent.waits) == waits
+    if "3600" not in scenario:
+        assert all(1 <= wait <= 45 for wait in agent.waits)
+
+
+@pytest.mark.parametrize("scenario", AFTER)
+def test_a_plain_answer_that_breaks_is_an_error_with_words(agent, upstream, scenario):
+    code, calls, _ = AFTER[scenario]
+    given = body(scenario, streamed=False)
+    with pytest.raises(dotnet_client.ClientResultError, match=code):
+        agent.ask(given)
+    assert len(upstream.of(given["model"])) == calls
+
+
+@pytest.mark.parametrize("scenario", AFTER)
+def test_a_stream_that_breaks_raises_after_its_text(agent, upstream, scenario):
+    text = AFTER[scenario][2]
+    given, seen = body(scenario, streamed=True), dotnet_client.Answer()
+    with pytest.raises(httpx2.RemoteProtocolError):
+        agent.stream(given, seen)
+    assert (seen.text, seen.finish_reason) == (text, None)
+    assert len(upstream.of(given["model"])) == 1

@@ -1,0 +1,368 @@
+"""Whose patience ends first: keep-alives, storms, rotations, names that do not resolve."""
+
+import contextlib
+import signal
+import socket
+import time
+from concurrent import futures
+
+import openai
+import pytest
+
+import dotnet_client
+from gunicorn_process import read_all, read_until
+from quick_proxy import Proxy, Received, free_port
+from waiting import LONG, until
+
+BOTH = pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
+KEEP_ALIVE = "from proxy import chat; chat.KEEP_ALIVE = 0.2\n"
+
+# Keep-alives.
+
+
+@pytest.fixture(scope="module")
+def _chatty(tmp_path_factory, _upstream):
+    proxy = Proxy(tmp_path_factory.mktemp("chatty"), _upstream, before=KEEP_ALIVE)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def chatty(_chatty, upstream):
+    """A proxy that sends a comment after each 0.2 s of silence instead of 15."""
+    _chatty.mark_log()
+    yield _chatty
+    upstream.wait_until_idle()
+    _chatty.check_nothing_is_left()
+
+
+def test_a_silent_stream_sends_comments_and_goes_on(chatty, upstream):
+    with chatty.raw("hold") as sock:
+        told = read_until(sock, b"word0")
+        for _ in range(3):
+            told += read_until(sock, b": ping\n\n")
+        upstream.release()
+        told += read_until(sock, b"data: [DONE]\n\n\r\n0\r\n\r\n")
+    assert len(upstream.calls) == 1
+    assert chatty.line("hold")["finish_reason"] == "stop"
+
+
+def test_before_its_content_a_stream_sends_nothing(chatty, upstream):
+    with chatty.raw("hold;at=-0.5") as sock:
+        upstream.wait_for_calls(1)
+        sock.settimeout(0.7)  # three silences
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+        sock.settimeout(LONG)
+        upstream.release()
+        assert read_until(sock, b"[DONE]").startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_plain_response_sends_nothing_before_its_status_line(chatty, upstream):
+    with chatty.raw("hold", stream=False) as sock:
+        upstream.wait_for_calls(1)
+        sock.settimeout(0.7)
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+        sock.settimeout(LONG)
+        upstream.release()
+        read_until(sock, b'"total_tokens"')
+
+
+def test_a_client_that_leaves_a_silent_stream_ends_its_call(chatty, upstream):
+    with chatty.raw("stall") as sock:
+        read_until(sock, b": ping\n\n")
+        (call,) = upstream.calls
+    until(lambda: not call.open)
+    assert chatty.line("stall")["client_gone"]
+
+
+def test_the_connection_of_a_silent_stream_is_kept(chatty, upstream):
+    chatty.ask("ok")
+    before = upstream.connections
+    with chatty.raw("hold") as sock:
+        read_until(sock, b": ping\n\n")
+        upstream.release()
+        read_until(sock, b"[DONE]")
+    assert chatty.ask("ok").is_done
+    assert upstream.connections == before
+
+
+def test_comments_disturb_no_client_and_reset_its_timer(chatty, upstream):
+    """The official one and the .NET one; each would give up after a second of silence."""
+
+    def let_go():
+        until(lambda: len(chatty.lines("warm")) == 1)
+        time.sleep(1.5)  # longer than either client waits for a byte
+        upstream.release("hold")
+
+    for read in (_read_with_openai, _read_with_dotnet):
+        upstream.calls.clear()
+        chatty.mark_log()
+        chatty.ask("warm")
+        with futures.ThreadPoolExecutor() as pool:
+            releasing = pool.submit(let_go)
+            assert read(chatty.url) == "word0 word1 word2 "
+            releasing.result()
+
+
+def _read_with_openai(url):
+    with openai.OpenAI(
+        base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=1
+    ) as client:
+        stream = client.chat.completions.create(
+            model="hold", stream=True, messages=[{"role": "user", "content": "hi"}]
+        )
+        deltas = [chunk.choices[0].delta.content or "" for chunk in stream]
+    return "".join(deltas)
+
+
+def _read_with_dotnet(url):
+    with dotnet_client.Client(url, timeout=1) as client:
+        return client.stream({"model": "hold", "messages": MESSAGES}).text
+
+
+MESSAGES = [{"role": "user", "content": "hi"}]
+
+# An upstream that stops at any byte.
+
+
+@BOTH
+def test_wherever_the_upstream_falls_silent_the_client_is_told_in_time(
+    start, upstream, stream
+):
+    """Every fifteenth byte of a whole answer."""
+    proxy = start(header_timeout=1, idle_timeout=1)
+    models = [f"short;bytes={n};tag={stream}" for n in range(0, 1900, 15)]
+    with futures.ThreadPoolExecutor(32) as pool:
+        told = list(pool.map(lambda m: proxy.ask(m, stream=stream), models))
+    assert {one.status for one in told} == {200, 524}
+    for model, one in zip(models, told, strict=True):
+        calls = len(upstream.of(model))
+        if stream and one.status == 200:
+            whole = b'"finish_reason":"stop"' in one.body
+            assert whole is one.is_done, model
+            assert whole or one.error["code"] == "stream_incomplete", model
+            assert calls <= 2, model  # a busy machine makes the first one late
+        elif one.status == 200:
+            assert b'"word0 word1 word2 "' in one.body, model
+        else:
+            assert one.error["code"] == "upstream_timeout", model
+            assert calls <= 2, model
+
+
+# Storms.
+
+
+@BOTH
+def test_a_rate_limit_of_many_clients_costs_one_call_until_it_is_over(
+    start, upstream, stream
+):
+    proxy = start()
+    model = f"status;code=429;retry-after=6;times=1;tag={stream}"
+    first = proxy.ask(model, stream=stream)
+    assert (first.status, first.headers["retry-after"]) == (429, "6")
+    with futures.ThreadPoolExecutor(30) as pool:
+        told = list(pool.map(lambda _: proxy.ask(model, stream=stream), range(30)))
+    assert {one.status for one in told} == {429}
+    assert all(1 <= int(one.headers["retry-after"]) <= 6 for one in told)
+    assert len(upstream.of(model)) == 1
+    assert {one["reason"] for one in proxy.lines(model)[1:]} == {"limit_known"}
+    until(lambda: proxy.ask(model, stream=stream).status == 200)
+    assert len(upstream.of(model)) == 2
+    proxy.check_nothing_is_left()
+
+
+def test_an_overload_is_ridden_out_by_waits_that_grow(start, upstream):
+    """Twenty seconds of 529, ten times as fast; the .NET client asks four times."""
+    quick = (
+        "from proxy import errors, retry\n"
+        "retry.FIRST_PAUSE = 0.05\n"
+        "errors.GROWING = ((0.3, 3.0), (1.1, 8.0), (float('inf'), 12.0))\n"
+    )
+    proxy = start(before=quick)
+    over = time.monotonic() + 2.0
+    model = "status;code=529;times=1000"
+
+    def wait(seconds):
+        time.sleep(seconds / 10)
+        if time.monotonic() > over:
+            upstream.forget()
+            upstream.pardon(model)
+
+    with dotnet_client.Client(proxy.url, wait=wait) as client:
+        answer = client.ask({"model": model, "messages": MESSAGES})
+    assert answer.finish_reason == "stop"
+    assert client.waits == [3, 8, 12]
+    assert len(upstream.of(model)) <= 8
+
+
+@BOTH
+def test_a_token_that_rotates_under_an_overload_loses_nothing(
+    start, upstream, tmp_path, stream
+):
+    """Each first call is a 529, and by the second one the token is dead."""
+    token = tmp_path / "token"
+    token.write_text("old")
+    proxy = start(anthropic_api_key="", claude_credentials_path=token)
+    models = [
+        f"status;code=529;retry-after=1;times=1;tag={stream}{i}" for i in range(8)
+    ]
+
+    def rotate():
+        upstream.wait_for_calls(8, "status")
+        upstream.tokens = {"new"}
+        until(lambda: upstream.rejected)
+        token.write_text("new")
+
+    with futures.ThreadPoolExecutor(9) as pool:
+        rotating = pool.submit(rotate)
+        told = list(pool.map(lambda m: proxy.ask(m, stream=stream), models))
+        rotating.result()
+    assert {one.status for one in told} == {200}
+    assert all(len(upstream.of(model)) <= 3 for model in models)
+
+
+# Names.
+
+SILENT_DNS = """
+import socket, threading
+_real = socket.getaddrinfo
+def _hang(host, *args, **kwargs):
+    if host == "silent.test" and not kwargs.get("flags"):
+        threading.Event().wait(60)
+    return _real(host, *args, **kwargs)
+socket.getaddrinfo = _hang
+"""
+
+
+@pytest.fixture
+def lost(start, upstream):
+    """A proxy whose name server says nothing."""
+
+    def begin(**settings):
+        proxy = start(
+            before=SILENT_DNS,
+            warm=False,
+            http_proxy="",
+            anthropic_api_base="http://silent.test",
+            **settings,
+        )
+        proxy.idle = (proxy.threads() + 3, proxy.descriptors())  # the hanging look-ups
+        return proxy
+
+    return begin
+
+
+@BOTH
+def test_a_name_server_that_hangs_is_given_up_and_named(lost, stream):
+    proxy = lost(connect_timeout=0.5)
+    told = proxy.ask("x", stream=stream)
+    assert (told.status, told.error["code"]) == (502, "upstream_unreachable")
+    assert "its name could not be resolved" in told.error["message"]
+    line = proxy.line("x")
+    assert line["reason"] == "name_not_found"
+    assert line["duration_ms"] < 1000 + 3000
+
+
+@BOTH
+def test_a_client_that_leaves_while_a_name_is_looked_up_gives_its_slot_back(
+    lost, stream
+):
+    proxy = lost(max_requests=1)
+    with proxy.raw("x", stream=stream):
+        until(lambda: proxy.metric("claude_proxy_requests_in_flight") == 1)
+    until(lambda: proxy.metric("claude_proxy_requests_in_flight") == 0)
+    assert proxy.line("x")["client_gone"]
+
+
+@BOTH
+def test_a_drain_ends_the_wait_for_a_name_in_words(lost, stream):
+    proxy = lost(drain_timeout=0.5)
+    with proxy.raw("x", stream=stream) as sock:
+        until(lambda: proxy.metric("claude_proxy_requests_in_flight") == 1)
+        proxy.signal(signal.SIGTERM)
+        answer = read_all(sock)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b'"shutting_down"' in answer
+    assert b"Retry-After: 5" in answer or b"retry-after: 5" in answer
+    assert proxy.wait()[0] == 0
+
+
+def test_an_upstream_that_is_not_there_says_so(start):
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    base = f"http://127.0.0.1:{port}"
+    proxy = start(warm=False, anthropic_api_base=base, http_proxy="")
+    told = proxy.ask("x")
+    assert (told.status, told.error["code"]) == (502, "upstream_unreachable")
+    assert "the connection was refused" in told.error["message"]
+    assert proxy.line("x")["reason"] == "refused"
+    series = 'claude_proxy_errors_total{code="upstream_unreachable",reason="refused"}'
+    assert proxy.metric(series) == 1
+
+
+# A restart in the middle of a tool loop.
+
+
+def test_a_sidecar_that_restarts_is_invisible_to_the_agent(start, upstream):
+    """The client comes back when it was told to, and the next process is there."""
+    port = free_port()
+    first = start(listen=port, drain_timeout=20)
+    restarted = []
+
+    def wait(seconds):
+        assert seconds == 5
+        upstream.release()
+        if not restarted:
+            assert first.wait()[0] == 0
+            restarted.append(start(listen=port))
+
+    with first.raw("hold") as running:
+        read_until(running, b"word0")
+        with dotnet_client.Client(first.url, wait=wait) as client:
+            assert client.ask({"model": "ok", "messages": MESSAGES}).text
+            first.signal(signal.SIGTERM)
+            until(first.is_draining)
+            assert client.ask({"model": "ok", "messages": MESSAGES}).text
+        assert b"[DONE]" in read_all(running)
+    assert restarted
+
+
+# Moments at which a client leaves, or the proxy has to go.
+
+MOMENTS = ["silent", "half-head", "pings;at=-1", "stall;at=-0.5", "pings;at=-0.5"]
+
+
+@BOTH
+@pytest.mark.parametrize("model", MOMENTS)
+def test_who_leaves_before_the_content_ends_the_call(proxy, upstream, model, stream):
+    with proxy.raw(f"{model};tag={stream}", stream=stream):
+        (call,) = upstream.wait_for_calls(1)
+    until(lambda: not call.open)
+    assert proxy.line(f"{model};tag={stream}")["client_gone"]
+    assert len(upstream.calls) == 1
+
+
+@BOTH
+@pytest.mark.parametrize("model", [*MOMENTS, "status;code=429;retry-after=5"])
+def test_a_drain_before_the_content_is_a_status(start, upstream, model, stream):
+    proxy = start(drain_timeout=0.3)
+    with proxy.raw(model, stream=stream) as sock:
+        upstream.wait_for_calls(1)
+        proxy.signal(signal.SIGTERM)
+        answer = read_all(sock)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    told = Received(int(head.split()[1]), {}, body, complete=True)
+    assert (told.status, told.error["code"]) == (503, "shutting_down")
+    assert proxy.wait()[0] == 0
+
+
+@BOTH
+def test_a_client_that_leaves_between_two_tries_is_noticed(impatient, upstream, stream):
+    model = f"silent;tag={stream}"
+    with contextlib.closing(impatient.raw(model, stream=stream)) as sock:
+        upstream.wait_for_calls(2, model)
+        sock.close()
+    until(lambda: upstream.open_calls == 0)
+    assert impatient.line(model)["client_gone"]
