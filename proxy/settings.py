@@ -28,7 +28,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: Port = 8080
     """Port of the API."""
     health_port: Port | None = None
-    """Port for `/healthz`, `/readyz` and `/metrics`, on all interfaces, without a key. Unset: they are not served."""
+    """Port for `/healthz`, `/readyz`, `/metrics` and the status page, on all interfaces, without a key. Unset: they are not served."""
 
     proxy_api_key: str = ""
     """The key that clients must send as `Authorization: Bearer`. Empty: no key, and loopback only."""
