@@ -1,4 +1,4 @@
-"""Logging: JSON lines on stdout, and the one line that each completion writes.
+"""Logging: JSON lines on stdout, or text; and the one line that each completion writes.
 
 No prompt, no header, no key. Every text passes through ``redaction.printable``, also the
 names that a client chooses; tracebacks are reduced to file names and lines, since an
@@ -10,12 +10,12 @@ import logging
 import time
 import traceback
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from proxy import redaction, trail
+from proxy import log_text, redaction, trail
 from proxy.log_writer import Writer
 
 STDOUT = 1
@@ -131,7 +131,10 @@ def to_line(record: logging.LogRecord) -> bytes:
 
 def _line(level: str, seconds: float, fields: dict[str, Any]) -> bytes:
     when = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return _encode({"time": when, "level": level, **fields}) + b"\n"
+    line = {"time": when, "level": level, **fields}
+    if form.name == "text":
+        return log_text.to_text(line, colour=form.colour).encode() + b"\n"
+    return _encode(line) + b"\n"
 
 
 def _dropped(count: int) -> bytes:
@@ -150,6 +153,16 @@ def _printable(fields: dict[str, Any]) -> dict[str, Any]:
     if redaction.printable(whole) == whole:
         return fields
     return fields | {name: redaction.printable(one) for name, one in texts.items()}
+
+
+class Form:
+    """How lines are written: chosen once, at the start."""
+
+    name: Literal["json", "text"] = "json"
+    colour = False
+
+
+form = Form()
 
 
 def config(level: str) -> dict[str, Any]:

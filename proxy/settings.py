@@ -83,6 +83,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Who may see the [status page](#the-status-page) on `HEALTH_PORT`: `local`, this machine alone and `kubectl port-forward`; `open`, everybody who reaches the port."""
     prices_file: str = ""
     """A JSON file that replaces the built-in table of prices; see [Prices](#prices)."""
+    log_format: Literal["json", "text"] = "json"
+    """`text`: log lines for people at a terminal, in colour there, instead of JSON."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Level of every log line but the one that each completion writes: `debug`, `info`, `warning` or `error`."""
 
@@ -178,6 +180,7 @@ def _lowered(given: dict[str, str]) -> dict[str, str]:
     words = {
         "allow_http_upstream",
         "cache_ttl",
+        "log_format",
         "log_level",
         "prompt_caching",
         "reasoning_display",

@@ -79,6 +79,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         self.config = structs.replace(
             config, max_requests=fitting(config.max_requests, self._descriptors)
         )
+        log.form.name = config.log_format
+        log.form.colour = sys.stdout.isatty()
         self.proxy = app.create_app(self.config, environ)
         self._socket = self.listen()
         self._health_socket = _bind_health(self.config.health_port)
