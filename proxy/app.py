@@ -29,6 +29,7 @@ from proxy import (
     prices,
     redaction,
     settings,
+    traces,
     transport,
     upstream,
     urls,
@@ -72,6 +73,7 @@ class Proxy:
         self.metrics = metrics.Metrics(self._state)
         self.history = history.History()
         self._prices = prices.load(config.prices_file)
+        self._traces = traces.Traces(os.environ)
         self.upstream = anthropic = upstream.Upstream(credential, sender, self.watchdog)
         self.catalogue = models.Catalogue(anthropic.models_list)
         self.wsgi = _routed(
@@ -85,6 +87,7 @@ class Proxy:
                 watchdog=self.watchdog,
                 metrics=self.metrics,
                 history=self.history,
+                traces=self._traces,
                 prices=self._prices,
                 lifetimes=cache_lifetime.Lifetimes(config.cache_ttl),
                 troubles=anthropic.troubles,
@@ -95,6 +98,7 @@ class Proxy:
     def start(self) -> None:
         """Start the threads of a serving process; once, after the fork."""
         self.watchdog.start()
+        self._traces.start()
         self.keys.trouble()  # has it logged
 
     def trouble(self) -> str | None:

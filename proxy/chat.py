@@ -29,6 +29,7 @@ from proxy import (
     redaction,
     settings,
     sse,
+    traces,
     trail,
     upstream,
 )
@@ -56,6 +57,7 @@ class Services(Struct, frozen=True, kw_only=True):
     watchdog: cancellation.Watchdog
     metrics: metrics.Metrics
     history: history.History
+    traces: traces.Traces
     prices: prices.Table
     lifetimes: cache_lifetime.Lifetimes
     troubles: patience.Troubles
@@ -112,6 +114,7 @@ class _Completion:
         self._events: event_stream.EventStream | None = None
         self._warnings: tuple[str, ...] = ()
         self._way = trail.Trail()
+        self._traceparent = ""
         self._waited = 0.0  # for the client's body and for Anthropic, in seconds
         self._streaming = self._closed = False
 
@@ -124,6 +127,7 @@ class _Completion:
         itself is taken after that, so that a client that sends slowly takes nobody's.
         """
         services, record = self._services, self.record
+        self._traceparent = req.get_header("traceparent") or ""
         self._check(services.slots.refusal())
         with services.bodies.under_way() as arriving:
             translation = self._translated(req, arriving)
@@ -309,6 +313,7 @@ class _Completion:
         log.completed(record)
         self._services.metrics.completed(record, self._way, bill)
         self._services.history.completed(record, self._way, bill)
+        self._services.traces.completed(record, self._way, self._traceparent)
 
 
 def _is_header_safe(value: str) -> bool:
