@@ -92,8 +92,7 @@ class Trail:
 
     def answered(self, status: int) -> None:
         """The headers of the present call's response are here."""
-        if self.calls:
-            self.calls[-1].status = status
+        self.calls[-1].status = status
 
     def end(self, outcome: Outcome) -> None:
         """The present call is over. Only the first outcome of a call counts."""
@@ -110,8 +109,7 @@ class Trail:
 
     def progressed(self, reported: messages_response.Usage) -> None:
         """The present response reported more. Its counts include those before."""
-        if self._messages:
-            self._messages[-1] = accumulator.merge_usage(self._messages[-1], reported)
+        self._messages[-1] = accumulator.merge_usage(self._messages[-1], reported)
 
     def bill(self, table: prices.Table, model: str, *, delivered: bool) -> Bill:
         """What was billed, if ``model`` answered; only the last response may be delivered."""
