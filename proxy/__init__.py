@@ -7,7 +7,8 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     app               create_app: construct, inject, route; errors rendered in one place
     chat              a completion: admit, read, translate, call, respond, log
     models, health    the other resources; inbound_auth: who may call
-    body, log         reading and decoding a request; the log lines
+    body, log         reading and decoding a request; the log lines, and log_writer, their
+                      thread
     upstream          Anthropic's API; cache_lifetime: how long a prefix is kept
     opening           the calls of one completion up to its first content: the retry loop
     event_stream      a response from its first content to its end

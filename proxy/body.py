@@ -4,8 +4,11 @@ Bodies with a length and chunked ones both work: it reads ``wsgi.input``, since 
 bounded stream is empty for a chunked request.
 """
 
-import json
+import codecs
+import contextlib
 import re
+import threading
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import falcon
@@ -13,12 +16,18 @@ import msgspec
 
 from proxy import admission, errors
 from proxy.schema import allowed, chat_request
+from proxy.translate import json_text
 
 STEP = 64 * 1024
 
-_HALF_A_PAIR = re.compile(
-    rb"\\u[dD][89abAB]\w\w(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]\w\w)\\u[dD][c-fC-F]"
-)
+LARGE = 256 * 1024
+"""Bytes. Larger bodies are decoded one at a time."""
+
+MAX_ELEMENTS = 250_000
+"""JSON values in a body. Each takes some 200 bytes once it is built, whatever it holds;
+a conversation of ten thousand messages has about half as many."""
+
+_one_at_a_time = threading.Lock()
 
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 
@@ -134,17 +143,33 @@ def _check_type(req: falcon.Request) -> None:
         )
 
 
+@contextlib.contextmanager
+def turn(size: int) -> Iterator[None]:
+    """Decode and translate a body of this many bytes inside; large ones wait in line.
+
+    Both hold the interpreter for a while. Of many large bodies at once, every stream
+    would feel the sum.
+    """
+    if size <= LARGE:
+        yield
+    else:
+        with _one_at_a_time:
+            yield
+
+
 def decode(body: bytes) -> chat_request.ChatRequest:
     """Decode a request.
 
     Raises ``InvalidRequestError`` with ``param`` set to the field that does not fit.
     """
-    if b"\\u" in body:
-        body = _whole_characters(body)
+    if json_text.more_elements_than(MAX_ELEMENTS, body):
+        raise errors.InvalidRequestError(
+            f"The body must hold at most {MAX_ELEMENTS} JSON values",
+            code="invalid_value",
+        )
+    body = json_text.whole_characters(body)
     try:
-        str(
-            body, "utf-8"
-        )  # Raw parts are passed on unread, so all of it is checked here
+        _check_utf_8(body)  # ``Raw`` parts are passed on unread
         return chat_request.decode_request(body)
     except msgspec.ValidationError as ex:
         raise _does_not_fit(str(ex), body) from None
@@ -158,21 +183,13 @@ def decode(body: bytes) -> chat_request.ChatRequest:
         ) from None
 
 
-def _whole_characters(body: bytes) -> bytes:
-    """The body with U+FFFD for each half of a surrogate pair, as browsers send it.
-
-    Text that was cut in the middle of an emoji is common, and no reason to fail.
-    """
-    surrogates = b"\\ud" in body or b"\\uD" in body  # the pattern alone is slow
-    if not surrogates or _HALF_A_PAIR.search(body) is None:
-        return body
-    try:
-        text = json.dumps(json.loads(body), ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return body  # not JSON: the decoder that follows reports it
-    if not any("\ud800" <= one <= "\udfff" for one in text):
-        return body
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+def _check_utf_8(body: bytes) -> None:
+    """Raise ``UnicodeDecodeError`` for anything else; the text is never built."""
+    if body.isascii():
+        return
+    decode_step = codecs.getincrementaldecoder("utf-8")().decode
+    for start in range(0, len(body), STEP):
+        decode_step(body[start : start + STEP], start + STEP >= len(body))
 
 
 def _does_not_fit(error: str, body: bytes) -> errors.InvalidRequestError:
@@ -216,6 +233,8 @@ def _requirement(what: str) -> str:
         return ""
     kinds, _, limit = expected.removeprefix("Expected `").partition("`")
     names = [_KINDS.get(kind, kind) for kind in kinds.split(" | ") if kind != "null"]
+    if "an integer" in names:  # which may be written as 4096.0
+        names = [name for name in names if name != "a number"]
     limit = limit.removesuffix(".0")
     for sign, words in _LIMITS:
         limit = limit.replace(sign, words)

@@ -34,7 +34,7 @@ from proxy import (
     upstream,
 )
 from proxy.capabilities import Live
-from proxy.schema import chat_response, messages_response, openai
+from proxy.schema import chat_request, chat_response, messages_response, openai
 from proxy.translate import accumulator, request, response, stream, stream_encoder
 
 CLIENT_GONE = 499
@@ -145,10 +145,13 @@ class _Completion:
     def _translated(
         self, req: falcon.Request, arriving: admission.Body
     ) -> request.Translation:
-        services, record = self._services, self.record
-        arrived = body.read(req, services.config.max_body_bytes, arriving)
+        given = body.read(req, self._services.config.max_body_bytes, arriving)
         self._waited = time.monotonic() - self._started
-        chat = body.decode(arrived)
+        with body.turn(len(given)):
+            return self._translation_of(body.decode(given))
+
+    def _translation_of(self, chat: chat_request.ChatRequest) -> request.Translation:
+        services, record = self._services, self.record
         record.model, record.stream = chat.model or "", bool(chat.stream)
         lifetime = services.lifetimes.of(chat)
         translation = request.to_anthropic_request(
@@ -221,7 +224,7 @@ class _Completion:
             message,
             model=self.context.model,
             created=int(self._services.now()),
-            client_names=self.context.client_names,
+            names=self.context.names,
             legacy_functions=self.context.legacy_functions,
         )
         self.note_outcome(completion.choices[0].finish_reason, accumulated.skipped)
@@ -233,7 +236,7 @@ class _Completion:
         return stream.ChunkStream(
             model=self.context.model,
             created=int(self._services.now()),
-            client_names=self.context.client_names,
+            names=self.context.names,
             legacy_functions=self.context.legacy_functions,
             include_usage=self.context.include_usage,
         )

@@ -14,14 +14,15 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import anthropic
 import msgspec
-from anthropic.lib import credentials as sdk
 from msgspec import Struct
 
 from proxy import files, redaction, settings
+
+if TYPE_CHECKING:
+    from anthropic.lib.credentials import CredentialResult
 
 
 class Token(Struct, frozen=True):
@@ -105,15 +106,19 @@ class Federation:
     changes = False
     description = name = "the SDK's profile or workload identity settings"
 
-    def __init__(self, result: sdk.CredentialResult) -> None:
+    def __init__(self, result: "CredentialResult") -> None:
+        from anthropic.lib.credentials import TokenCache  # noqa: PLC0415 - see source_for
+
         self.headers: Mapping[str, str] = result.extra_headers
         self.base_url = result.base_url
-        self._cache = sdk.TokenCache(result.provider)
+        self._cache = TokenCache(result.provider)
 
     def token(self) -> Token:
+        from anthropic import AnthropicError  # noqa: PLC0415 - loaded by now
+
         try:
             token = Token(self._cache.get_token(), oauth=True)
-        except anthropic.AnthropicError as ex:
+        except AnthropicError as ex:
             raise MissingCredentialError(
                 f"gave no token ({type(ex).__name__}): check the federation rule and the "
                 "identity token",
@@ -141,14 +146,12 @@ class File:
         self._files = files.Files(self._path, self._path.with_name("expires-at"))
         self._lock = threading.Lock()
         self._seen: tuple[files.Content, ...] = ()
-        self._again = False
         self._good: Token | None = None
         self._trouble = ""
 
     def token(self) -> Token:
-        found = self._files.read(again=self._again)
+        found = self._files.read()
         with self._lock:
-            self._again = False
             if found != self._seen:
                 self._use(*found)
                 self._seen = found
@@ -157,7 +160,7 @@ class File:
             return self._good
 
     def discard(self) -> None:
-        self._again = True
+        """The file is read for every call, so there is nothing to drop."""
 
     def _use(self, found: files.Content, expiry: files.Content) -> None:
         """Take over what was found, or keep the last good token."""
@@ -271,21 +274,31 @@ def source_for(config: settings.Settings) -> CredentialSource:
     if config.claude_access_token:
         token = Token(config.claude_access_token, oauth=True)
         return Fixed(token, "CLAUDE_ACCESS_TOKEN")
-    try:
-        found = _federation(config.base_url)
-    except anthropic.AnthropicError as ex:
-        raise settings.SettingsError(
-            f"the SDK's profile settings are unusable ({type(ex).__name__})"
-        ) from None
+    found = _federation(config.base_url) if _names_a_profile(os.environ) else None
     return found or File(config.claude_credentials_path)
 
 
+def _names_a_profile(environ: Mapping[str, str]) -> bool:
+    """Whether the SDK has to be asked, whose import takes a second of CPU."""
+    names = ("PROFILE", "CONFIG_DIR", "FEDERATION_RULE_ID")
+    folder = Path(environ.get("HOME", "/"), ".config", "anthropic")
+    return any(environ.get(f"ANTHROPIC_{name}") for name in names) or folder.is_dir()
+
+
 def _federation(base_url: str | None) -> Federation | None:
+    from anthropic import AnthropicError  # noqa: PLC0415 - see _names_a_profile
+    from anthropic.lib import credentials as sdk  # noqa: PLC0415
+
     if os.environ.get("ANTHROPIC_AUTH_TOKEN"):
         return None  # the SDK would prefer it, and it is not one of our sources
-    result = (
-        sdk.default_credentials(base_url=base_url)
-        if base_url
-        else sdk.default_credentials()
-    )
+    try:
+        result = (
+            sdk.default_credentials(base_url=base_url)
+            if base_url
+            else sdk.default_credentials()
+        )
+    except AnthropicError as ex:
+        raise settings.SettingsError(
+            f"the SDK's profile settings are unusable ({type(ex).__name__})"
+        ) from None
     return None if result is None else Federation(result)

@@ -8,6 +8,7 @@ their own, and whoever needs the content waits `PATIENCE` seconds for it at most
 from __future__ import annotations
 
 import os
+import queue
 import stat
 import threading
 import time
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 PATIENCE = 1.0
 """Seconds to wait for a file that does not respond. Only the first who asks waits: until
 the file responds, everybody else gets the last known content at once."""
-
-FRESH = 0.05
-"""Seconds for which a content counts as new: one look serves all requests of a burst."""
 
 LARGEST = 1 << 20
 """Bytes of a file at most; no keys file and no credentials file is larger."""
@@ -55,53 +53,47 @@ class Files:
     def __init__(self, *paths: Path) -> None:
         self._paths = paths
         self._lock = threading.Lock()
-        self._found: tuple[Content, ...] = ()
-        self._looked_at = float("-inf")
-        self._look: _Look | None = None
+        self._look: _Look | None = None  # under way
+        self._looks: queue.SimpleQueue[_Look] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
 
-    def read(self, *, again: bool = False) -> tuple[Content, ...]:
+    def read(self) -> tuple[Content, ...]:
         """The files' contents now, or `UNRESPONSIVE` for each.
 
-        Unless ``again``, a content that is not older than `FRESH` will do.
+        Whoever asks while they are being read gets what is found then.
         """
         with self._lock:
+            if self._thread is None and not self._start():
+                return (UNRESPONSIVE,) * len(self._paths)
             look = self._look
             if look is None:
-                if not again and time.monotonic() - self._looked_at < FRESH:
-                    return self._found
-                look = self._begin()
-                if look is None:
-                    return self._found or (UNRESPONSIVE,) * len(self._paths)
-            patience = max(0.0, look.began + PATIENCE - time.monotonic())
-        look.over.wait(patience)
+                look = self._look = _Look()
+                self._looks.put(look)
+        look.over.wait(max(0.0, look.began + PATIENCE - time.monotonic()))
         return look.found or (UNRESPONSIVE,) * len(self._paths)
 
-    def _begin(self) -> _Look | None:
-        """Start a look; ``None`` where there can be no more threads."""
-        look = _Look(self._paths)
-        thread = threading.Thread(
-            target=self._run, args=[look], name="files", daemon=True
-        )
+    def _start(self) -> bool:
+        thread = threading.Thread(target=self._run, name="files", daemon=True)
         try:
             thread.start()
-        except RuntimeError:
-            return None
-        self._look = look
-        return look
+        except RuntimeError:  # a pod's limit of processes
+            return False
+        self._thread = thread
+        return True
 
-    def _run(self, look: _Look) -> None:
-        found = tuple(_content(path) for path in look.paths)
-        with self._lock:
-            self._found, self._looked_at, self._look = found, time.monotonic(), None
-        look.found = found
-        look.over.set()
+    def _run(self) -> None:
+        while True:
+            look = self._looks.get()
+            look.found = tuple(_content(path) for path in self._paths)
+            with self._lock:
+                self._look = None
+            look.over.set()
 
 
 class _Look:
-    """One reading of all files, under way."""
+    """One reading of all files."""
 
-    def __init__(self, paths: tuple[Path, ...]) -> None:
-        self.paths = paths
+    def __init__(self) -> None:
         self.began = time.monotonic()
         self.over = threading.Event()
         self.found: tuple[Content, ...] = ()

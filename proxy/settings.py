@@ -59,7 +59,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     reasoning_display: Literal["", "summarized", "omitted"] = ""
     """`summarized`: ask every model that thinks by default for readable reasoning. Empty: only when the client asks for reasoning."""
     strict_params: bool = False
-    """`1`: refuse (400) what would otherwise be dropped or changed with a warning."""
+    """`1`: refuse (400) what would otherwise be dropped or changed with a warning that changes the response ([which](translation.md))."""
 
     max_requests: Count = 512
     """Completions in flight. Any more get an immediate 503."""

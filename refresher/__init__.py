@@ -1,25 +1,29 @@
-"""Keeps a Claude login fresh while it lives, and is loud before it ends.
+"""Keeps the access token of a Claude login fresh, and warns before the login ends.
 
-The `claude` CLI renews its access token itself, but only while it runs and only in
-the last five minutes of the token's life. This package runs it at that moment and
-then reads the credentials file to see whether the renewal really happened: an exit
-code of the CLI says nothing about it.
+The `claude` CLI refreshes its access token itself, but only while it runs and only in
+the last five minutes of the token's life. This package runs it at that moment and then
+reads the credentials file to see whether the refresh really happened: the CLI's exit
+code says nothing about it.
+
+A `refresh` is what the CLI does to the token; an `attempt` is one run of the CLI that
+was due, whether it refreshed or not.
 
 The map, from the edge to the centre. A module imports only from lines below its own.
 
     __main__      the command line: `once`, `plan`, `status`, `import`, `operator`
-    operator      the same in a cluster, round the clock: a package with its own map
+    operator      the same in a cluster, continuously: a package with its own map
     report        what `plan` and `status` show
     refresh       the use case: look, lock, check, run, verify, remember
     claude_cli    the only subprocess
-    preflight     would a run lose the login? then it does not start
+    preflight     could an attempt lose the login? then it does not start
     install       `import`: the only place that writes tokens
-    lock          one writer in a volume
+    lock          one writer per volume
     files         reads and atomic writes of the two files
     decide        pure: what to do now, and when next
-    verify        pure: what a run did, judged by the file alone
-    state         pure: what is remembered between two runs
+    verify        pure: what an attempt did, judged by the file alone
+    history       pure: what is remembered between two runs
     credentials   pure: the CLI's file as a value
-    outcome       pure: how a run can end, and what that means
+    outcome       pure: how an attempt can end, and what that means
     settings      pure: the environment as a value
+    limits        pure: the durations that have to agree
 """

@@ -13,8 +13,8 @@ import msgspec
 
 from refresher import credentials, install, preflight, refresh, report
 from refresher.outcome import (
-    EXIT_CODES,
     IN_ORDER,
+    MEANINGS,
     NEEDS_A_PERSON,
     TRY_AGAIN,
     Outcome,
@@ -28,20 +28,22 @@ _Command = Callable[[Settings, argparse.Namespace], int]
 
 
 def _kinds(exit_code: int) -> str:
-    return ", ".join(kind for kind, code in EXIT_CODES.items() if code == exit_code)
+    return ", ".join(
+        kind for kind, meaning in MEANINGS.items() if meaning.exit_code == exit_code
+    )
 
 
 _EPILOG = f"""\
 exit codes of `once`:
    0  {_kinds(IN_ORDER)}
   75  {_kinds(TRY_AGAIN)}:
-      nothing to do for you yet, run it again later
+      you need not act yet; run it again later
   78  {_kinds(NEEDS_A_PERSON)}:
-      a person must act, and the message says how
+      a person must act; the message says how
 
-exit codes of `status`: 0 the login is in order, 75 it is due and not yet renewed,
-  78 a person must act. `import`: 0 installed, 75 busy, 78 refused. `plan`: 0.
-A bad setting ends any of them with 78, a bad command line with 2.
+exit codes of `status`: 0 the login is in order, 75 a refresh is due, 78 a person must
+  act. `import`: 0 installed, 75 busy, 78 refused. `plan`: 0.
+An invalid setting exits with 78, an invalid command line with 2.
 
 The settings are environment variables; docs/refresher.md lists them.
 """
@@ -49,11 +51,34 @@ The settings are environment variables; docs/refresher.md lists them.
 
 def main() -> None:
     """Be the console script."""
+    _open_standard_streams()
     sys.exit(run(sys.argv[1:]))
 
 
+def _open_standard_streams() -> None:
+    """Occupy descriptors 0 to 2 where the caller closed them.
+
+    Else the lock, or a file, would get one of those numbers, and the CLI would not
+    inherit it.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
+_STDERR = 2
+
+
+def _say(text: str) -> None:
+    """Print a result. Nobody may be listening, which changes no exit code."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def run(words: Sequence[str]) -> int:
-    """Run one command and give its exit code."""
+    """Run one command and return its exit code."""
     arguments = _parser().parse_args(words)
     command: _Command = arguments.command
     try:
@@ -62,7 +87,7 @@ def run(words: Sequence[str]) -> int:
         print(f"claude-refresher: {ex}", file=sys.stderr)
         return NEEDS_A_PERSON
     logging.basicConfig(
-        level=settings.log_level,
+        level=settings.log_level.upper(),
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(message)s",
     )
@@ -72,8 +97,8 @@ def run(words: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="claude-refresher",
-        description="Keep a Claude login fresh while it lives, and be loud before it "
-        "ends.",
+        description="Keep the access token of a Claude login fresh, and warn before the "
+        "login itself ends.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -90,23 +115,32 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added
 
-    add("once", _once, "renew the login if it is due, verify it, say how it went")
-    add("plan", _plan, "say what `once` would do now and why; change nothing")
-    status = add("status", _status, "show the login's state, never a token")
+    add(
+        "once",
+        _once,
+        "refresh the token if that is due, verify the result and report it",
+    )
+    add("plan", _plan, "show what `once` would do now and why; change nothing")
+    status = add("status", _status, "show the state of the login, never a token")
     status.add_argument("--json", action="store_true", help="print JSON")
-    add("import", _import, "install the credentials file given on stdin as the login")
-    add("operator", _operator, "keep the login of a Kubernetes cluster fresh")
+    install_ = add(
+        "import", _import, "install a credentials file from stdin as the login"
+    )
+    install_.add_argument(
+        "--force", action="store_true", help="even if the login there is newer"
+    )
+    add("operator", _operator, "run as a Kubernetes operator for one ClaudeCredential")
     return parser
 
 
 def _stop_on_signals() -> threading.Event:
-    """Let SIGTERM and SIGINT call off a wait, but not a CLI that runs."""
+    """Let SIGTERM and SIGINT cancel a wait, but not a CLI that runs."""
     stop = threading.Event()
 
     def ask(number: int, _frame: object) -> None:
         stop.set()
         name = signal.Signals(number).name
-        print(f"{name}: a CLI that runs is let to finish first", file=sys.stderr)
+        print(f"{name}: waiting for a running CLI to finish", file=sys.stderr)
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
@@ -115,53 +149,62 @@ def _stop_on_signals() -> threading.Event:
 
 def _once(settings: Settings, _: argparse.Namespace) -> int:
     outcome = refresh.once(settings, stop=_stop_on_signals())
-    print(outcome)
-    _warn(settings, already_told=outcome.reason)
+    _say(str(outcome))
+    _warn(settings, already_shown=outcome.reason)
     return outcome.exit_code
 
 
-def _warn(settings: Settings, already_told: str = "") -> None:
+def _warn(settings: Settings, already_shown: str = "") -> None:
     for warning in _report(settings).warnings:
-        if warning not in already_told:
+        if warning not in already_shown:
             logging.getLogger(__name__).warning(warning)
 
 
-def _report(settings: Settings) -> report.Status:
+def _report(settings: Settings) -> report.Overview:
     view = refresh.look(settings, refresh.utc_now())
-    return report.status(settings, view, preflight.inspect(settings))
+    return report.overview(settings, view, preflight.inspect(settings))
 
 
 def _plan(settings: Settings, _: argparse.Namespace) -> int:
-    print(report.plan_text(_report(settings)))
+    _say(report.plan_text(_report(settings)))
     return IN_ORDER
 
 
 def _status(settings: Settings, arguments: argparse.Namespace) -> int:
     status = _report(settings)
     if arguments.json:
-        print(msgspec.json.format(msgspec.json.encode(status), indent=2).decode())
+        _say(msgspec.json.format(msgspec.json.encode(status), indent=2).decode())
     else:
-        print(report.status_text(status))
+        _say(report.status_text(status))
     return status.exit_code
 
 
-def _import(settings: Settings, _: argparse.Namespace) -> int:
+def _import(settings: Settings, arguments: argparse.Namespace) -> int:
     data = sys.stdin.buffer.read(install.MOST_BYTES)
     installed = install.install(
-        data, settings, stop=_stop_on_signals(), now=refresh.utc_now()
+        data,
+        settings,
+        stop=_stop_on_signals(),
+        now=refresh.utc_now(),
+        force=arguments.force,
     )
     match installed:
         case Outcome():
             print(f"nothing was changed: {installed}", file=sys.stderr)
             return installed.exit_code
         case credentials.Credential():
-            print(
-                f"installed in {settings.config_dir}: an access token until "
-                f"{moment(installed.expires_at)}. Do not use this login anywhere "
-                "else: its refresh token works once."
+            _say(
+                f"installed in {settings.config_dir}; {_validity(installed)}. Do not use "
+                "this login anywhere else: its refresh token works only once."
             )
             _warn(settings)
             return IN_ORDER
+
+
+def _validity(installed: credentials.Credential) -> str:
+    if not installed.expiry_known:
+        return "the file does not say when the access token expires"
+    return f"the access token is valid until {moment(installed.expires_at)}"
 
 
 def _operator(settings: Settings, _: argparse.Namespace) -> int:
@@ -179,7 +222,7 @@ def _operator(settings: Settings, _: argparse.Namespace) -> int:
 
 
 _EXTRA = ("aiohttp", "kopf", "kubernetes")
-"""What the extra [refresher] installs."""
+"""Installed by the extra [refresher]."""
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """The only subprocess: one run of the real `claude`.
 
-How it is run was measured. It sees its login, an empty home and directory, the way to
-the network, and nothing else: a variable such as `CLAUDE_CODE_OAUTH_TOKEN` would make
-it leave the file alone. It is not ended early, because a run that is killed between
-the renewal and the save loses the login.
+How it is run was measured. It sees its login, an empty home and directory, how to
+reach the network, and nothing else: a variable such as `CLAUDE_CODE_OAUTH_TOKEN` would
+make it leave the file alone, and so would a person's own settings in the volume, which
+could also have it start MCP servers. It is not killed during a call of the token
+endpoint, because a CLI that is killed before it has saved the new token loses the login.
 """
 
 import contextlib
@@ -20,55 +21,75 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from refresher import lock, watch
 from refresher.settings import Settings
-from refresher.verify import Ended
+from refresher.verify import Ended, Failure
 
 logger = logging.getLogger(__name__)
 
-_TERM_GRACE = 10.0  # seconds between SIGTERM and SIGKILL; the CLI frees its locks then
 _PAUSE = 0.05
-_HINT_BYTES = 256 * 1024
+_LOG_BYTES = 1024 * 1024
 
 
 def find(settings: Settings) -> str | None:
-    """Give the absolute path of the CLI, or None: it runs in another directory."""
+    """Return the absolute path of the CLI, or None: it runs in another directory."""
     search = settings.cli_environ.get("PATH", os.defpath)
     found = shutil.which(settings.claude_bin, path=search)
     return str(Path(found).absolute()) if found else None
 
 
-def run(settings: Settings, arguments: Sequence[str], lock: int) -> Ended:
-    """Run `claude` to its end and say how it ended; the file tells what it did.
+_ISOLATED = ("--setting-sources", "")
+"""Neither the volume's settings.json nor the MCP servers of its .claude.json."""
 
-    `lock` is the descriptor of our lock, which the CLI holds for as long as it lives.
-    Raises OSError if it cannot be started.
+
+def run(
+    settings: Settings,
+    arguments: Sequence[str],
+    lock_descriptor: int,
+    limit: timedelta,
+) -> Ended:
+    """Run `claude` to its end and say how it ended; the file shows what it did.
+
+    After `limit` it is ended as soon as no call is under way. The descriptor is our lock's, which the CLI holds for as long as it lives. Raises
+    OSError if it cannot be started.
     """
-    with tempfile.TemporaryDirectory(
-        prefix="claude-refresher-", ignore_cleanup_errors=True
-    ) as scratch:
+    directory = settings.config_dir
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="claude-refresher-", ignore_cleanup_errors=True
+        ) as scratch,
+        watch.watch(directory, lock.REFRESHING) as calls,
+    ):
         empty = Path(scratch, "empty")
         empty.mkdir()
         debug = Path(scratch, "debug.log")
+        claude = find(settings) or settings.claude_bin
         began = time.monotonic()
-        process = subprocess.Popen(  # noqa: S603 - no shell, and the words are settings
-            [find(settings) or settings.claude_bin, "--debug-file", debug, *arguments],
+        process = subprocess.Popen(  # noqa: S603 - no shell, and the arguments are settings
+            [claude, "--debug-file", debug, *_ISOLATED, *arguments],
             cwd=empty,
             env=_environ(settings, scratch),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=(lock,),
+            pass_fds=(lock_descriptor,),
             start_new_session=True,
         )
-        timed_out = _end(process, began + settings.cli_timeout.total_seconds())
+        timed_out = not _exits(process, began + limit.total_seconds())
+        if timed_out:
+            _end_between_calls(process, directory)
+        in_call = lock.cli_refreshes(directory, process.pid)  # it died there
+        _signal(process, signal.SIGKILL)  # its children
+        code = process.wait()
         took = timedelta(seconds=time.monotonic() - began)
-        code = process.returncode
-        logger.debug("the CLI ended with %s after %s", code, took)
+        logger.debug("the CLI exited with %s after %s", code, took)
         return Ended(
             took=took,
             timed_out=timed_out,
             signal=-code if code < 0 else None,
-            hint=_hint(debug),
+            called=calls.seen(),
+            in_call=in_call,
+            failures=_failures(debug),
         )
 
 
@@ -83,20 +104,23 @@ def _environ(settings: Settings, scratch: str) -> dict[str, str]:
     }
 
 
-def _end(process: subprocess.Popen[bytes], deadline: float) -> bool:
-    """Wait for the CLI, end it after the deadline, end its children; True if late."""
-    timed_out = not _exits(process, deadline)
-    if timed_out:
-        logger.warning("the CLI is still running at its time limit and is ended")
-        _signal(process, signal.SIGTERM)
-        _exits(process, time.monotonic() + _TERM_GRACE)
-    _signal(process, signal.SIGKILL)
-    process.wait()
-    return timed_out
+def _end_between_calls(process: subprocess.Popen[bytes], directory: Path) -> None:
+    """Kill the CLI when it is not in the middle of a refresh.
+
+    It is stopped for the look, so that it cannot begin one in between.
+    """
+    logger.warning("the CLI is still running at its time limit, so it is ended")
+    while not _exits(process, time.monotonic()):
+        _signal(process, signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
+        if not lock.cli_refreshes(directory, process.pid):
+            return
+        _signal(process, signal.SIGCONT)
+        _exits(process, time.monotonic() + _PAUSE)
 
 
 def _exits(process: subprocess.Popen[bytes], deadline: float) -> bool:
-    # WNOWAIT leaves a zombie: it keeps the group's number ours until we signal it.
+    # WNOWAIT leaves a zombie, which keeps the group's number ours until we signal it.
     look = os.WEXITED | os.WNOHANG | os.WNOWAIT
     while os.waitid(os.P_PID, process.pid, look) is None:
         if time.monotonic() >= deadline:
@@ -110,35 +134,42 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(process.pid, number)
 
 
-_FAILURE = re.compile(
-    r"OAuth refresh failed[^\n]*?: [^\n]*?"
-    r"(?:status code (?P<status>\d{3})|(?P<timeout>timeout of \d+ ?ms)"
-    r"|(?P<proxy>proxy refused)|(?P<errno>\bE[A-Z]{4,14}\b))"
-)
+_FAILURE = re.compile(r"OAuth refresh failed[^\n]*?: (?P<text>[^\n]*)")
+_STATUS = re.compile(r"status code (\d{3})")
+_TIMEOUT = re.compile(r"timeout of (\d+) ?ms")
+_ERRNO = re.compile(r"(connect |getaddrinfo )?\b(E[A-Z]{4,14}|EAI_AGAIN)\b")
+_NETWORK_ERRORS = {*errno.errorcode.values(), "ENOTFOUND", "EAI_AGAIN"}
+_CUT = re.compile(r"socket hang up|stream has been aborted")
 
-_NETWORK_ERRORS = {*errno.errorcode.values(), "ENOTFOUND"}  # the last is Node's own
 
+def _failures(debug: Path) -> tuple[Failure, ...]:
+    """Return what the CLI's debug log says of failed calls, in words of our own.
 
-def _hint(debug: Path) -> str | None:
-    """Tell the reason that the CLI's debug log gives, in words of our own.
-
-    Only numbers and known words are taken over, so no secret can come along. The
-    log's wording is no contract: without a match there is no hint.
+    Only numbers and known words are copied, so no secret can come along. The log's
+    wording is no contract, and it is silent about some failures: an HTTP status of 500,
+    or a response that is not what the CLI expects.
     """
     try:
         with debug.open("rb") as file:
-            text = file.read(_HINT_BYTES).decode(errors="replace")
+            text = file.read(_LOG_BYTES).decode(errors="replace")
     except OSError:
-        return None
-    failures = [match.groupdict() for match in _FAILURE.finditer(text)]
-    match failures[-1:]:
-        case [{"status": str(status)}]:
-            return f"HTTP status {status} from the token endpoint"
-        case [{"timeout": str(waited)}]:
-            return f"{waited} without an answer"
-        case [{"proxy": str()}]:
-            return "the proxy refused the connection"
-        case [{"errno": str(name)}] if name in _NETWORK_ERRORS:
-            return f"network error {name}"
-        case _:
-            return None
+        return ()
+    return tuple(_failure(found["text"]) for found in _FAILURE.finditer(text))
+
+
+def _failure(text: str) -> Failure:
+    if found := _STATUS.search(text):
+        return Failure(f"HTTP status {found[1]} from the token endpoint")
+    if found := _TIMEOUT.search(text):
+        return Failure(
+            f"no response within {int(found[1]) / 1000:g} s", unanswered=True
+        )
+    if _CUT.search(text):
+        return Failure("the connection was closed before a response", unanswered=True)
+    if "proxy refused" in text:
+        return Failure("the proxy refused the connection")
+    if "certificate" in text:
+        return Failure("the TLS certificate of the token endpoint is not trusted")
+    if (found := _ERRNO.search(text)) and found[2] in _NETWORK_ERRORS:
+        return Failure(f"network error {found[2]}", unanswered=not found[1])
+    return Failure("an error without a known name")

@@ -7,32 +7,47 @@ The file, as Claude Code writes it (times in milliseconds since 1970):
                        "refreshTokenExpiresAt": 1766678400000,   (newer logins)
                        "scopes": ["user:inference", …],
                        "subscriptionType": "max"}, …}
+
+What the CLI accepts is accepted here: only the two tokens have to be strings. It reads
+`expiresAt` as JavaScript's `Number` does, so a string of digits is a time, and `true`,
+`""` and `0` are long past. Where that gives no number it never refreshes by itself.
 """
 
 import hashlib
+import math
+import re
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 FILE_NAME = ".credentials.json"
 
+LONG_AGO = datetime.fromtimestamp(0, tz=UTC)
+"""Stands for an expiry that is not known: the token counts as due."""
+
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """A login that the CLI can renew. No token shows in its `repr`."""
+    """A login that the CLI can refresh. Its `repr` shows no token."""
 
     access_token: str
     refresh_token: str
     expires_at: datetime
-    """When the access token ends."""
+    """When the access token expires; LONG_AGO or earlier where that is not known."""
+    cli_refreshes: bool = True
+    """The CLI can read the expiry, so it refreshes once that is near."""
     login_ends_at: datetime | None = None
-    """When the login itself ends; renewing does not move it. Older logins: None."""
+    """When the login itself ends; no refresh moves that. Older logins: None."""
     subscription: str | None = None
 
     @property
     def revision(self) -> str:
-        """Name this access token without telling it: 12 hex digits of its SHA-256."""
+        """A name for this access token: 12 hex digits of its SHA-256."""
         return hashlib.sha256(self.access_token.encode()).hexdigest()[:12]
+
+    @property
+    def expiry_known(self) -> bool:
+        return self.expires_at > LONG_AGO
 
     def __repr__(self) -> str:
         return f"Credential(revision={self.revision}, expires_at={self.expires_at})"
@@ -51,13 +66,13 @@ class Blanked(msgspec.Struct, frozen=True):
 
 
 class Malformed(msgspec.Struct, frozen=True):
-    """The file is not what the CLI writes. It may be half of one."""
+    """The file is not in the CLI's format. It may be truncated."""
 
     reason: str
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """The file is there but this user cannot read it."""
+    """The file exists, but this user cannot read it."""
 
     reason: str
 
@@ -69,9 +84,9 @@ Found: TypeAlias = Credential | NoLogin
 class _OAuth(msgspec.Struct, rename="camel"):
     access_token: str | None = None
     refresh_token: str | None = None
-    expires_at: int | float | None = None
-    refresh_token_expires_at: int | float | None = None
-    subscription_type: str | None = None
+    expires_at: Any = None
+    refresh_token_expires_at: Any = None
+    subscription_type: Any = None
 
 
 class _File(msgspec.Struct):
@@ -82,12 +97,12 @@ _decoder = msgspec.json.Decoder(_File)
 
 
 def parse(data: bytes) -> Found:
-    """Turn the bytes of the file into what they mean. Never raises."""
+    """Parse the file. Never raises."""
     if not data.strip():
         return Malformed("the file is empty")
     try:
         oauth = _decoder.decode(data).oauth
-    except (msgspec.DecodeError, UnicodeDecodeError) as ex:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as ex:
         return Malformed(_without_input(ex))
     if oauth is None:
         return Missing("the file holds no Claude login")
@@ -102,21 +117,40 @@ def _without_input(ex: Exception) -> str:
 
 
 def _login(oauth: _OAuth) -> Found:
-    if not oauth.access_token or not oauth.refresh_token or oauth.expires_at == 0:
+    if not oauth.access_token or not oauth.refresh_token:
         return Blanked(_blank_reason(oauth))
-    if oauth.expires_at is None:
-        return Malformed("`expiresAt` is missing, and without it nothing is renewed")
-    login_end = oauth.refresh_token_expires_at
+    expiry = _expiry(oauth.expires_at)
+    subscription = oauth.subscription_type
+    return Credential(
+        access_token=oauth.access_token,
+        refresh_token=oauth.refresh_token,
+        expires_at=expiry.expires_at,
+        cli_refreshes=expiry.cli_refreshes,
+        login_ends_at=_instant(_number(oauth.refresh_token_expires_at)),
+        subscription=subscription if isinstance(subscription, str) else None,
+    )
+
+
+class Expiry(NamedTuple):
+    """What `expiresAt` says."""
+
+    expires_at: datetime
+    """LONG_AGO where that is not known."""
+    cli_refreshes: bool
+    """Whether the CLI refreshes by itself once that is near."""
+
+
+def parse_expiry(text: str) -> Expiry:
+    """Read the JSON text of `expiresAt`; `""` is an absent one. Never raises."""
     try:
-        return Credential(
-            access_token=oauth.access_token,
-            refresh_token=oauth.refresh_token,
-            expires_at=_instant(oauth.expires_at),
-            login_ends_at=_instant(login_end) if login_end else None,
-            subscription=oauth.subscription_type,
-        )
-    except (OverflowError, ValueError, OSError):
-        return Malformed("a time in the file is out of range")
+        return _expiry(msgspec.json.decode(text) if text else None)
+    except msgspec.DecodeError:
+        return _expiry(None)
+
+
+def _expiry(value: object) -> Expiry:
+    milliseconds = _number(value)
+    return Expiry(_instant(milliseconds) or LONG_AGO, milliseconds < _LATEST)
 
 
 def _blank_reason(oauth: _OAuth) -> str:
@@ -127,7 +161,77 @@ def _blank_reason(oauth: _OAuth) -> str:
     return "the file holds no access token"
 
 
-def _instant(milliseconds: float) -> datetime:
-    if milliseconds < 0:
-        raise ValueError("before 1970")
+_LATEST = 253_402_300_800_000  # the year 10000
+
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+
+
+def _number(value: object) -> float:
+    """Read `expiresAt` as the CLI does (measured); NaN where it sees no time."""
+    match value:
+        case bool() | "" | []:
+            return 0
+        case int() | float():
+            return float(value)
+        case str() if _DECIMAL.fullmatch(value.strip()):
+            return float(value)
+        case _:
+            return math.nan
+
+
+def _instant(milliseconds: float) -> datetime | None:
+    if not 0 < milliseconds < _LATEST:  # NaN is not
+        return None
     return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
+
+
+_EXPIRY = b'"expiresAt"'
+
+
+def expiry_text(data: bytes) -> str:
+    """Return the JSON text of `expiresAt`, exactly as it is; `""` where it is absent.
+
+    `data` is a file that `parse` made a Credential of.
+    """
+    fields = msgspec.json.decode(_login_text(data), type=dict[str, msgspec.Raw])
+    return bytes(fields.get("expiresAt", b"")).decode()
+
+
+def with_expiry_text(data: bytes, text: str) -> bytes | None:
+    """Return the file with another `expiresAt`, and every other byte as it was.
+
+    `text` is as `expiry_text` returns it. None where the place cannot be found for
+    certain, as in a file that holds the key twice.
+    """
+    login, old = _login_text(data), expiry_text(data)
+    if data.count(login) != 1:
+        return None
+    if not old:
+        edited = login.replace(b"{", b"{" + _EXPIRY + b":" + text.encode() + b",", 1)
+    else:
+        member = _EXPIRY + rb"(\s*:\s*)" + re.escape(old.encode()) + rb"(?=\s*[,}])"
+        places = [*re.finditer(member + rb"(,?)", login)]
+        if len(places) != 1:
+            return None
+        [found] = places
+        colon, comma = found.groups()
+        new = _EXPIRY + colon + text.encode() + comma if text else b""
+        edited = login[: found.start()] + new + login[found.end() :]
+    return (
+        data.replace(login, edited) if _same_but_expiry(login, edited, text) else None
+    )
+
+
+def _login_text(data: bytes) -> bytes:
+    whole = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    return bytes(whole["claudeAiOauth"])
+
+
+def _same_but_expiry(before: bytes, after: bytes, text: str) -> bool:
+    try:
+        old, new = msgspec.json.decode(before), msgspec.json.decode(after)
+        wanted = msgspec.json.decode(text) if text else None
+    except msgspec.DecodeError:
+        return False
+    old.pop("expiresAt", None)
+    return bool(new.pop("expiresAt", None) == wanted and old == new)

@@ -1,7 +1,7 @@
-"""Would a run lose the login? Then it does not start.
+"""Could an attempt lose the login? Then it does not start.
 
-A renewal spends the refresh token first and saves its successor second. Where the
-second cannot work, the login is lost without a word: the CLI still exits 0.
+A refresh spends the refresh token first and saves its successor second. Where the
+second step cannot work, the login is lost silently: the CLI still exits 0.
 """
 
 import errno
@@ -10,7 +10,9 @@ import shutil
 import stat
 from pathlib import Path
 
-from refresher import claude_cli, credentials
+import msgspec
+
+from refresher import claude_cli, credentials, files
 from refresher.settings import Settings
 
 _PROBE = ".refresher-probe"
@@ -19,31 +21,47 @@ _PROBE_FILES = 16  # a run makes about ten files and directories
 
 
 def inspect(settings: Settings) -> str | None:
-    """Say why a run must not start, from what can be seen without a write."""
+    """Say why an attempt must not start, from what can be seen without writing."""
     if claude_cli.find(settings) is None:
         return (
             f"`{settings.claude_bin}` is not an executable here; install the CLI or "
             "set CLAUDE_BIN"
         )
-    return inspect_volume(settings.config_dir)
+    directory = settings.config_dir
+    return inspect_volume(directory) or _configuration(directory / ".claude.json")
 
 
 def inspect_volume(config_dir: Path) -> str | None:
-    """Say why a new login could not be saved here, as far as that can be seen."""
+    """Say why a new token could not be saved here, as far as that can be seen."""
     try:
         return _directory(config_dir) or _file(config_dir / credentials.FILE_NAME)
     except OSError as ex:
-        return f"{config_dir} cannot be looked at ({ex.strerror})"
+        return f"{config_dir} cannot be examined ({ex.strerror})"
 
 
 def _directory(path: Path) -> str | None:
     if not path.is_dir():
-        return f"{path} is not a directory; make it, or set CLAUDE_CONFIG_DIR"
+        return f"{path} is not a directory; create it, or set CLAUDE_CONFIG_DIR"
     if not os.access(path, os.W_OK | os.X_OK):
         return (
-            f"{path} cannot be written, so a new token could not be saved; mount it "
-            "read-write and give it to this user"
+            f"{path} is not writable, so a new token could not be saved; mount it "
+            "read-write and let this user write to it"
         )
+    return None
+
+
+def _configuration(path: Path) -> str | None:
+    """Measured: the CLI refreshes nothing where it cannot read its own configuration."""
+    try:
+        data = files.read(path)
+        if data.strip():
+            msgspec.json.decode(data)
+    except FileNotFoundError:
+        return None
+    except OSError as ex:
+        return f"{path} cannot be read ({ex.strerror}), and the CLI needs it"
+    except (msgspec.DecodeError, RecursionError):
+        return f"{path} is not JSON, so the CLI does not work; delete or restore it"
     return None
 
 
@@ -54,22 +72,22 @@ def _file(path: Path) -> str | None:
         return None
     if stat.S_ISLNK(found.st_mode):
         return (
-            f"{path} is a symbolic link, which the CLI replaces while its target keeps "
+            f"{path} is a symbolic link, which the CLI replaces while the target keeps "
             "the spent token; put the file itself there"
         )
     if not stat.S_ISREG(found.st_mode):
         return f"{path} is not a regular file"
     if _is_mount(path):
         return (
-            f"{path} is a mount of its own, which cannot be replaced; mount its "
-            "directory instead (no subPath)"
+            f"{path} is a mount point, so it cannot be replaced; mount its directory "
+            "instead (no subPath)"
         )
     return _fixed(path, found)
 
 
 def _is_mount(path: Path) -> bool:
     # A bind mount of a file from the same disk has the same device number as its
-    # directory, so only the kernel's own list tells.
+    # directory, so only the kernel's own list shows it.
     whole = str(path.parent.resolve() / path.name)
     try:
         lines = Path("/proc/self/mountinfo").read_text().splitlines()
@@ -91,30 +109,30 @@ def _fixed(path: Path, found: os.stat_result) -> str | None:
     if parent.st_mode & stat.S_ISVTX and os.geteuid() not in owners:
         return (
             f"{path} belongs to another user in a sticky directory, so it cannot be "
-            "replaced; give it to this one"
+            "replaced; change its owner to this user"
         )
     try:
         os.close(os.open(path, os.O_WRONLY))
     except OSError as ex:
-        # A mode of 0444 (EACCES) is no hindrance to a replacement. An immutable file
-        # (EPERM) is.
+        # Mode 0444 (EACCES) does not prevent a replacement. An immutable file (EPERM)
+        # does.
         if ex.errno != errno.EACCES:
             return f"{path} cannot be replaced ({ex.strerror}); see `lsattr`"
     return None
 
 
 def probe(config_dir: Path) -> str | None:
-    """Do what the CLI will do to save, with files of our own. Needs the lock.
+    """Do what the CLI does to save, with files of our own. Needs the lock.
 
     Full disks, full inode tables and quotas show only in a real write.
     """
     directory = config_dir / _PROBE
-    shutil.rmtree(directory, ignore_errors=True)  # of a probe that was killed
+    shutil.rmtree(directory, ignore_errors=True)  # left by a probe that was killed
     try:
         directory.mkdir(mode=0o700)
         _write(directory)
     except OSError as ex:
-        return f"{config_dir} cannot take a new token ({ex.strerror}); mend that first"
+        return f"{config_dir} cannot hold a new token ({ex.strerror}); fix that first"
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return None

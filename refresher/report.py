@@ -1,11 +1,11 @@
-"""What `plan` and `status` show. No token is in it, so it may be shown to anyone."""
+"""What `plan` and `status` show. It holds no token, so anyone may see it."""
 
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
-from refresher import credentials, decide, state
+from refresher import credentials, decide, history
 from refresher.outcome import NEEDS_A_PERSON, TRY_AGAIN, Kind, Outcome, moment
 from refresher.settings import Settings
 
@@ -14,9 +14,10 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     """The credential without its tokens."""
 
     usable: bool
-    """The access token is good now."""
+    """The access token is valid now."""
     revision: str
-    expires_at: datetime
+    expires_at: datetime | None
+    """None where the file does not say it."""
     login_ends_at: datetime | None
     subscription: str | None
 
@@ -32,34 +33,34 @@ class Next(msgspec.Struct, frozen=True, kw_only=True):
     """The next tick of the schedule, if there is one."""
 
 
-class Status(msgspec.Struct, frozen=True, kw_only=True):
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that `status --json` prints, times in UTC."""
 
     config_dir: str
     login: Login | None
     next: Next
     warnings: tuple[str, ...]
-    """What will need a person soon, or does already."""
-    last: state.Try | None
+    """What will need a person soon, or already does."""
+    last: history.Attempt | None
     failures: int
     refreshes: int
     refreshed_at: datetime | None
     exit_code: int
 
 
-def status(settings: Settings, view: decide.View, blocked: str | None) -> Status:
-    """Put together what is known. `blocked` is what the preflight sees."""
+def overview(settings: Settings, view: decide.View, blocked: str | None) -> Overview:
+    """Put together what is known. `blocked` is what the preflight found."""
     ending = decide.login_warning(view.now, view.found)
     used = settings.skipped_for is None
-    return Status(
+    return Overview(
         config_dir=str(settings.config_dir),
         login=_login(view),
         next=_next(settings, view, blocked),
         warnings=tuple(text for text in (ending, blocked) if text and used),
-        last=view.remembered.last,
-        failures=view.remembered.failures,
-        refreshes=view.remembered.refreshes,
-        refreshed_at=view.remembered.refreshed_at,
+        last=view.history.last,
+        failures=view.history.failures,
+        refreshes=view.history.refreshes,
+        refreshed_at=view.history.refreshed_at,
         exit_code=_exit_code(view, blocked),
     )
 
@@ -70,7 +71,7 @@ def _login(view: decide.View) -> Login | None:
     return Login(
         usable=view.found.expires_at > view.now,
         revision=view.found.revision,
-        expires_at=view.found.expires_at,
+        expires_at=view.found.expires_at if view.found.expiry_known else None,
         login_ends_at=view.found.login_ends_at,
         subscription=view.found.subscription,
     )
@@ -103,49 +104,54 @@ def _exit_code(view: decide.View, blocked: str | None) -> int:
             return TRY_AGAIN
 
 
-def status_text(status: Status) -> str:
-    """Say it to a person."""
-    lines = [("directory", status.config_dir), *_login_lines(status.login)]
-    if status.last:
-        lines.append(("last try", _last(status.last)))
-    if status.refreshed_at:
-        counted = f"{moment(status.refreshed_at)} ({status.refreshes} in all)"
-        lines.append(("last renewal", counted))
-    if status.failures:
-        lines.append(("failed tries", f"{status.failures} in a row"))
-    lines.append(("now", status.next.reason))
-    lines += [("warning", warning) for warning in status.warnings]
+def status_text(overview: Overview) -> str:
+    """Format it for a person."""
+    lines = [("directory", overview.config_dir), *_login_lines(overview.login)]
+    if overview.last:
+        lines.append(("last attempt", _last(overview.last)))
+    if overview.refreshed_at:
+        counted = f"{moment(overview.refreshed_at)} ({overview.refreshes} in all)"
+        lines.append(("last refresh", counted))
+    if overview.failures:
+        lines.append(("failures", f"{overview.failures} in a row"))
+    lines.append(("now", overview.next.reason))
+    lines += [("warning", warning) for warning in overview.warnings]
     return "\n".join(f"{name + ':':<15}{text}" for name, text in lines)
 
 
 def _login_lines(login: Login | None) -> list[tuple[str, str]]:
     if login is None:
         return [("access token", "none")]
-    good = "good until" if login.usable else "ended at"
-    ends = moment(login.login_ends_at) if login.login_ends_at else "not told"
+    expiry = "expiry unknown"
+    if login.expires_at:
+        valid = "valid until" if login.usable else "expired at"
+        expiry = f"{valid} {moment(login.expires_at)}"
+    ends = moment(login.login_ends_at) if login.login_ends_at else "unknown"
     return [
-        ("access token", f"{login.revision}, {good} {moment(login.expires_at)}"),
+        ("access token", f"{login.revision}, {expiry}"),
         ("login ends", ends),
     ]
 
 
-def _last(last: state.Try) -> str:
+def _last(last: history.Attempt) -> str:
     return f"{moment(last.at)} {last.command}, {last.outcome}"
 
 
-def plan_text(status: Status) -> str:
+def plan_text(overview: Overview) -> str:
     """Say what `once` would do now, and when something would happen next."""
-    upcoming = status.next
+    upcoming = overview.next
     if upcoming.command:
         what = f"Would run `{_shown(upcoming.command)}` now, because"
     else:
         what = "Would start nothing now."
     lines = [f"{what} {upcoming.reason}."]
     if upcoming.at:
-        lines.append(f"Next try: {moment(upcoming.at)}, when `once` runs then.")
+        lines.append(
+            f"Next attempt: {moment(upcoming.at)}, provided that `once` runs then."
+        )
     if upcoming.tick_at:
         lines.append(f"Next tick of REFRESH_SCHEDULE: {moment(upcoming.tick_at)}.")
-    lines += [f"Warning: {warning}." for warning in status.warnings]
+    lines += [f"Warning: {warning}." for warning in overview.warnings]
     return "\n".join(lines)
 
 

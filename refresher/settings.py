@@ -1,99 +1,28 @@
-"""The environment as a value: read once, checked, frozen."""
+"""Settings: read once from the environment, frozen after.
+
+Names have no prefix, because the original's names keep working. A pod has many
+variables, so unknown ones are ignored; a known one with a bad value stops the start.
+"""
 
 import enum
+import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
 import cronsim
 import msgspec
+from msgspec import Meta, Struct
 
-CLI_WINDOW = timedelta(seconds=300)
-"""The CLI renews a token only in the last five minutes of its life. Measured."""
+from refresher import limits
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
 
 OTHER_CREDENTIALS = ("ANTHROPIC_API_KEY", "CLAUDE_ACCESS_TOKEN")
-"""With one of these set the login is not what the proxy uses."""
-
-
-class SettingsError(ValueError):
-    """A known variable has a bad value. The message names it and says what to do."""
-
-
-class Command(enum.StrEnum):
-    """Which of the two configured commands a try runs."""
-
-    REFRESH = "refresh"
-    FALLBACK = "fallback"
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a person can choose. The table in docs/refresher.md explains each one."""
-
-    config_dir: Path
-    claude_bin: str
-    window: timedelta
-    interval: timedelta
-    cli_timeout: timedelta
-    refresh_command: tuple[str, ...]
-    fallback: bool
-    fallback_command: tuple[str, ...]
-    schedule: str | None
-    time_zone: ZoneInfo
-    log_level: str
-    credential_name: str
-    namespace: str
-    health_port: int
-    skipped_for: str | None
-    """The variable that makes this login unneeded, if one is set."""
-    cli_environ: Mapping[str, str]
-    """The variables of our own environment that the CLI may see."""
-
-    @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read the variables of `VARIABLES`; an empty one counts as unset.
-
-        Raises SettingsError for the first bad value.
-        """
-        values: dict[str, Any] = {}
-        for variable in VARIABLES:
-            text = environ.get(variable.name) or variable.default
-            try:
-                values[variable.field] = variable.parse(text)
-            except (ValueError, cronsim.CronSimError) as ex:
-                raise SettingsError(f"{variable.name}: {ex}") from ex
-        values["config_dir"] = _home(values["config_dir"], environ)
-        values["skipped_for"] = next(filter(environ.get, OTHER_CREDENTIALS), None)
-        values["cli_environ"] = {
-            name: environ[name] for name in PASSED_TO_CLI if environ.get(name)
-        }
-        return cls(**values)
-
-    def scheduled(self, schedule: str | None, time_zone: str) -> "Settings":
-        """Give these settings with another schedule.
-
-        Raises SettingsError, which names what is wrong with it.
-        """
-        try:
-            return msgspec.structs.replace(
-                self,
-                schedule=_schedule(schedule or ""),
-                time_zone=_time_zone(time_zone),
-            )
-        except (ValueError, cronsim.CronSimError) as ex:
-            text = f"`{schedule}` in `{time_zone}` is no schedule: {ex}"
-            raise SettingsError(text) from ex
-
-    def arguments(self, command: Command) -> tuple[str, ...]:
-        """Give the words after `claude`."""
-        match command:
-            case Command.REFRESH:
-                return self.refresh_command
-            case Command.FALLBACK:
-                return self.fallback_command
-
+"""With one of these set, the proxy does not use the login."""
 
 PASSED_TO_CLI = (
     "PATH",
@@ -109,121 +38,241 @@ PASSED_TO_CLI = (
 )
 """How to reach the network, and nothing that could change what the CLI does there."""
 
+
+class SettingsError(Exception):
+    """A known variable has a bad value. The message names it and what is expected."""
+
+
+class Command(enum.StrEnum):
+    """Which of the two configured commands an attempt runs."""
+
+    REFRESH = "refresh"
+    FALLBACK = "fallback"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """One field per variable, in capitals; the docstring below each is its meaning."""
+
+    claude_config_dir: str = "~/.claude"
+    """The directory of `.credentials.json`; in a cluster, the volume's root. It must be writable."""
+    claude_bin: str = "claude"
+    """The CLI: a name on `PATH`, or a path."""
+    refresh_before: Annotated[
+        int, Meta(ge=limits.SHORTEST_BEFORE, le=limits.LONGEST_BEFORE)
+    ] = 240
+    """Seconds before the expiry when attempts begin, 60 to 25200 (7 hours). Above 290, see [Refreshing early](#refreshing-early)."""
+    refresh_interval: Annotated[int, Meta(ge=60, le=600)] = 60
+    """The shortest time between two attempts in seconds, 60 to 600."""
+    refresh_schedule: str = ""
+    """Five cron fields, such as `0 3 * * *`: at each tick the token is refreshed, however long it is still valid."""
+    refresh_time_zone: str = "UTC"
+    """The time zone of the schedule, such as `Europe/Berlin`."""
+    cli_timeout: Annotated[int, Meta(ge=limits.CLI_TIMEOUT, le=600)] = (
+        limits.CLI_TIMEOUT
+    )
+    """Seconds that the CLI may take, 120 to 600. It is never ended while it waits for a token."""
+    refresh_command: str = "mcp list"
+    """The arguments of `claude`. Commands known to refresh nothing, or to lose logins, are refused."""
+    fallback: Literal["on", "off"] = "on"
+    """`off`: never run the fallback command."""
+    fallback_command: str = (
+        '-p ping --model haiku --max-turns 1 --tools "" --strict-mcp-config '
+        "--safe-mode --no-session-persistence --output-format json"
+    )
+    """The arguments of `claude` after an attempt in which it asked for no token."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Level of the log on stderr."""
+    credential_name: str = "claude"
+    """`operator` only: the name of its ClaudeCredential."""
+    pod_namespace: str = ""
+    """`operator` only, and required there: the namespace of its ClaudeCredential."""
+    health_port: Port = 8080
+    """`operator` only: the port of `/healthz`, `/readyz` and `/metrics`, on all interfaces."""
+
+    skipped_for: str | None = None
+    """Not a variable: which of OTHER_CREDENTIALS is set, if any."""
+    cli_environ: Mapping[str, str] = {}
+    """Not a variable: those of PASSED_TO_CLI that are set."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read the known variables of `environ`; an empty one counts as unset.
+
+        Kubernetes puts `<SERVICE>_PORT=tcp://…` into every pod of a namespace, so a
+        Service called `health` sets HEALTH_PORT: such a value counts as unset.
+
+        Raises SettingsError for the first value that does not fit.
+        """
+        given: dict[str, object] = {}
+        for name in VARIABLES:
+            value = environ.get(name, "").strip()
+            if value and not (name.endswith("PORT") and "://" in value):
+                given[name.lower()] = value.lower() if name in _WORDS else value
+        given["claude_config_dir"] = _directory(
+            str(given.get("claude_config_dir", "~/.claude")), environ.get("HOME")
+        )
+        given["skipped_for"] = next(filter(environ.get, OTHER_CREDENTIALS), None)
+        given["cli_environ"] = {
+            name: environ[name] for name in PASSED_TO_CLI if environ.get(name)
+        }
+        try:
+            settings = msgspec.convert(given, cls, strict=False)
+        except msgspec.ValidationError as ex:
+            raise SettingsError(_explain(str(ex))) from None
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Check what the types cannot say. Raises SettingsError."""
+        for name in ("refresh_command", "fallback_command"):
+            if problem := _command_problem(getattr(self, name)):
+                raise SettingsError(f"{name.upper()}: {problem}")
+        if problem := _schedule_problem(self.refresh_schedule):
+            raise SettingsError(f"REFRESH_SCHEDULE: {problem}")
+        if problem := _time_zone_problem(self.refresh_time_zone):
+            raise SettingsError(f"REFRESH_TIME_ZONE: {problem}")
+
+    def renewing(self, before: str) -> Self:
+        """Return these settings with another `refresh_before`, such as `1h30m`.
+
+        Raises SettingsError, which says what is wrong with it.
+        """
+        seconds = _duration(before)
+        low, high = limits.SHORTEST_BEFORE, limits.LONGEST_BEFORE
+        if seconds is None or not low <= seconds <= high:
+            raise SettingsError(
+                f"`{before}`: must be a duration from {low // 60}m to {high // 3600}h, "
+                "such as 4m or 1h30m"
+            )
+        return msgspec.structs.replace(self, refresh_before=seconds)
+
+    def scheduled(self, schedule: str, time_zone: str) -> Self:
+        """Return these settings with another schedule.
+
+        Raises SettingsError, which says what is wrong with it.
+        """
+        problem = _schedule_problem(schedule) or _time_zone_problem(time_zone)
+        if problem:
+            raise SettingsError(f"`{schedule}` in `{time_zone}`: {problem}")
+        return msgspec.structs.replace(
+            self, refresh_schedule=schedule, refresh_time_zone=time_zone
+        )
+
+    @property
+    def config_dir(self) -> Path:
+        return Path(self.claude_config_dir)
+
+    @property
+    def before(self) -> timedelta:
+        return timedelta(seconds=self.refresh_before)
+
+    @property
+    def interval(self) -> timedelta:
+        return timedelta(seconds=self.refresh_interval)
+
+    @property
+    def longest_cli_run(self) -> timedelta:
+        return timedelta(seconds=self.cli_timeout)
+
+    @property
+    def time_zone(self) -> ZoneInfo:
+        return ZoneInfo(self.refresh_time_zone)
+
+    def arguments(self, command: Command) -> tuple[str, ...]:
+        """Return the arguments of `claude` for a command."""
+        match command:
+            case Command.REFRESH:
+                return tuple(shlex.split(self.refresh_command))
+            case Command.FALLBACK:
+                return tuple(shlex.split(self.fallback_command))
+
+
+VARIABLES = tuple(
+    field.name.upper()
+    for field in msgspec.structs.fields(Settings)
+    if field.name not in {"skipped_for", "cli_environ"}
+)
+"""The names of the settings; the other fields follow from the environment."""
+
+_WORDS = {"FALLBACK", "LOG_LEVEL"}
+"""Case does not matter in these: `INFO` is `info`."""
+
 _BURNS = "can use up the refresh token without saving the new one"
-_BY_CHANCE = "renews only by chance"
+_BY_CHANCE = "refreshes only by chance"
+_NEVER = "refreshes nothing"
 _HARMFUL_COMMANDS = {
-    "agents": _BY_CHANCE,
+    "agents": _BURNS,
     "auth": _BY_CHANCE,
     "doctor": _BURNS,
     "plugin": _BURNS,
 }
 _HARMFUL_WORDS = {
-    "--version": "renews nothing",
-    "-v": "renews nothing",
-    "--help": "renews nothing",
+    "--version": _NEVER,
+    "-v": _NEVER,
+    "--help": _NEVER,
     "--bare": "never reads the login",
     "/cost": _BURNS,
     "/usage": _BURNS,
 }
 
 
-class Variable(NamedTuple):
-    """One setting: its variable, the field it fills, its default as a person writes it."""
-
-    name: str
-    field: str
-    default: str
-    parse: Callable[[str], object]
-
-
-def _seconds(least: int, most: int) -> Callable[[str], timedelta]:
-    def parse(text: str) -> timedelta:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise ValueError(f"expected whole seconds from {least} to {most}")
-        return timedelta(seconds=int(text))
-
-    return parse
-
-
-def _command(text: str) -> tuple[str, ...]:
-    words = tuple(shlex.split(text))
-    harm = _HARMFUL_COMMANDS.get(words[0]) if words else "renews nothing"
+def _command_problem(text: str) -> str | None:
+    try:
+        words = shlex.split(text)
+    except ValueError as ex:
+        return f"must be shell words ({str(ex).lower()})"
+    harm = None if words else _NEVER
+    # Options may stand before the command, and only the CLI knows which take a value.
+    commands = {} if {"-p", "--print"} & {*words} else _HARMFUL_COMMANDS
     for word in words:
-        harm = harm or _HARMFUL_WORDS.get(word)
-    if harm:
-        raise ValueError(f"`claude {text}` {harm}")
-    return words
+        harm = harm or _HARMFUL_WORDS.get(word) or commands.get(word)
+    return f"`claude {text}` {harm}" if harm else None
 
 
-def _switch(text: str) -> bool:
-    if text not in {"on", "off"}:
-        raise ValueError("expected on or off")
-    return text == "on"
-
-
-def _schedule(text: str) -> str | None:
+def _schedule_problem(text: str) -> str | None:
     if not text:
         return None
     if len(text.split()) != 5:  # noqa: PLR2004 - as `crontab` and CronJob have it
-        raise ValueError("expected five fields, as in `17 */4 * * *`")
-    cronsim.CronSim(text, datetime(2000, 1, 1, tzinfo=UTC))
-    return text
-
-
-def _time_zone(text: str) -> ZoneInfo:
+        return "must be five cron fields, such as `17 */4 * * *`"
     try:
-        return ZoneInfo(text)
-    except (KeyError, OSError, ValueError) as ex:
-        raise ValueError("expected a name such as Europe/Berlin") from ex
+        cronsim.CronSim(text, datetime(2000, 1, 1, tzinfo=UTC))
+    except cronsim.CronSimError as ex:
+        return f"must be five cron fields, such as `17 */4 * * *` ({ex})"
+    return None
 
 
-def _log_level(text: str) -> str:
-    if text.lower() not in {"debug", "info", "warning", "error"}:
-        raise ValueError("expected debug, info, warning or error")
-    return text.upper()
+def _time_zone_problem(text: str) -> str | None:
+    try:
+        ZoneInfo(text)
+    except (KeyError, OSError, ValueError):
+        return "must be a name such as Europe/Berlin"
+    return None
 
 
-def _port(text: str) -> int:
-    # Kubernetes sets HEALTH_PORT=tcp://… for a Service named `health`.
-    if text.startswith("tcp://"):
-        return _HEALTH_PORT
-    if not text.isdecimal() or not 0 < int(text) < 1 << 16:
-        raise ValueError("expected a port, 1 to 65535")
-    return int(text)
+def _duration(text: str) -> int | None:
+    """Read a duration as Kubernetes writes it, `1h30m` or `45s`, in whole seconds."""
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
+    if not text or not found:
+        return None
+    hours, minutes, seconds = (int(number or 0) for number in found.groups())
+    return hours * 3600 + minutes * 60 + seconds
 
 
-def _home(path: object, environ: Mapping[str, str]) -> Path:
-    text = str(path)
+def _directory(text: str, home: str | None) -> str:
     if text != "~" and not text.startswith("~/"):
-        return Path(text).absolute()
-    home = environ.get("HOME")
+        return str(Path(text).absolute())
     if not home:
-        raise SettingsError("CLAUDE_CONFIG_DIR: set it, since HOME is not set")
-    return Path(home + text[1:])
+        raise SettingsError("CLAUDE_CONFIG_DIR: must be set when HOME is not")
+    return home + text[1:]
 
 
-_HEALTH_PORT = 8080
-
-VARIABLES: tuple[Variable, ...] = (
-    Variable("CLAUDE_CONFIG_DIR", "config_dir", "~/.claude", str),
-    Variable("CLAUDE_BIN", "claude_bin", "claude", str),
-    Variable("REFRESH_WINDOW", "window", "240", _seconds(60, 290)),
-    Variable("REFRESH_INTERVAL", "interval", "60", _seconds(60, 600)),
-    Variable("REFRESH_SCHEDULE", "schedule", "", _schedule),
-    Variable("REFRESH_TIME_ZONE", "time_zone", "UTC", _time_zone),
-    Variable("CLI_TIMEOUT", "cli_timeout", "120", _seconds(120, 600)),
-    Variable("REFRESH_COMMAND", "refresh_command", "mcp list", _command),
-    Variable("FALLBACK", "fallback", "on", _switch),
-    Variable(
-        "FALLBACK_COMMAND",
-        "fallback_command",
-        '-p ping --model haiku --max-turns 1 --tools "" --strict-mcp-config '
-        "--safe-mode --no-session-persistence --output-format json",
-        _command,
-    ),
-    Variable("LOG_LEVEL", "log_level", "info", _log_level),
-    Variable("CREDENTIAL_NAME", "credential_name", "claude", str),
-    Variable("POD_NAMESPACE", "namespace", "", str),
-    Variable("HEALTH_PORT", "health_port", str(_HEALTH_PORT), _port),
-)
-"""The table in docs/refresher.md shows these names and defaults; a test compares them."""
+def _explain(error: str) -> str:
+    """``Expected `int` >= 60 - at `$.a` `` -> ``A: must be a whole number …``."""
+    name = error.rpartition("$.")[2].rstrip("`")
+    field = next(f for f in msgspec.structs.fields(Settings) if f.name == name)
+    info = msgspec.inspect.type_info(field.type)
+    if isinstance(info, msgspec.inspect.LiteralType):
+        words = get_args(field.type)  # in their own order; `info` sorts them
+        return f"{name.upper()}: must be {', '.join(words[:-1])} or {words[-1]}"
+    assert isinstance(info, msgspec.inspect.IntType)  # noqa: S101 - text always fits
+    return f"{name.upper()}: must be a whole number from {info.ge} to {info.le}"

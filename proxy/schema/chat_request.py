@@ -13,7 +13,10 @@ from msgspec import Meta, Raw, Struct
 LARGEST = 1_000_000_000
 """Anything larger is not a plausible number of tokens."""
 
-Count = Annotated[int, Meta(ge=1, le=LARGEST)]
+Count = (
+    Annotated[int, Meta(ge=1, le=LARGEST)] | Annotated[float, Meta(ge=1, le=LARGEST)]
+)
+"""A whole number, which some languages write as ``4096.0``."""
 
 ABSENT = Raw(b"")
 """The value of a ``Raw`` field that the client did not send (``bytes(raw)`` is empty)."""
@@ -267,6 +270,23 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
     include_obfuscation: bool | None = None
 
 
+class ApproximateLocation(Struct, frozen=True, kw_only=True):
+    city: str | None = None
+    country: str | None = None
+    region: str | None = None
+    timezone: str | None = None
+
+
+class UserLocation(Struct, frozen=True, kw_only=True):
+    type: Literal["approximate"] | None = None
+    approximate: ApproximateLocation | None = None
+
+
+class WebSearchOptions(Struct, frozen=True, kw_only=True):
+    user_location: UserLocation | None = None
+    search_context_size: str | None = None
+
+
 class ChatRequest(Struct, frozen=True, kw_only=True):
     """The body of ``POST /v1/chat/completions``."""
 
@@ -277,7 +297,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     stop: str | list[str] | None = None
-    n: int | None = None
+    n: float | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     tools: list[FunctionTool | CustomTool] | None = None
@@ -291,11 +311,12 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     safety_identifier: str | None = None
     service_tier: str | None = None
     prompt_cache_options: CacheOptions | None = None
+    web_search_options: WebSearchOptions | None = None
 
     # No equivalent: accepted, never sent, reported in a warning where it could matter.
     logprobs: bool | None = None
-    top_logprobs: int | None = None
-    seed: int | None = None
+    top_logprobs: float | None = None
+    seed: float | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     logit_bias: dict[str, float | None] | None = None
@@ -310,10 +331,9 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     # Cannot be satisfied: rejected.
     modalities: list[str] | None = None
     audio: dict[str, Raw] | None = None
-    web_search_options: dict[str, Raw] | None = None
 
     # Anthropic's own, passed through.
-    top_k: Annotated[int, Meta(ge=0, le=LARGEST)] | None = None
+    top_k: Annotated[float, Meta(ge=0, le=LARGEST)] | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
     cache_control: CacheControl | None = None

@@ -1,6 +1,7 @@
 """What a chat completions client reads: completions and chunks.
 
-The structs hold exactly the keys that OpenAI's schema requires, ``null`` or not.
+The structs hold exactly the keys that OpenAI's schema requires, ``null`` or not; what it
+allows to be absent but not to be ``null`` (``system_fingerprint``) is absent.
 """
 
 from typing import Literal
@@ -39,12 +40,26 @@ class RedactedThinkingBlock(Struct, frozen=True, tag="redacted_thinking"):
 ThinkingBlocks = list[ThinkingBlock | RedactedThinkingBlock]
 
 
+class URLCitation(Struct, frozen=True, kw_only=True):
+    """A span of the content, in code points, and where it comes from."""
+
+    start_index: int
+    end_index: int
+    title: str
+    url: str
+
+
+class Annotation(Struct, frozen=True, tag="url_citation"):
+    url_citation: URLCitation
+
+
 class Message(Struct, frozen=True, kw_only=True):
     role: str = "assistant"
     content: str | None
     refusal: str | None = None
     tool_calls: list[ToolCall] | UnsetType = UNSET
     function_call: Function | UnsetType = UNSET
+    annotations: list[Annotation] | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     thinking_blocks: ThinkingBlocks | UnsetType = UNSET
 
@@ -80,7 +95,6 @@ class ChatCompletion(Struct, frozen=True, kw_only=True):
     model: str
     choices: list[Choice]
     usage: Usage
-    system_fingerprint: None = None
     service_tier: str | UnsetType = UNSET
 
 
@@ -105,6 +119,7 @@ class Delta(Struct, frozen=True, kw_only=True):
     refusal: str | UnsetType = UNSET
     tool_calls: list[ToolCallDelta] | UnsetType = UNSET
     function_call: FunctionDelta | UnsetType = UNSET
+    annotations: list[Annotation] | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     thinking_blocks: ThinkingBlocks | UnsetType = UNSET
 

@@ -107,6 +107,30 @@ class Tool(Block, frozen=True, kw_only=True, omit_defaults=True):
     strict: bool | None = None
 
 
+class UserLocation(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, tag="approximate"
+):
+    city: str | None = None
+    region: str | None = None
+    country: str | None = None
+    timezone: str | None = None
+
+
+class WebSearchTool(
+    Block, frozen=True, kw_only=True, omit_defaults=True, tag="web_search_20250305"
+):
+    """Runs at Anthropic: its calls and results are blocks of the response."""
+
+    name: str
+    allowed_domains: list[str] | None = None
+    blocked_domains: list[str] | None = None
+    max_uses: int | None = None
+    user_location: UserLocation | None = None
+
+
+AnyTool = Tool | WebSearchTool
+
+
 class ToolChoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: Literal["auto", "any", "tool", "none"]
     name: str | None = None
@@ -145,7 +169,7 @@ class MessagesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str
     max_tokens: int
     stream: bool = False
-    tools: list[Tool] | None = None
+    tools: list[AnyTool] | None = None
     tool_choice: ToolChoice | None = None
     system: list[Text] | None = None
     messages: list[Message]

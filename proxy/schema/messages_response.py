@@ -68,8 +68,19 @@ class ErrorResponse(Struct, frozen=True):
     request_id: str | None = None
 
 
+class Citation(Struct, frozen=True):
+    """What a text block cites; only the web's results have a URL."""
+
+    type: str = ""
+    url: str | None = None
+    title: str | None = None
+    cited_text: str | None = None
+    encrypted_index: str | None = None
+
+
 class TextBlock(Struct, frozen=True, tag="text"):
     text: str = ""
+    citations: list[Citation] | None = None
 
 
 class ToolUseBlock(Struct, frozen=True, tag="tool_use"):
@@ -87,7 +98,22 @@ class RedactedThinkingBlock(Struct, frozen=True, tag="redacted_thinking"):
     data: str = ""
 
 
-ContentBlock = TextBlock | ToolUseBlock | ThinkingBlock | RedactedThinkingBlock
+class ServerToolUseBlock(Struct, frozen=True, tag="server_tool_use"):
+    """A call that Anthropic itself answers: no OpenAI client sees it."""
+
+
+class WebSearchResultBlock(Struct, frozen=True, tag="web_search_tool_result"):
+    """What the search found; the text that follows cites it."""
+
+
+ContentBlock = (
+    TextBlock
+    | ToolUseBlock
+    | ThinkingBlock
+    | RedactedThinkingBlock
+    | ServerToolUseBlock
+    | WebSearchResultBlock
+)
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -135,9 +161,16 @@ class SignatureDelta(Struct, frozen=True, tag="signature_delta"):
     signature: str
 
 
+class CitationsDelta(Struct, frozen=True, tag="citations_delta"):
+    citation: Citation
+
+
+Delta = TextDelta | InputJSONDelta | ThinkingDelta | SignatureDelta | CitationsDelta
+
+
 class ContentBlockDelta(Struct, frozen=True, tag="content_block_delta"):
     index: int
-    delta: TextDelta | InputJSONDelta | ThinkingDelta | SignatureDelta
+    delta: Delta
 
 
 class ContentBlockStop(Struct, frozen=True, tag="content_block_stop"):

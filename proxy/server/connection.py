@@ -58,21 +58,21 @@ class Arrived(enum.Enum):
 class Connection:
     """A client's socket. What has no underscore belongs to the worker."""
 
-    def __init__(self, sock: socket.socket, client: Any, patience: float) -> None:  # noqa: ANN401 - an address
+    def __init__(self, sock: socket.socket, client: Any) -> None:  # noqa: ANN401 - an address
         self.sock = sock
         self.expires = 0.0
         self.known = False
         self.idle = True
         self.closing = False
         self._client = client
-        self._incoming = Incoming(sock, patience)
+        self._incoming = Incoming(sock)
         self._refused: Refused | None = None
         self._environ: dict[str, Any] = {}
 
-    def receive(self, *, wait: bool = False) -> Arrived:
-        """Take in what has come, or what comes while the socket waits by itself."""
+    def receive(self) -> Arrived:
+        """Take in what has come, without waiting."""
         try:
-            if not self._incoming.fill(wait=wait):
+            if not self._incoming.fill():
                 return Arrived.THE_END
         except BlockingIOError:
             return Arrived.A_PART if self._incoming.held else Arrived.NOTHING

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -48,25 +47,23 @@ class RequestTimeoutError(TimeoutError):
 class Incoming:
     """The bytes of one connection that were received and not used yet.
 
-    The socket blocks, with an SO_RCVTIMEO of its own (`worker.LINGER`); ``patience`` is
-    how many seconds a read in a body waits for its client.
+    The socket blocks, and its SO_RCVTIMEO bounds each read of a body.
     """
 
-    def __init__(self, sock: socket.socket, patience: float) -> None:
+    def __init__(self, sock: socket.socket) -> None:
         self.held = b""
         self.deadline = 0.0
         self._sock = sock
-        self._patience = patience
         self._scanned = 0
 
     # Between two requests.
 
-    def fill(self, *, wait: bool) -> bool:
-        """Receive once, without waiting or as long as the socket does.
+    def fill(self) -> bool:
+        """Receive what has come, without waiting.
 
         False at the end of the connection. Raises ``BlockingIOError``, and ``OSError``.
         """
-        data = self._sock.recv(RECEIVE, 0 if wait else socket.MSG_DONTWAIT)
+        data = self._sock.recv(RECEIVE, socket.MSG_DONTWAIT)
         self.held = self.held + data if self.held else data
         return bool(data)
 
@@ -103,27 +100,17 @@ class Incoming:
         self.held = data + self.held
 
     def _receive(self, limit: int) -> bytes:
-        until = min(time.monotonic() + self._patience, self.deadline)
-        while True:
-            if (now := time.monotonic()) > self.deadline:
-                raise RequestTimeoutError
-            try:
-                data = self._sock.recv(limit)
-            except BlockingIOError:
-                if not _is_readable(self._sock, until - now):
-                    raise RequestTimeoutError from None
-            except OSError as ex:
-                raise ClientGoneError from ex
-            else:
-                if not data:
-                    raise BadBody("the body ends before its length")
-                return data
-
-
-def _is_readable(sock: socket.socket, seconds: float) -> bool:
-    poller = select.poll()
-    poller.register(sock, select.POLLIN)
-    return bool(poller.poll(max(0.0, seconds * 1000)))
+        if time.monotonic() > self.deadline:
+            raise RequestTimeoutError
+        try:
+            data = self._sock.recv(limit)
+        except BlockingIOError:  # SO_RCVTIMEO
+            raise RequestTimeoutError from None
+        except OSError as ex:
+            raise ClientGoneError from ex
+        if not data:
+            raise BadBody("the body ends before its length")
+        return data
 
 
 class Body:

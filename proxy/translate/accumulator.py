@@ -28,6 +28,7 @@ class MessageAccumulator:
         self._blocks: dict[int, messages_response.ContentBlock] = {}
         self._pieces: dict[int, list[str]] = {}
         self._signatures: dict[int, str] = {}
+        self._citations: dict[int, list[messages_response.Citation]] = {}
 
     def feed(self, event: messages_response.Event) -> None:
         """Take one event."""
@@ -52,14 +53,7 @@ class MessageAccumulator:
             ):
                 pass
 
-    def _delta(
-        self,
-        index: int,
-        delta: messages_response.TextDelta
-        | messages_response.InputJSONDelta
-        | messages_response.ThinkingDelta
-        | messages_response.SignatureDelta,
-    ) -> None:
+    def _delta(self, index: int, delta: messages_response.Delta) -> None:
         if index not in self._blocks:  # a delta of a block of an unknown type
             return
         match delta:
@@ -71,6 +65,8 @@ class MessageAccumulator:
                 self._pieces[index].append(thinking)
             case messages_response.SignatureDelta(signature):
                 self._signatures[index] = signature
+            case messages_response.CitationsDelta(citation):
+                self._citations.setdefault(index, []).append(citation)
 
     @property
     def message(self) -> messages_response.Message:
@@ -86,8 +82,9 @@ class MessageAccumulator:
     def _block(self, index: int) -> messages_response.ContentBlock:
         block, added = self._blocks[index], "".join(self._pieces[index])
         match block:
-            case messages_response.TextBlock(text):
-                return messages_response.TextBlock(text + added)
+            case messages_response.TextBlock(text, citations):
+                cited = [*(citations or ()), *self._citations.get(index, ())]
+                return messages_response.TextBlock(text + added, cited or None)
             case messages_response.ToolUseBlock(id=use_id, name=name, input=given):
                 # The text is kept as it came, even when it was cut: a client must see
                 # that the arguments do not parse.
@@ -97,5 +94,9 @@ class MessageAccumulator:
             case messages_response.ThinkingBlock(thinking, signature):
                 signature = self._signatures.get(index, signature)
                 return messages_response.ThinkingBlock(thinking + added, signature)
-            case messages_response.RedactedThinkingBlock():
+            case (
+                messages_response.RedactedThinkingBlock()
+                | messages_response.ServerToolUseBlock()
+                | messages_response.WebSearchResultBlock()
+            ):
                 return block

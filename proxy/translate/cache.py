@@ -6,7 +6,7 @@ breakpoints never changes what the model reads, nor which replayed thinking is v
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from msgspec import structs
 
@@ -42,6 +42,16 @@ def set_on_last(blocks: Sequence[B], control: Control) -> list[B]:
     if control is None or not blocks:
         return list(blocks)
     return [*blocks[:-1], structs.replace(blocks[-1], cache_control=control)]
+
+
+def mark_last(blocks: list[Any], control: Control) -> None:
+    """Put ``control`` on the last of these blocks, in place; thinking takes none."""
+    if (
+        control is not None
+        and blocks
+        and isinstance(blocks[-1], messages_request.Block)
+    ):
+        blocks[-1] = structs.replace(blocks[-1], cache_control=control)
 
 
 def place(
@@ -101,11 +111,11 @@ def _limit(
     kept_head = head[-(room - 1 if turns else room) :]
     kept = {*kept_head, *turns[-(room - len(kept_head)) :]}
     if len(kept) < len(placed):
-        warnings.add("cache_marks_dropped")
+        warnings.add("cache_marks_dropped", param="cache_control")
     controls = [_timed(c, ttl) if i in kept else None for i, (_, c) in enumerate(found)]
     ordered = _longest_first([*controls, request.cache_control])
     if ordered != [*controls, request.cache_control]:
-        warnings.add("cache_ttl_lowered")
+        warnings.add("cache_ttl_lowered", param="cache_control")
     return _rewrite(request, ordered)
 
 

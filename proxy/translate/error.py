@@ -66,7 +66,7 @@ _NOT_ALLOWED = re.compile(
 _NO_CREDIT = re.compile(r"your credit balance is too low", re.IGNORECASE)
 _TOO_LONG = re.compile(r"prompt is too long: (\d+) tokens > (\d+) maximum")
 _NO_ROOM = re.compile(
-    r"input length and `max_tokens` exceed context limit: (\d+) \+ \d+ > (\d+)"
+    r"input length and `max_tokens` exceed context limit: (\d+) \+ (\d+) > (\d+)"
 )
 _SPEND_CAPS = frozenset({"enforced_spend_limit_reached"})
 
@@ -151,17 +151,22 @@ def _by_status(status: int, circumstances: Circumstances) -> errors.UpstreamErro
 def _invalid(
     error: messages_response.Error, circumstances: Circumstances
 ) -> errors.UpstreamError:
-    overflow = _TOO_LONG.search(error.message) or _NO_ROOM.search(error.message)
-    if (
-        overflow is not None
-    ):  # the wording that clients parse in order to trim and try again
-        message = (
-            f"This model's maximum context length is {overflow[2]} tokens. However, "
+    # both in the wording that clients parse in order to trim and try again
+    if overflow := _TOO_LONG.search(error.message):
+        return _overflow(
+            overflow[2],
             f"your messages resulted in {overflow[1]} tokens. Please reduce the length "
-            "of the messages."
+            "of the messages.",
+            circumstances,
         )
-        return _error(
-            Kind(400, _INVALID, "context_length_exceeded"), message, circumstances
+    if no_room := _NO_ROOM.search(error.message):
+        prompt, completion, limit = no_room.groups()
+        return _overflow(
+            limit,
+            f"you requested {int(prompt) + int(completion)} tokens ({prompt} in the "
+            f"messages, {completion} in the completion). Please reduce the length of the "
+            "messages or completion.",
+            circumstances,
         )
     if "prompt is too long" in error.message:
         kind = Kind(400, _INVALID, "context_length_exceeded")
@@ -170,6 +175,15 @@ def _invalid(
         return _error(BY_TYPE["billing_error"], error.message, circumstances)
     code = error.details.error_code if error.details else None
     return _error(Kind(400, _INVALID, code), error.message, circumstances)
+
+
+def _overflow(
+    limit: str, asked: str, circumstances: Circumstances
+) -> errors.UpstreamError:
+    message = f"This model's maximum context length is {limit} tokens. However, {asked}"
+    return _error(
+        Kind(400, _INVALID, "context_length_exceeded"), message, circumstances
+    )
 
 
 def not_allowed(credential: str) -> errors.UpstreamError:
@@ -311,6 +325,8 @@ def passed_headers(headers: Mapping[str, str], now: datetime) -> dict[str, str]:
 
 
 def _seconds_until(when: str, now: datetime) -> str:
+    if not when:
+        return ""
     try:
         seconds = (datetime.fromisoformat(when) - now).total_seconds()
     except (ValueError, TypeError):

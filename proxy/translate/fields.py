@@ -18,7 +18,6 @@ IMPOSSIBLE = {
     "n": "must be 1",
     "modalities": "must not include audio",
     "audio": "must be null; Claude has no audio output",
-    "web_search_options": "must be null; web search is not supported",
 }
 """What must not be asked for, with what to send instead."""
 
@@ -35,7 +34,6 @@ def reject_impossible(chat: chat_request.ChatRequest) -> None:
         "n": chat.n is not None and chat.n != 1,
         "modalities": "audio" in (chat.modalities or ()),
         "audio": chat.audio is not None,
-        "web_search_options": chat.web_search_options is not None,
     }
     for param, found in asked.items():
         if found:
@@ -69,20 +67,35 @@ def warn_about_ignored(chat: chat_request.ChatRequest, warnings: warn.Warnings) 
     for field in IGNORED:
         value = getattr(chat, field)
         if value and value != "medium":
-            warnings.add_or_refuse(f"{field}_ignored", param=field)
+            warnings.add(f"{field}_ignored", param=field)
 
 
 # ------------------------------------------------------------------ field by field
+
+
+def whole(value: float | None, at: str) -> int | None:
+    """A count; ``4096.0`` is one too, as some languages write every number.
+
+    Raises ``InvalidRequestError`` for a fraction.
+    """
+    if value is not None and value != int(value):
+        raise errors.InvalidRequestError(
+            f"{at}: must be an integer", param=at, code="invalid_type"
+        )
+    return None if value is None else int(value)
 
 
 def limit(
     chat: chat_request.ChatRequest, model: capabilities.Model, warnings: warn.Warnings
 ) -> int | None:
     """``max_completion_tokens`` before ``max_tokens``, never above the model's own."""
-    asked = chat.max_completion_tokens or chat.max_tokens
+    name = (
+        "max_tokens" if chat.max_completion_tokens is None else "max_completion_tokens"
+    )
+    asked = whole(getattr(chat, name), name)
     if asked is None or model.max_tokens is None or asked <= model.max_tokens:
         return asked
-    warnings.add("max_tokens_clamped")
+    warnings.add("max_tokens_clamped", param=name)
     return model.max_tokens
 
 
@@ -101,7 +114,7 @@ def stop_sequences(
     asked = [chat.stop] if isinstance(chat.stop, str) else chat.stop or []
     kept = [stop for stop in asked if stop.strip()]
     if len(kept) < len(asked):  # Anthropic: each must contain non-white space
-        warnings.add("stop_whitespace_dropped")
+        warnings.add("stop_whitespace_dropped", param="stop")
     return kept or None
 
 
@@ -128,7 +141,8 @@ def sampling(
     ask for nothing. Thinking takes neither another temperature nor ``top_k``, and
     ``top_p`` only from 0.95 (extended thinking, limits).
     """
-    temperature, top_p, top_k = chat.temperature, chat.top_p, chat.top_k
+    temperature, top_p = chat.temperature, chat.top_p
+    top_k = whole(chat.top_k, "top_k")
     if top_p == 1:
         top_p = None
     if temperature == 1 and (top_p is not None or not model.sampling):
@@ -141,14 +155,14 @@ def sampling(
     given = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
     for field, value in given.items():
         if value is not None and not allowed[field]:
-            warnings.add_or_refuse(f"{field}_ignored", param=field)
+            warnings.add(f"{field}_ignored", param=field)
     temperature = temperature if allowed["temperature"] else None
     top_p = top_p if allowed["top_p"] else None
     if temperature is not None and top_p is not None:
-        warnings.add("top_p_ignored")
+        warnings.add("top_p_ignored", param="top_p")
         top_p = None
     if temperature is not None and temperature > 1:
-        warnings.add("temperature_clamped")
+        warnings.add("temperature_clamped", param="temperature")
         temperature = 1.0
     return Sampling(
         temperature=temperature,
@@ -171,5 +185,5 @@ def service_tier(chat: chat_request.ChatRequest, warnings: warn.Warnings) -> str
     if chat.service_tier is None:
         return None
     if chat.service_tier not in _TIERS:
-        warnings.add("service_tier_ignored")
+        warnings.add("service_tier_ignored", param="service_tier")
     return _TIERS.get(chat.service_tier)

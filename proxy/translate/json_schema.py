@@ -14,8 +14,18 @@ from typing import Any
 
 import msgspec
 
+from proxy.translate import draft, json_text
+
 MAX_PARTS = 20_000
 """Subschemas; a schema of references to references could stand for billions."""
+
+MAX_ELEMENTS = 100_000
+"""Values in one schema. A value that is built takes up to thirty times its text."""
+
+_GROWTH = 4
+_ROOM = 64 * 1024
+"""How large a result may be: so many times what was given, and so many bytes more. Each
+reference that has no name stands for a copy, and a schema of 3 kB can hold 400 MB."""
 
 _TYPES = frozenset(
     {"object", "array", "string", "integer", "number", "boolean", "null"}
@@ -30,6 +40,7 @@ _FORMATS = frozenset(
 )  # fmt: skip
 _LOOKAROUND = re.compile(r"\(\?(?:<?[=!]|P?<|\()|\\[1-9bB]")
 _DROPPED = frozenset({"$schema", "$id", "$comment", "$anchor"})
+_OF_SCHEMAS = frozenset({"anyOf", "oneOf", "items"})
 _NOT_PROSE = frozenset({"$defs", "definitions"})
 
 Schema = dict[str, Any]
@@ -45,17 +56,28 @@ def to_anthropic_schema(raw: bytes) -> bytes:
     Raises ``InexpressibleError`` for open or recursive schemas.
     """
     try:
-        schema = msgspec.json.decode(raw)
-        return msgspec.json.encode(_Transform(schema).root())
+        schema = _read(raw)
+        room = _GROWTH * len(raw) + _ROOM
+        return msgspec.json.encode(_Transform(schema, room).root())
+    except draft.InvalidSchemaError as ex:
+        raise InexpressibleError(f"{ex.path}: {ex.why}") from None
     except (RecursionError, ValueError):
         raise InexpressibleError("it cannot be read") from None
+
+
+def _read(raw: bytes) -> object:
+    """The schema in the terms of draft 2020-12. Raises for what is not one at all."""
+    if json_text.more_elements_than(MAX_ELEMENTS, raw):
+        raise InexpressibleError("it is too large")
+    schema = msgspec.json.decode(raw)
+    return draft.to_2020_12(schema) if isinstance(schema, dict) else schema
 
 
 def is_closed(raw: bytes) -> bool:
     """Whether every object of the schema already forbids additional properties."""
     try:
-        return _closed(msgspec.json.decode(raw))
-    except (RecursionError, ValueError):
+        return _closed(_read(raw))
+    except (RecursionError, ValueError, InexpressibleError, draft.InvalidSchemaError):
         return False
 
 
@@ -76,8 +98,9 @@ def _types(node: Mapping[str, Any]) -> list[Any]:
 
 
 class _Transform:
-    def __init__(self, schema: object) -> None:
+    def __init__(self, schema: object, room: int) -> None:
         self._document = schema
+        self._room = room  # bytes that the result may still have
         self._open: list[str] = []  # references being followed, to see recursion
         self._defs: dict[str, Schema] = {}
         self._origins: dict[str, str] = {}  # definition -> the pointer that led to it
@@ -105,6 +128,8 @@ class _Transform:
         prose: dict[str, Any] = {}
         for key, value in node.items():
             self._keyword(key, value, node, out, prose)
+            if key in out or key in prose:
+                self._spend({key: None if key in _OF_SCHEMAS else value})
         if "object" in _types(node) or "properties" in node:
             self._object(node, out)
         if not {"type", "enum", "const", "anyOf"} & out.keys():
@@ -164,6 +189,7 @@ class _Transform:
             properties = {}
         elif not properties and extra is not False:
             raise InexpressibleError("an object does not name its properties")
+        self._spend(dict.fromkeys(properties))
         out["properties"] = {k: self._schema(v) for k, v in properties.items()}
         required = _list(node.get("required") or [])
         named = [k for k in required if isinstance(k, str) and k in properties]
@@ -192,11 +218,18 @@ class _Transform:
         self._origins[named[1]] = target
         return self._named(target, named[1], description)
 
+    def _spend(self, value: object) -> None:
+        """Count what is copied into the result. Raises where it has grown too large."""
+        self._room -= len(msgspec.json.encode(value))
+        if self._room < 0:
+            raise InexpressibleError("it is too large")
+
     def _named(self, target: str, name: str, description: object) -> Schema:
         """A reference to a definition; a copy where it has its own description."""
         if self._origins[name] != target:
             raise InexpressibleError("two definitions have one name")
         if isinstance(description, str):
+            self._spend(self._defs[name])  # whose own copies are paid for already
             return {**self._defs[name], "description": description}
         return {"$ref": f"#/$defs/{name}"}
 

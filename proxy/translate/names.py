@@ -1,6 +1,6 @@
-"""Tool names and tool-call ids as Anthropic accepts them.
+"""Names of tools and their properties, and tool-call ids, as Anthropic accepts them.
 
-Both are pure functions of the string itself, so a history always translates the same way.
+All are pure functions of the string itself, so a history always translates the same way.
 A changed name gets eight hex digits of its sha256, which keeps similar names apart.
 """
 
@@ -13,12 +13,15 @@ _SHORTENED = (
     64  # a name that must change anyway is made to fit the documented limit too
 )
 _ODD = re.compile(r"[^a-zA-Z0-9_-]")
+_ODD_IN_PROPERTY = re.compile(r"[^a-zA-Z0-9_.-]")
 
 
-def _sanitise(value: str, *, longest: int, shortened: int) -> str:
-    clean = _ODD.sub("_", value)
-    if clean == value and len(value) <= longest:
+def _sanitise(
+    value: str, *, longest: int, shortened: int, odd: re.Pattern[str] = _ODD
+) -> str:
+    if 0 < len(value) <= longest and odd.search(value) is None:
         return value
+    clean = odd.sub("_", value)
     digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{clean[: shortened - 9]}_{digest}"
 
@@ -29,6 +32,11 @@ def tool_name(name: str) -> str:
     The pattern is ``^[a-zA-Z0-9_-]{1,128}$`` (the API's own 400).
     """
     return _sanitise(name, longest=MAX_NAME, shortened=_SHORTENED)
+
+
+def property_name(name: str) -> str:
+    """A tool's property within ``^[a-zA-Z0-9_.-]{1,64}$`` (the API's own 400)."""
+    return _sanitise(name, longest=64, shortened=64, odd=_ODD_IN_PROPERTY)
 
 
 def tool_use_id(call_id: str) -> str:

@@ -35,7 +35,7 @@ def to_output(
         return _by_schema(given, at, model, warnings)
     match chat.response_format:
         case chat_request.JSONObjectFormat():
-            warnings.add("json_object_by_prompt")
+            warnings.add("json_object_by_prompt", param="response_format")
             return Output(instruction=JSON_OBJECT)
         case chat_request.JSONSchemaFormat(json_schema=given_schema):
             at = "response_format.json_schema.schema"
@@ -63,5 +63,5 @@ def _by_schema(
             pass
         else:
             return Output(format=messages_request.JSONSchemaFormat(schema=Raw(schema)))
-    warnings.add_or_refuse("schema_not_enforced", param=at)
+    warnings.add("schema_not_enforced", param=at)
     return Output(instruction=BY_SCHEMA + given.decode())

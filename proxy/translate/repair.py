@@ -1,7 +1,7 @@
-"""Repairs a request after one of exactly five rejections by Anthropic (rows b0).
+"""Repairs a request after one of exactly six rejections by Anthropic (rows b0).
 
-The capability table can be wrong about a model; a 400 costs nothing and says what was
-wrong. Any other rejection is relayed.
+The capability table can be wrong about a model, and how long a prompt is only Anthropic
+can count; a 400 costs nothing and says what was wrong. Any other rejection is relayed.
 """
 
 import re
@@ -9,7 +9,7 @@ import re
 from msgspec import structs
 
 from proxy.schema import messages_request
-from proxy.translate import messages, output_format, request, tools
+from proxy.translate import messages, output_format, request, tools, warn
 
 _FORCED = re.compile(r'tool_choice: type "tool" and "any"')
 _SAMPLING = re.compile(r"`temperature`|`top_p`")
@@ -18,21 +18,13 @@ _SIGNATURE = re.compile(
     r"Invalid `signature`|Invalid `data`|bound to a different conversation"
     r"|blocks in the latest assistant message cannot be modified"
 )
+_NO_ROOM = re.compile(
+    r"input length and `max_tokens` exceed context limit: (\d+) \+ \d+ > (\d+)"
+)
 _STRICT = re.compile(
     r"Too many strict tools|too many optional|[Cc]ompiled grammar"
     r"|Grammar compilation timed out|Schema is too complex"
 )
-
-
-_CHANGING = frozenset(
-    {
-        "forced_tool_choice_downgraded",
-        "temperature_ignored",
-        "prefill_unsupported",
-        "schema_not_enforced",
-    }
-)
-"""What ``STRICT_PARAMS`` forbids: changes that change the response."""
 
 
 def repaired(
@@ -42,6 +34,8 @@ def repaired(
 
     ``None`` also where nothing would change: the same request is never sent twice.
     """
+    if fits := _NO_ROOM.search(message):
+        return _with_less_room(translation, int(fits[2]) - int(fits[1]))
     for pattern, change, code in (
         (_FORCED, _unforced, "forced_tool_choice_downgraded"),
         (_SAMPLING, _unsampled, "temperature_ignored"),
@@ -54,20 +48,37 @@ def repaired(
             repaired_request = change(translation.request)
             if repaired_request == translation.request:
                 continue
-            if translation.strict and code in _CHANGING:
+            if translation.strict and warn.changes_response(code):
                 return None
-            sampled = (
-                repaired_request.temperature,
-                repaired_request.top_p,
-                repaired_request.top_k,
-            )
-            return structs.replace(
-                translation,
-                request=repaired_request,
-                version=None if sampled == (None, None, None) else translation.version,
-                warnings=tuple(dict.fromkeys((*translation.warnings, code))),
-            )
+            return _sent_instead(translation, repaired_request, code)
     return None
+
+
+def _sent_instead(
+    translation: request.Translation, sent: messages_request.MessagesRequest, code: str
+) -> request.Translation:
+    sampled = (sent.temperature, sent.top_p, sent.top_k)
+    return structs.replace(
+        translation,
+        request=sent,
+        version=None if sampled == (None, None, None) else translation.version,
+        warnings=tuple(dict.fromkeys((*translation.warnings, code))),
+    )
+
+
+def _with_less_room(
+    translation: request.Translation, room: int
+) -> request.Translation | None:
+    """A limit that fits beside the prompt, where the limit was ours to choose.
+
+    ``room`` is in tokens. A client that set the limit learns the sum instead, and trims.
+    """
+    sent = translation.request
+    budget = (sent.thinking.budget_tokens if sent.thinking is not None else None) or 0
+    if not translation.default_limit or not budget < room < sent.max_tokens:
+        return None
+    lowered = structs.replace(sent, max_tokens=room)
+    return _sent_instead(translation, lowered, "max_tokens_clamped")
 
 
 def _unforced(
@@ -118,7 +129,12 @@ def _without_thinking(
 def _lenient(
     sent: messages_request.MessagesRequest,
 ) -> messages_request.MessagesRequest:
-    plain = [structs.replace(tool, strict=None) for tool in sent.tools or ()]
+    plain = [
+        structs.replace(tool, strict=None)
+        if isinstance(tool, messages_request.Tool)
+        else tool
+        for tool in sent.tools or ()
+    ]
     return structs.replace(sent, tools=plain or None)
 
 

@@ -9,8 +9,10 @@ from proxy.translate import (
     fields,
     messages,
     output_format,
+    response,
     thinking,
     tools,
+    turns,
     warn,
 )
 
@@ -23,8 +25,8 @@ class ResponseContext(Struct, frozen=True, kw_only=True):
 
     model: str
     """The name that was asked for, which the response carries."""
-    client_names: dict[str, str]
-    """Anthropic's tool name -> the client's, where they differ."""
+    names: response.ClientNames
+    """What the client calls what had to be renamed."""
     legacy_functions: bool
     """The request used ``functions``, so the response uses ``function_call``."""
     stream: bool
@@ -44,6 +46,8 @@ class Translation(Struct, frozen=True, kw_only=True):
     """The model thinks before it responds, and may ping for minutes meanwhile."""
     strict: bool
     """``STRICT_PARAMS``: a repair may not change what was asked for, either."""
+    default_limit: bool
+    """The client set no ``max_tokens``, so a repair may lower ours."""
     context: ResponseContext
 
 
@@ -80,9 +84,10 @@ def to_anthropic_request(
         warnings=warnings.codes,
         thinks=parts.thinks,
         strict=config.strict_params,
+        default_limit=chat.max_completion_tokens is None and chat.max_tokens is None,
         context=ResponseContext(
             model=asked_model,
-            client_names=parts.toolset.client_names,
+            names=parts.toolset.names,
             legacy_functions=bool(chat.functions) and not chat.tools,
             stream=bool(chat.stream),
             include_usage=bool(
@@ -121,6 +126,10 @@ def _parts(
             effort=chat.reasoning_effort,
             own_effort=chat.output_config.effort if chat.output_config else None,
             thinking=chat.thinking,
+            budget=fields.whole(
+                chat.thinking.budget_tokens if chat.thinking else None,
+                "thinking.budget_tokens",
+            ),
             max_tokens=limit or model.max_tokens or config.default_max_tokens,
             forced_tool=toolset.forced,
             unsigned_tool_turn=thinking.has_unsigned_tool_turn(chat.messages),
@@ -129,10 +138,12 @@ def _parts(
         model,
         warnings,
     )
-    rules = messages.Rules(
+    rules = turns.Rules(
         model=model,
         keep_thinking=planned.on and not planned.between_tools,
         prefill=model.prefill and not planned.on and output.format is None,
+        interleaved=not planned.manual,
+        properties=toolset.properties,
     )
     conversation = messages.to_anthropic_messages(chat.messages, rules, warnings)
     thinks, bound = planned.config, False

@@ -1,8 +1,11 @@
 """A whole message as a ChatCompletion, and what streams share with it (rows b6)."""
 
-from msgspec import UNSET, Raw, UnsetType, json
+from collections.abc import Mapping
+
+from msgspec import UNSET, Raw, Struct, UnsetType, json
 
 from proxy.schema import chat_response, messages_response
+from proxy.translate import json_text, web_search
 
 FINISH_REASONS: dict[str, chat_response.FinishReason] = {
     "end_turn": "stop",
@@ -59,12 +62,22 @@ def service_tier(usage: messages_response.Usage) -> str | UnsetType:
     return _SERVICE_TIERS.get(usage.service_tier or "", UNSET)
 
 
-def arguments(given: Raw) -> str:
+class ClientNames(Struct, frozen=True):
+    """What the client calls its tools and their properties, where we had to rename."""
+
+    tools: Mapping[str, str] = {}
+    """Anthropic's tool name -> the client's."""
+    properties: Mapping[str, Mapping[str, str]] = {}
+    """Anthropic's tool name -> Anthropic's property -> the client's."""
+
+
+def arguments(given: Raw, properties: Mapping[str, str]) -> str:
     """A tool call's input as text: compact JSON, or the truncated text as it came.
 
-    ``"{}"`` for a tool without arguments: an empty or null string makes .NET throw.
+    ``properties`` maps names to the client's own. ``"{}"`` for a tool without
+    arguments: an empty or null string makes .NET throw.
     """
-    text = bytes(given).decode()
+    text = json_text.renamed_keys(bytes(given).decode(), properties)
     if text.strip() in {"", "null"}:
         return "{}"
     try:
@@ -73,46 +86,73 @@ def arguments(given: Raw) -> str:
         return text
 
 
+class _Parts:
+    """A message's blocks, sorted into what an OpenAI message has for them."""
+
+    def __init__(self, message: messages_response.Message, names: ClientNames) -> None:
+        self.texts: list[str] = []
+        self.thoughts: list[str] = []
+        self._length = 0  # of the texts, in code points
+        self.blocks: chat_response.ThinkingBlocks = []
+        self.calls: list[chat_response.ToolCall] = []
+        self.annotations: list[chat_response.Annotation] = []
+        for block in message.content:
+            self._take(block, names)
+
+    def _take(self, block: messages_response.ContentBlock, names: ClientNames) -> None:
+        match block:
+            case messages_response.TextBlock(text, citations):
+                start, self._length = self._length, self._length + len(text)
+                self.texts.append(text)
+                self.annotations += web_search.annotations(
+                    citations or [], start, self._length
+                )
+            case messages_response.ToolUseBlock(use_id, name, given):
+                function = chat_response.Function(
+                    names.tools.get(name, name),
+                    arguments(given, names.properties.get(name, {})),
+                )
+                self.calls.append(chat_response.ToolCall(id=use_id, function=function))
+            case messages_response.ThinkingBlock(thinking, signature):
+                self.thoughts.append(thinking)
+                if signature:
+                    self.blocks.append(chat_response.ThinkingBlock(thinking, signature))
+            case messages_response.RedactedThinkingBlock(data):
+                self.blocks.append(chat_response.RedactedThinkingBlock(data))
+            case (
+                messages_response.ServerToolUseBlock()
+                | messages_response.WebSearchResultBlock()
+            ):
+                pass  # its use is counted in the usage
+
+
 def to_openai_response(
     message: messages_response.Message,
     *,
     model: str,
     created: int,
-    client_names: dict[str, str],
+    names: ClientNames,
     legacy_functions: bool = False,
 ) -> chat_response.ChatCompletion:
     """Translate a complete message.
 
     ``model`` is the name the client asked for, ``created`` seconds since the epoch,
-    ``client_names`` the request's reverse map of tool names.
+    ``names`` the request's reverse map of names. A refusal's words are the content too
+    where there is no other: many clients show nothing else.
     """
-    texts: list[str] = []
-    thoughts: list[str] = []
-    blocks: chat_response.ThinkingBlocks = []
-    calls: list[chat_response.ToolCall] = []
-    for block in message.content:
-        match block:
-            case messages_response.TextBlock(text):
-                texts.append(text)
-            case messages_response.ToolUseBlock(use_id, name, given):
-                function = chat_response.Function(
-                    client_names.get(name, name), arguments(given)
-                )
-                calls.append(chat_response.ToolCall(id=use_id, function=function))
-            case messages_response.ThinkingBlock(thinking, signature):
-                thoughts.append(thinking)
-                signed = [chat_response.ThinkingBlock(thinking, signature)]
-                blocks += signed if signature else []
-            case messages_response.RedactedThinkingBlock(data):
-                blocks.append(chat_response.RedactedThinkingBlock(data))
+    parts = _Parts(message, names)
+    calls = parts.calls
+    text = "".join(parts.texts)  # citations split sentences: no separator
     legacy_call = legacy_functions and bool(calls)
+    refusal = refusal_text(message.stop_reason, message.stop_details)
     translated = chat_response.Message(
-        content="".join(texts) or None,  # citations split sentences: no separator
-        refusal=refusal_text(message.stop_reason, message.stop_details),
+        content=text or refusal or (None if calls else ""),
+        refusal=refusal,
         tool_calls=calls if calls and not legacy_call else UNSET,
         function_call=calls[0].function if legacy_call else UNSET,
-        reasoning_content="".join(thoughts) or UNSET,
-        thinking_blocks=blocks or UNSET,
+        annotations=parts.annotations or UNSET,
+        reasoning_content="".join(parts.thoughts) or UNSET,
+        thinking_blocks=parts.blocks or UNSET,
     )
     reason = finish_reason(
         message.stop_reason, has_calls=bool(calls), legacy=legacy_functions

@@ -8,21 +8,64 @@ with ``message_delta`` but is sent only at ``message_stop``: a response that was
 not look finished.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from proxy.schema import chat_response, messages_response
-from proxy.translate import accumulator, response
+from proxy.translate import accumulator, response, web_search
 
 
 class _ToolCall:
-    """A tool call while it is streamed."""
+    """A tool call while it is streamed.
 
-    def __init__(self, position: int, start: messages_response.ToolUseBlock) -> None:
+    Arguments are held back while they may still turn out to be none (white space,
+    ``null``), and to the end where properties get other names.
+    """
+
+    def __init__(
+        self,
+        position: int,
+        start: messages_response.ToolUseBlock,
+        properties: Mapping[str, str],
+    ) -> None:
         self.position = position
+        self.sent = False
+        self._start = start
+        self._properties = properties
+        self._held: list[str] = []
+
+    def take(self, piece: str) -> str:
+        """Take a piece of the arguments; returns what can be sent now."""
+        if self.sent:
+            return piece
+        self._held.append(piece)
+        if self._properties:
+            return ""
+        text = "".join(self._held)
+        if "null".startswith(text.strip()):
+            return ""
+        self.sent = True
+        return text
+
+    def rest(self) -> str:
+        """What is left to send once the call is whole."""
+        if self.sent:
+            return ""
+        self.sent = True
+        text = "".join(self._held)
+        given = Raw(text.encode()) if text.strip() else self._start.input
+        return response.arguments(given, self._properties)
+
+
+class _Text:
+    """A text block while it is streamed: where in the content, and what it cites."""
+
+    def __init__(
+        self, start: int, citations: list[messages_response.Citation] | None
+    ) -> None:
         self.start = start
-        self.has_arguments = False
+        self.citations = citations or []
 
 
 class _Thinking:
@@ -44,7 +87,7 @@ class ChunkStream:
         *,
         model: str,
         created: int,
-        client_names: dict[str, str],
+        names: response.ClientNames,
         legacy_functions: bool = False,
         include_usage: bool = False,
     ) -> None:
@@ -54,13 +97,15 @@ class ChunkStream:
         self.skipped = 0
         self._model = model
         self._created = created
-        self._client_names = client_names
+        self._names = names
         self._legacy = legacy_functions
         self._include_usage = include_usage
         self._id = ""
         self._stop = messages_response.Stop()
         self._calls: dict[int, _ToolCall] = {}  # content block index -> tool call
-        self._texts: set[int] = set()
+        self._texts: dict[int, _Text] = {}
+        self._length = 0  # of the content so far, in code points
+        self._annotations: list[chat_response.Annotation] = []
         self._thinking: dict[int, _Thinking] = {}
         self._blocks: chat_response.ThinkingBlocks = []  # to be sent back by the client, in order
 
@@ -89,9 +134,12 @@ class ChunkStream:
             case messages_response.Ping() | messages_response.ErrorEvent():
                 pass
 
-    def is_text(self, index: int) -> bool:
-        """Whether this block is text, so that its deltas are passed on."""
-        return index in self._texts
+    def takes_text(self, index: int, text: str) -> bool:
+        """Whether this piece of text is passed on: its block is text. It is counted."""
+        if index not in self._texts:
+            return False
+        self._length += len(text)
+        return True
 
     def text_chunk(self, text: str) -> chat_response.Chunk:
         """The chunk for a piece of text."""
@@ -114,8 +162,9 @@ class ChunkStream:
         self, index: int, block: messages_response.ContentBlock
     ) -> chat_response.Delta | None:
         match block:
-            case messages_response.TextBlock(text):
-                self._texts.add(index)
+            case messages_response.TextBlock(text, citations):
+                self._texts[index] = _Text(self._length, citations)
+                self._length += len(text)
                 return chat_response.Delta(content=text) if text else None
             case messages_response.ThinkingBlock(thinking):
                 self._thinking[index] = _Thinking(block)
@@ -128,53 +177,59 @@ class ChunkStream:
                 self._blocks.append(chat_response.RedactedThinkingBlock(data))
                 return None
             case messages_response.ToolUseBlock(use_id, name):
-                call = self._calls[index] = _ToolCall(len(self._calls), block)
+                properties = self._names.properties.get(name, {})
+                call = _ToolCall(len(self._calls), block, properties)
+                self._calls[index] = call
                 function = chat_response.FunctionDelta(
-                    name=self._client_names.get(name, name), arguments=""
+                    name=self._names.tools.get(name, name), arguments=""
                 )
                 return self._call_delta(call, function, use_id=use_id)
+            case (
+                messages_response.ServerToolUseBlock()
+                | messages_response.WebSearchResultBlock()
+            ):
+                return None  # its use is counted in the usage
 
     def _delta(
-        self,
-        index: int,
-        delta: messages_response.TextDelta
-        | messages_response.InputJSONDelta
-        | messages_response.ThinkingDelta
-        | messages_response.SignatureDelta,
+        self, index: int, delta: messages_response.Delta
     ) -> chat_response.Delta | None:
         match delta:
-            case messages_response.TextDelta(text) if text and self.is_text(index):
-                return chat_response.Delta(content=text)
-            case messages_response.InputJSONDelta(partial_json) if partial_json and (
-                call := self._calls.get(index)
-            ):
-                call.has_arguments = True
-                function = chat_response.FunctionDelta(arguments=partial_json)
-                return self._call_delta(call, function)
-            case messages_response.ThinkingDelta(thinking) if thinking and (
-                thinking_block := self._thinking.get(index)
-            ):
-                thinking_block.pieces.append(thinking)
-                return chat_response.Delta(reasoning_content=thinking)
-            case messages_response.SignatureDelta(signature) if (
-                thinking_block := self._thinking.get(index)
-            ):
-                thinking_block.signature = signature
-                return None
-            case _:  # nothing new, or of a block of an unknown type
-                return None
+            case messages_response.TextDelta(text):
+                if text and self.takes_text(index, text):
+                    return chat_response.Delta(content=text)
+            case messages_response.InputJSONDelta(partial_json):
+                if call := self._calls.get(index):
+                    return self._arguments(call, call.take(partial_json))
+            case messages_response.ThinkingDelta(thinking):
+                if thinking and (thinking_block := self._thinking.get(index)):
+                    thinking_block.pieces.append(thinking)
+                    return chat_response.Delta(reasoning_content=thinking)
+            case messages_response.SignatureDelta(signature):
+                if thinking_block := self._thinking.get(index):
+                    thinking_block.signature = signature
+            case messages_response.CitationsDelta(citation):
+                if cited := self._texts.get(index):
+                    cited.citations.append(citation)
+        return None
 
     def _block_stop(self, index: int) -> chat_response.Delta | None:
-        if (call := self._calls.get(index)) and not call.has_arguments:
-            call.has_arguments = True  # no deltas came: the start had the input, if any
-            given = response.arguments(call.start.input)
-            return self._call_delta(call, chat_response.FunctionDelta(arguments=given))
+        if call := self._calls.get(index):
+            return self._arguments(call, call.rest())
+        if (text_block := self._texts.get(index)) and text_block.citations:
+            self._annotations += web_search.annotations(
+                text_block.citations, text_block.start, self._length
+            )
         if (thinking_block := self._thinking.get(index)) and thinking_block.signature:
             text = "".join(thinking_block.pieces)
             self._blocks.append(
                 chat_response.ThinkingBlock(text, thinking_block.signature)
             )
         return None
+
+    def _arguments(self, call: _ToolCall, piece: str) -> chat_response.Delta | None:
+        if not piece:
+            return None
+        return self._call_delta(call, chat_response.FunctionDelta(arguments=piece))
 
     def _call_delta(
         self,
@@ -199,9 +254,13 @@ class ChunkStream:
         self.complete = True
         if self._blocks:  # all at once: openai-python merges lists only by an index
             yield self._chunk(chat_response.Delta(thinking_blocks=self._blocks))
+        if self._annotations:  # likewise
+            yield self._chunk(chat_response.Delta(annotations=self._annotations))
         stopped = self._stop
         refusal = response.refusal_text(stopped.stop_reason, stopped.stop_details)
         if refusal is not None:
+            if not self._length:  # for clients that show the content alone
+                yield self.text_chunk(refusal)
             yield self._chunk(chat_response.Delta(refusal=refusal))
         self.finish_reason = response.finish_reason(
             stopped.stop_reason, has_calls=bool(self._calls), legacy=self._legacy

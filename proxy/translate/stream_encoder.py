@@ -35,7 +35,7 @@ class StreamEncoder:
             if type(event) is messages_response.ContentBlockDelta:
                 delta = event.delta
                 if type(delta) is messages_response.TextDelta:
-                    if delta.text and self.chunks.is_text(event.index):
+                    if delta.text and self.chunks.takes_text(event.index, delta.text):
                         texts.append(delta.text)
                     continue
             if texts:

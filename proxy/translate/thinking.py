@@ -1,6 +1,6 @@
 """``reasoning_effort`` and ``thinking``: whether, how hard, and how readable (rows b2)."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -8,7 +8,7 @@ from msgspec import Struct
 from proxy import errors
 from proxy.capabilities import EFFORT_LEVELS, Model
 from proxy.schema import chat_request, messages_request
-from proxy.translate import warn
+from proxy.translate import assistant, warn
 
 MIN_BUDGET = 1024
 BUDGETS = {
@@ -39,6 +39,11 @@ class Plan(Struct, frozen=True, kw_only=True):
         """Thinking whose blocks cannot be dropped: a changed prefix would be a 400."""
         return self.config is not None and self.config.type == "between_tools"
 
+    @property
+    def manual(self) -> bool:
+        """Thinking with a budget, which precedes all of a turn's text and calls."""
+        return self.config is not None and self.config.type == "enabled"
+
 
 class Asked(Struct, frozen=True, kw_only=True):
     """What the decision depends on besides the model."""
@@ -48,11 +53,23 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Anthropic's own ``output_config.effort``, which takes precedence."""
     thinking: chat_request.Thinking | None
     """Anthropic's own ``thinking``, which takes precedence."""
+    budget: int | None
+    """Tokens, from ``thinking.budget_tokens``."""
     max_tokens: int
     forced_tool: bool
     unsigned_tool_turn: bool
     """The history has an assistant tool call without signed thinking blocks."""
     display: Display = ""
+
+    @property
+    def effort_field(self) -> str:
+        """The field that names the effort which counts."""
+        return "reasoning_effort" if self.own_effort is None else "output_config.effort"
+
+    @property
+    def field(self) -> str:
+        """The field that decides whether the model thinks."""
+        return "reasoning_effort" if self.thinking is None else "thinking"
 
 
 def plan(asked: Asked, model: Model, warnings: warn.Warnings) -> Plan:
@@ -67,7 +84,7 @@ def plan(asked: Asked, model: Model, warnings: warn.Warnings) -> Plan:
         case None:
             return _by_default(asked, effort, model)
         case "none":
-            return _switched_off(effort, model, warnings)
+            return _switched_off(asked, effort, model, warnings)
         case word if model.adaptive:
             config = messages_request.ThinkingConfig(
                 type="adaptive", display=_shown(asked)
@@ -101,20 +118,19 @@ def _effort(asked: Asked, model: Model, warnings: warn.Warnings) -> str | None:
         return None
     if not model.effort:
         if asked.own_effort is not None or model.adaptive:  # there is no budget for it
-            warnings.add("reasoning_effort_ignored")
+            warnings.add("reasoning_effort_ignored", param=asked.effort_field)
         return None
     wanted = "low" if word == "minimal" else word
-    return _step_down(wanted, model, warnings)
+    level = _step_down(wanted, model)
+    if level != wanted:
+        warnings.add("reasoning_effort_lowered", param=asked.effort_field)
+    return level
 
 
-def _step_down(wanted: str, model: Model, warnings: warn.Warnings) -> str:
+def _step_down(wanted: str, model: Model) -> str:
     weaker = EFFORT_LEVELS[: EFFORT_LEVELS.index(wanted) + 1]
     level = next((one for one in reversed(weaker) if one in model.effort), None)
-    if level is None:
-        level = next(one for one in EFFORT_LEVELS if one in model.effort)
-    if level != wanted:
-        warnings.add("reasoning_effort_lowered")
-    return level
+    return level or next(one for one in EFFORT_LEVELS if one in model.effort)
 
 
 def _by_default(asked: Asked, effort: str | None, model: Model) -> Plan:
@@ -126,17 +142,19 @@ def _by_default(asked: Asked, effort: str | None, model: Model) -> Plan:
     return Plan(config=config, effort=effort, on=on)
 
 
-def _switched_off(effort: str | None, model: Model, warnings: warn.Warnings) -> Plan:
+def _switched_off(
+    asked: Asked, effort: str | None, model: Model, warnings: warn.Warnings
+) -> Plan:
     if model.thinking_default == "off":
         return Plan(effort=effort)
     for word in ("disabled", "between_tools"):
         if word in model.thinking:
             if effort in {"xhigh", "max"}:  # neither allows more than high
                 effort = "high"
-                warnings.add("reasoning_effort_lowered")
+                warnings.add("reasoning_effort_lowered", param=asked.effort_field)
             config = messages_request.ThinkingConfig(type=word)
             return Plan(config=config, effort=effort, on=word == "between_tools")
-    warnings.add("thinking_always_on")
+    warnings.add("thinking_always_on", param=asked.field)
     return Plan(effort=effort or "low", on=True)
 
 
@@ -145,7 +163,7 @@ def _manual(budget: int, asked: Asked, model: Model, warnings: warn.Warnings) ->
     budget = min(budget, asked.max_tokens - 1)
     rejected = asked.forced_tool or asked.unsigned_tool_turn or budget < MIN_BUDGET
     if rejected or "enabled" not in model.thinking:
-        warnings.add("thinking_skipped")
+        warnings.add("thinking_skipped", param=asked.field)
         return Plan()
     config = messages_request.ThinkingConfig(
         type="enabled",
@@ -167,20 +185,19 @@ def _as_asked(
     display = thinking.display or asked.display or (wants_to_read and "summarized")
     match thinking.type:
         case "disabled":
-            return _switched_off(effort, model, warnings)
+            return _switched_off(asked, effort, model, warnings)
         case "enabled" if "enabled" in model.thinking:
-            manual = _manual(thinking.budget_tokens or 4096, asked, model, warnings)
+            manual = _manual(asked.budget or 4096, asked, model, warnings)
             return Plan(config=manual.config, effort=effort, on=manual.on)
         case "between_tools" if "between_tools" in model.thinking:
-            return _switched_off(effort, model, warnings)
+            return _switched_off(asked, effort, model, warnings)
         case "enabled" if model.adaptive:
-            warnings.add(
-                "thinking_budget_ignored"
-            )  # newer models choose their own budget
+            # newer models choose their own budget
+            warnings.add("thinking_budget_ignored", param="thinking")
         case "adaptive" if model.adaptive:
             pass
         case _:
-            warnings.add("thinking_skipped")
+            warnings.add("thinking_skipped", param=asked.field)
             return Plan(effort=effort, on=model.thinking_default != "off")
     config = messages_request.ThinkingConfig(type="adaptive", display=display or None)
     return Plan(config=config, effort=effort, on=True)
@@ -212,11 +229,19 @@ def bound(
     )
 
 
-def has_unsigned_tool_turn(messages: Iterable[chat_request.Message]) -> bool:
-    """Whether manual thinking would be rejected: a tool call without its thinking."""
-    return any(
-        isinstance(message, chat_request.AssistantMessage)
-        and (message.tool_calls or message.function_call)
-        and not any(b.signature or b.data for b in message.thinking_blocks or ())
-        for message in messages
-    )
+def has_unsigned_tool_turn(messages: Sequence[chat_request.Message]) -> bool:
+    """Whether manual thinking would be rejected: an open tool loop without its thinking.
+
+    Only the last assistant turn counts, and only if it calls tools: Anthropic wants the
+    thinking "preceding the lastmost set of `tool_use` and `tool_result` blocks".
+    """
+    calls = signed = spoken = False
+    for message in reversed(messages):
+        if isinstance(message, chat_request.AssistantMessage):
+            blocks = message.thinking_blocks or ()
+            calls = calls or bool(message.tool_calls or message.function_call)
+            signed = signed or any(b.signature or b.data for b in blocks)
+            spoken = spoken or calls or bool(assistant.texts(message))
+        elif spoken:  # a blank message of the assistant's is not sent
+            break
+    return calls and not signed

@@ -43,39 +43,43 @@ class Calls:
         return waiting.popleft() if len(waiting) > 1 else waiting[0]
 
 
+FAILED = "The tool call failed."
+"""Says what ``is_error`` would, where Anthropic rejects the flag: with no content, and
+with anything but text ("all content must be type `text` if `is_error` is true")."""
+
+
 def tool_result(message: Result, call: Call, at: str) -> messages_request.ToolResult:
-    """Blank content is omitted: Anthropic rejects empty text, not an empty result."""
+    """Blank content is omitted: Anthropic rejects empty text, not an empty result.
+
+    ``is_error`` is never inferred from the text: it is what the client sets.
+    """
+    failed = isinstance(message, chat_request.ToolMessage) and message.is_error is True
     control = cache.control_of(message)
     if message.content is None or isinstance(message.content, str):
         text = None if content.is_blank(message.content) else message.content
         return messages_request.ToolResult(
             tool_use_id=call.use_id,
-            content=text,
-            is_error=_is_error(message),
+            content=text or (FAILED if failed else None),
+            is_error=failed or None,
             cache_control=control,
         )
     blocks = content.user_blocks(message.content, at=at)
+    control = content.control_of_dropped(message.content) or control
     for block in blocks:  # cache_control inside a result goes to the result itself
         control = block.cache_control or control
+    inner = [_without_control(block) for block in blocks]
+    only_text = all(isinstance(block, messages_request.Text) for block in inner)
+    if failed and not (inner and only_text):
+        inner.insert(0, messages_request.Text(text=FAILED))
     return messages_request.ToolResult(
         tool_use_id=call.use_id,
-        content=[_without_control(block) for block in blocks] or None,
-        is_error=_is_error(message),
+        content=inner or None,
+        is_error=(failed and only_text) or None,
         cache_control=control,
     )
 
 
-def _is_error(message: Result) -> bool | None:
-    """Never inferred from the text; only what the client sets."""
-    is_error = (
-        message.is_error if isinstance(message, chat_request.ToolMessage) else None
-    )
-    return is_error or None
-
-
-def _without_control(
-    block: messages_request.Text | messages_request.Image | messages_request.Document,
-) -> messages_request.Text | messages_request.Image | messages_request.Document:
+def _without_control(block: content.UserBlock) -> content.UserBlock:
     match block:
         case messages_request.Text(text=text):
             return messages_request.Text(text=text)

@@ -1,32 +1,35 @@
 """Tools, tool choice, and the names a client knows them by (rows b5)."""
 
-import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from msgspec import Raw, Struct, json, structs
+from msgspec import Raw, Struct, structs
 
 from proxy import capabilities, errors
 from proxy.schema import chat_request, messages_request
-from proxy.translate import cache, json_schema, names, warn
+from proxy.translate import (
+    cache,
+    json_schema,
+    names,
+    response,
+    tool_schema,
+    warn,
+    web_search,
+)
 
 MAX_STRICT = 20  # structured outputs: strict tools in one request
-NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
 NOTHING_ALLOWED = Raw(b'{"type":"object","properties":{},"additionalProperties":false}')
 ANY_PARAMETERS = Raw(b'{"type":"object"}')
 
-UNIONS = frozenset({"anyOf", "oneOf", "allOf"})
-_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
-_NULLABLE = frozenset({"type", "properties", "required"})  # as some serialisers write
-
 
 class Tools(Struct, frozen=True, kw_only=True):
-    tools: list[messages_request.Tool] | None = None
+    tools: list[messages_request.AnyTool] | None = None
     choice: messages_request.ToolChoice | None = None
     instruction: str | None = None
     """Replaces a forced choice where the model rejects one."""
-    client_names: dict[str, str] = {}
-    """Anthropic's name -> the client's, for the names that had to change."""
+    names: response.ClientNames = response.ClientNames()
+    """What the client calls what had to be renamed."""
+    properties: dict[str, dict[str, str]] = {}
+    """Anthropic's name of a tool -> client's property -> Anthropic's, where changed."""
 
     @property
     def forced(self) -> bool:
@@ -44,35 +47,63 @@ def to_tools(
     choice that names none of the tools.
     """
     functions = list(_functions(chat))
-    tools = [_tool(function, at, warnings) for function, at in functions]
+    schemas = [
+        tool_schema.to_input_schema(tool.function.parameters, at=f"{at}.parameters")
+        for tool, at in functions
+    ]
+    tools = [
+        _tool(tool, at, found.schema)
+        for (tool, at), found in zip(functions, schemas, strict=True)
+    ]
+    if any(found.simplified for found in schemas):
+        warnings.add("tool_schema_simplified", param="tools")
     _check_unique(tools, functions)
+    search = _web_search(chat, tools)
     used = _used_names(chat.messages)
     known = {
         tool.name: f.function.name
         for tool, (f, _) in zip(tools, functions, strict=True)
     }
-    client_names = {**{names.tool_name(name): name for name in used}, **known}
-    renamed = {ours: theirs for ours, theirs in client_names.items() if ours != theirs}
-    if not tools:
+    properties = {
+        tool.name: found.renamed
+        for tool, found in zip(tools, schemas, strict=True)
+        if found.renamed
+    }
+    found_names = _client_names(known, used, properties)
+    if not tools and not search:
         _check_no_choice(chat)
         if not used:
             return Tools()
-        return Tools(
-            tools=_history_tools(used),
-            choice=messages_request.ToolChoice(type="none"),
-            client_names=renamed,
-        )
+        none = messages_request.ToolChoice(type="none")
+        return Tools(tools=_history_tools(used), choice=none, names=found_names)
     choice = _choice(chat, known, warnings)
     instruction = None
     if choice is not None and choice.type in {"any", "tool"} and not model.forced_tools:
-        warnings.add_or_refuse("forced_tool_choice_downgraded", param="tool_choice")
+        warnings.add("forced_tool_choice_downgraded", param="tool_choice")
         instruction = instead_of(choice)
         choice = structs.replace(choice, type="auto", name=None)
     return Tools(
-        tools=_strict(tools, model, warnings),
+        tools=[*(_strict(tools, model, warnings) or _history_tools(used)), *search],
         choice=choice,
         instruction=instruction,
-        client_names=renamed,
+        names=found_names,
+        properties=properties,
+    )
+
+
+def _client_names(
+    known: dict[str, str],
+    used: Iterable[str],
+    properties: dict[str, dict[str, str]],
+) -> response.ClientNames:
+    """The way back, for the tools and properties that had to be renamed."""
+    tools = {**{names.tool_name(name): name for name in used}, **known}
+    return response.ClientNames(
+        {ours: theirs for ours, theirs in tools.items() if ours != theirs},
+        {
+            tool: {ours: theirs for theirs, ours in changed.items()}
+            for tool, changed in properties.items()
+        },
     )
 
 
@@ -95,7 +126,7 @@ def _functions(
 
 
 def _tool(
-    tool: chat_request.FunctionTool, at: str, warnings: warn.Warnings
+    tool: chat_request.FunctionTool, at: str, schema: Raw
 ) -> messages_request.Tool:
     function = tool.function
     if not function.name:
@@ -103,60 +134,25 @@ def _tool(
     return messages_request.Tool(
         name=names.tool_name(function.name),
         description=function.description or None,
-        input_schema=_input_schema(function.parameters, f"{at}.parameters", warnings),
+        input_schema=schema,
         strict=function.strict or None,
         cache_control=cache.control_of(tool) or cache.control_of(function),
     )
 
 
-def _input_schema(parameters: Raw, at: str, warnings: warn.Warnings) -> Raw:
-    """The schema's own bytes where possible: it begins the cached prefix.
-
-    Two things that other APIs allow are 400s at Anthropic: a union at the top level,
-    which moves into the description, and property names outside its pattern.
-    """
-    given = bytes(parameters)
-    if given in {b"", b"null"}:
-        return NO_PARAMETERS
-    try:
-        read = json.decode(given)  # passed on unread, so all of it must be JSON
-    except (ValueError, RecursionError):
+def _web_search(
+    chat: chat_request.ChatRequest, tools: Sequence[messages_request.Tool]
+) -> list[messages_request.WebSearchTool]:
+    """Anthropic's own search, if the request asks for it, behind the client's tools."""
+    options = chat.web_search_options
+    if options is None:
+        return []
+    if any(tool.name == web_search.NAME for tool in tools):
         raise _rejected(
-            at, "must not nest too deeply or hold numbers out of range"
-        ) from None
-    if not isinstance(read, dict):
-        raise _rejected(at, "must be a JSON schema object")
-    schema = {k: v for k, v in read.items() if v is not None or k not in _NULLABLE}
-    if not schema:
-        return NO_PARAMETERS
-    if schema.get("type", "object") != "object":
-        raise _rejected(f"{at}.type", "must be 'object'")
-    _check_property_names(schema.get("properties", {}), f"{at}.properties")
-    if not UNIONS.isdisjoint(schema):
-        warnings.add("tool_schema_simplified")
-        return Raw(json.encode({"type": "object", **_without_unions(schema)}))
-    if len(schema) < len(read) or "type" not in schema:
-        return Raw(json.encode({"type": "object", **schema}))
-    return parameters
-
-
-def _check_property_names(properties: object, at: str) -> None:
-    if not isinstance(properties, dict):
-        raise _rejected(at, "must be an object")
-    for name in properties:
-        if _PROPERTY.fullmatch(name) is None:
-            why = f"{name[:64]!r} must match ^[a-zA-Z0-9_.-]{{1,64}}$"
-            raise _rejected(at, why, "invalid_value")
-
-
-def _without_unions(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with its top-level unions moved into its description."""
-    unions = ((k, v) for k, v in schema.items() if k in UNIONS)
-    added = "; ".join(f"{k}: {json.encode(v).decode()}" for k, v in unions)
-    own = schema.get("description")
-    words = f"{own}\n{added}" if isinstance(own, str) else added
-    kept = {k: v for k, v in schema.items() if k not in UNIONS}
-    return {**kept, "description": words}
+            "web_search_options", f"must be null beside a tool named {web_search.NAME}"
+        )
+    place = options.user_location
+    return [web_search.tool(place.approximate if place is not None else None)]
 
 
 def _check_unique(
@@ -180,7 +176,7 @@ def _strict(
     """Keep ``strict`` where Anthropic can compile it: closed schemas, at most twenty."""
     strict = sum(tool.strict is True for tool in tools)
     if strict > MAX_STRICT or (strict and not model.structured_outputs):
-        warnings.add("strict_dropped")
+        warnings.add("strict_dropped", param="tools")
         return [structs.replace(tool, strict=None) for tool in tools]
     return [_compiled(tool, warnings) if tool.strict else tool for tool in tools]
 
@@ -189,7 +185,7 @@ def _compiled(
     tool: messages_request.Tool, warnings: warn.Warnings
 ) -> messages_request.Tool:
     given = bytes(tool.input_schema)
-    if tool.input_schema is NO_PARAMETERS:
+    if tool.input_schema is tool_schema.NO_PARAMETERS:
         return structs.replace(tool, input_schema=NOTHING_ALLOWED)
     if json_schema.is_closed(given):
         try:
@@ -198,7 +194,7 @@ def _compiled(
             pass
         else:
             return structs.replace(tool, input_schema=Raw(schema))
-    warnings.add("strict_dropped")
+    warnings.add("strict_dropped", param="tools")
     return structs.replace(tool, strict=None)
 
 
@@ -227,9 +223,8 @@ def _choice(
         case chat_request.FunctionChoice(function=function):
             return _named_choice(function.name, known, single, "tool_choice")
         case chat_request.AllowedToolsChoice(allowed_tools=allowed):
-            warnings.add(
-                "tool_choice_ignored"
-            )  # tools stay: filtering breaks the cache
+            # the tools stay: without some of them the cached prefix would be another
+            warnings.add("tool_choice_ignored", param="tool_choice")
             return messages_request.ToolChoice(
                 type="any" if allowed.mode == "required" else "auto",
                 disable_parallel_tool_use=single,
@@ -315,7 +310,7 @@ def _used_names(messages: Iterable[chat_request.Message]) -> list[str]:
     return list(used)
 
 
-def _history_tools(used: Iterable[str]) -> list[messages_request.Tool]:
+def _history_tools(used: Iterable[str]) -> list[messages_request.AnyTool]:
     """A history with calls needs their tools defined, even if none may be called."""
     unique = dict.fromkeys(names.tool_name(name) for name in used)
     return [

@@ -5,30 +5,47 @@ The codes reach the client in ``x-proxy-warnings`` and the completion's log line
 
 from proxy import errors
 
+HARMLESS = frozenset(
+    {
+        "cache_marks_dropped",
+        "cache_ttl_lowered",
+        "opening_added",
+        "service_tier_ignored",
+        "system_only_request",
+        "thinking_blocks_dropped",
+        "tool_arguments_invalid_json",
+        "tool_schema_simplified",
+    }
+)
+"""Codes of changes that leave the response what was asked for: the model reads all that
+the client sent, or what differs is a price. ``STRICT_PARAMS`` refuses every other."""
+
+
+def changes_response(code: str) -> bool:
+    """Whether ``STRICT_PARAMS`` refuses what this code reports."""
+    return code not in HARMLESS
+
 
 class Warnings:
-    """Collects codes, each once, in order. ``strict`` turns some of them into 400s."""
+    """Collects codes, each once, in order. ``strict`` turns most of them into 400s."""
 
     def __init__(self, *, strict: bool = False) -> None:
         self._strict = strict
         self._codes: dict[str, None] = {}
 
-    def add(self, code: str) -> None:
-        self._codes[code] = None
+    def add(self, code: str, *, param: str) -> None:
+        """Report a change, or refuse it under ``STRICT_PARAMS``.
 
-    def add_or_refuse(self, code: str, *, param: str) -> None:
-        """For what changes the response: a warning, or a 400 under ``STRICT_PARAMS``.
-
-        Raises ``InvalidRequestError`` naming ``param``.
+        Raises ``InvalidRequestError`` naming ``param``, the field that is changed.
         """
-        if self._strict:
+        if self._strict and changes_response(code):
             raise errors.InvalidRequestError(
-                f"{param}: must be something this model supports, since STRICT_PARAMS is "
-                f"set ({code})",
+                f"{param}: must not need a change that alters the response, since "
+                f"STRICT_PARAMS is set ({code})",
                 param=param,
                 code="unsupported_value",
             )
-        self.add(code)
+        self._codes[code] = None
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ with every call of either.
 """
 
 from proxy.transport.factory import create, proxy_for
-from proxy.transport.httpcore import HTTPCoreTransport
 from proxy.transport.interface import (
     ERROR_BODY,
     BadResponseError,
@@ -30,7 +29,6 @@ __all__ = [
     "ERROR_BODY",
     "BadResponseError",
     "CutError",
-    "HTTPCoreTransport",
     "NoResponseError",
     "Obstacle",
     "Response",

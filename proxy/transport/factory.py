@@ -1,14 +1,12 @@
-"""Which transport an upstream gets, and what the SDK would send with every request."""
+"""Which transport an upstream gets."""
 
-import ssl
 import urllib.request
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-import anthropic
-import httpx2
+import httpcore2
 
-from proxy.transport.httpcore import HTTPCoreTransport
+from proxy.transport import identity
 from proxy.transport.interface import Transport
 from proxy.transport.sockets import SocketTransport
 
@@ -21,38 +19,18 @@ def create(
     ``base_url`` ``None`` is the SDK's own default. Both trust the CAs of
     ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` where one is set, else the system's.
     """
-    tls = httpx2.create_ssl_context()  # made once: it takes 20 ms
+    tls = httpcore2.default_ssl_context()  # made once: it takes 20 ms
     tls.set_alpn_protocols(["http/1.1"])
-    url, headers = sdk_request_defaults(base_url, tls)
+    url, headers = base_url or identity.BASE_URL, identity.headers(environ)
     proxy = proxy_for(url, environ)
     if proxy is None:
         return SocketTransport(url, headers, connect_timeout=connect_timeout, tls=tls)
+    # here, because few need it
+    from proxy.transport.httpcore import HTTPCoreTransport  # noqa: PLC0415
+
     return HTTPCoreTransport(
         url, headers, connect_timeout=connect_timeout, tls=tls, proxy=proxy
     )
-
-
-def sdk_request_defaults(
-    base_url: str | None, tls: ssl.SSLContext
-) -> tuple[str, dict[str, str]]:
-    """The base URL that the SDK would call, and the headers it would always send.
-
-    They name the SDK and its version (``user-agent``, ``x-stainless-*``) and the API
-    version. Names are in lower case; the credential is not among them.
-    """
-    client = anthropic.Anthropic(
-        api_key="each call brings its own",
-        base_url=base_url,
-        open_telemetry=False,
-        http_client=anthropic.DefaultHttpxClient(verify=tls),
-    )
-    headers = {
-        name.lower(): value
-        for name, value in client.default_headers.items()
-        if isinstance(value, str) and name.lower() != "authorization"
-    }
-    client.close()
-    return str(client.base_url), headers
 
 
 def proxy_for(base_url: str, environ: Mapping[str, str]) -> str | None:

@@ -7,13 +7,13 @@ saves a poll for every read, and `recv` passes on at once whatever has arrived.
 
 import collections
 import contextlib
+import functools
 import select
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from urllib.parse import urlsplit
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -240,13 +240,13 @@ class SocketResponse:
 
     # What the caller calls.
 
-    @cached_property
+    @functools.cached_property
     def headers(self) -> Mapping[str, str]:
         """See `interface.Response.headers`."""
-        # all at once: a fifth of the time of one by one, and no field can hold a NUL
-        names = b"\0".join(self._head).decode("latin-1").lower().split("\0")
-        values = b"\0".join(self._head.values()).decode("latin-1").split("\0")
-        return dict(zip(names, values, strict=True)) if self._head else {}
+        return {
+            _lowered(name): value.decode("latin-1")
+            for name, value in self._head.items()
+        }
 
     def send(self, head: bytes, body: bytes) -> None:
         """Send the request and wait for the header block."""
@@ -377,6 +377,11 @@ class SocketResponse:
         ):
             self._receive()
             self._sock.settimeout(None)
+
+
+@functools.lru_cache(256)  # an upstream sends the same names every time
+def _lowered(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
 def _lines(headers: Mapping[str, str]) -> str:

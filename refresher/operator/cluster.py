@@ -89,8 +89,10 @@ class Cluster:
             raise ClusterError(0, "no service account and no kubeconfig here") from ex
         self._api = ApiClient(configuration)
         self._name = settings.credential_name
-        self._core = f"/api/v1/namespaces/{settings.namespace}"
-        self._ours = f"/apis/{GROUP}/{VERSION}/namespaces/{settings.namespace}/{PLURAL}"
+        self._core = f"/api/v1/namespaces/{settings.pod_namespace}"
+        self._ours = (
+            f"/apis/{GROUP}/{VERSION}/namespaces/{settings.pod_namespace}/{PLURAL}"
+        )
 
     def find(self) -> Resource | None:
         """Look for the CR by its name; a list, so that one verb less is needed.

@@ -30,7 +30,7 @@ def run(settings: Settings) -> int:
     """
     # Process 1 of a container is deaf to SIGTERM until it says otherwise.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(IN_ORDER))
-    if not settings.namespace:
+    if not settings.pod_namespace:
         logger.error("POD_NAMESPACE is not set: name the ClaudeCredential's namespace")
         return NEEDS_A_PERSON
     try:
@@ -39,14 +39,14 @@ def run(settings: Settings) -> int:
     except ClusterError as ex:
         return _no_start(settings, ex)
     logging.getLogger("kopf").setLevel(
-        logging.DEBUG if settings.log_level == "DEBUG" else logging.WARNING
+        logging.DEBUG if settings.log_level == "debug" else logging.WARNING
     )
     logger.info("keeping the login in %s fresh", settings.config_dir)
     if resource is None:
         logger.warning(
             "there is no ClaudeCredential %s in the namespace %s yet",
             settings.credential_name,
-            settings.namespace,
+            settings.pod_namespace,
         )
     operator = _Operator(settings, cluster, resource)
     try:
@@ -114,7 +114,7 @@ class _Operator:
             registry=self._registry(),
             settings=_kopf_settings(self._settings),
             standalone=True,
-            namespaces=[self._settings.namespace],
+            namespaces=[self._settings.pod_namespace],
             stop_flag=self._stop,
         )
 

@@ -87,7 +87,9 @@ class Scheduler:
         """Look once, and start a try if one is due."""
         settings, bad_schedule = self._scheduled()
         request = self._request()
-        view, blocked = await asyncio.to_thread(_look, settings, asked=bool(request))
+        view, blocked = await asyncio.to_thread(
+            _look, settings, requested=bool(request)
+        )
         if view.found != self._found:
             self._found, self._refused, self._not_before = view.found, None, 0.0
         if self._trying is None:
@@ -139,7 +141,7 @@ class Scheduler:
         began = time.monotonic()
         try:
             outcome = await asyncio.to_thread(
-                refresh.once, settings, stop=self._stopping, asked=bool(request)
+                refresh.once, settings, stop=self._stopping, requested=bool(request)
             )
             logger.log(
                 logging.INFO if outcome.exit_code == 0 else logging.WARNING,
@@ -177,8 +179,8 @@ _REFUSALS = {Kind.BLOCKED, Kind.BUSY}
 """What the state file does not remember: no CLI was started."""
 
 
-def _look(settings: Settings, *, asked: bool) -> tuple[decide.View, str | None]:
-    view = refresh.look(settings, refresh.utc_now(), asked=asked)
+def _look(settings: Settings, *, requested: bool) -> tuple[decide.View, str | None]:
+    view = refresh.look(settings, refresh.utc_now(), requested=requested)
     return view, preflight.inspect(settings)
 
 

@@ -13,11 +13,11 @@ Conditions:
     Suspended      no CLI is started
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 
-from refresher import credentials, decide, state
+from refresher import credentials, decide, history, limits
 from refresher.operator.resource import Condition, Spec, Status
 from refresher.outcome import Kind, moment
 from refresher.settings import Settings
@@ -74,27 +74,29 @@ def describe(settings: Settings, view: decide.View, around: Around) -> Report:
         login_required=_login_required(view),
         suspended=suspended,
         next_at=None if suspended.true else _next_at(view, around),
-        refreshed_at=view.remembered.refreshed_at,
+        refreshed_at=view.history.refreshed_at,
         failed_at=failed.ended_at or failed.at if failed else None,
         failures=failures,
-        refreshes=view.remembered.refreshes,
+        refreshes=view.history.refreshes,
         renewing=renewing,
     )
 
 
 def _renewing(settings: Settings, view: decide.View) -> bool:
-    last = view.remembered.last
-    longest = settings.cli_timeout + timedelta(seconds=20)
+    last = view.history.last
+    longest = limits.longest_attempt(settings.longest_cli_run)
     return last is not None and last.ended_at is None and view.now < last.at + longest
 
 
-def _failures(view: decide.View, *, renewing: bool) -> tuple[state.Try | None, int]:
+def _failures(
+    view: decide.View, *, renewing: bool
+) -> tuple[history.Attempt | None, int]:
     """Give the last try if it failed, and how many did in a row.
 
     A try is noted as failed before it starts. While it can still be running it counts
     as nothing, so that no renewal looks like a failure for the second that it takes.
     """
-    last, failures = view.remembered.last, view.remembered.failures
+    last, failures = view.history.last, view.history.failures
     if last is None or not failures:
         return None, 0
     if renewing:
@@ -115,7 +117,7 @@ def _suspended(settings: Settings, spec: Spec) -> Said:
 
 
 def _ready(
-    view: decide.View, around: Around, failed: state.Try | None, *, paused: bool
+    view: decide.View, around: Around, failed: history.Attempt | None, *, paused: bool
 ) -> Said:
     found = view.found
     match found:
@@ -146,7 +148,7 @@ def _with_token(
     view: decide.View,
     credential: credentials.Credential,
     around: Around,
-    failed: state.Try | None,
+    failed: history.Attempt | None,
     *,
     paused: bool,
 ) -> Said:

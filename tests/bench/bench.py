@@ -396,6 +396,8 @@ def main():
         if args.out:
             with open(args.out + ".md", "a") as f:
                 report(results, list(seen.values()), scenarios, args.ref.split(","), f)
+    if len(seen) < len(names) or any(r["errors"] + r["hung"] or not r["done"] for r in results):
+        sys.exit("something failed: see the errors column")
 
 
 if __name__ == "__main__":

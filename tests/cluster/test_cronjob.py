@@ -135,7 +135,7 @@ def test_a_tick_renews_and_the_proxy_serves_the_new_token(
         stage.answered(*EVERYBODY)
 
     assert code == 0
-    assert "Refreshed: a new access token is good until " in log
+    assert "Refreshed: the new access token is valid until " in log
     stage.kubectl.wait(f"job/{job}", "condition=Complete")
     [renewed] = {used for app in PROXIES for _, used in stage.calls(app, after)}
     assert renewed != due
@@ -151,7 +151,7 @@ def test_a_job_that_is_not_due_starts_no_cli(stage, shell):
         job, code, log = run_a_job(stage)
 
     assert code == 0
-    assert log.startswith("NotDue: the access token is good until ")
+    assert log.startswith("NotDue: the access token is valid until ")
     assert len(cli_calls(stage)) == before
     stage.kubectl.wait(f"job/{job}", "condition=Complete")
     stage.uses_only(token, *PROXIES)

@@ -9,7 +9,7 @@ from anthropic.lib.credentials import _constants as sdk
 
 from proxy import capabilities
 from proxy.settings import Settings as ProxySettings
-from refresher import refresh
+from refresher import limits
 from refresher.settings import VARIABLES
 from rendered import FOLDERS, ROOT, Render, Rendered, walk
 
@@ -145,7 +145,7 @@ def test_images_are_ours_by_name_and_of_no_registry(objects: Rendered) -> None:
 def test_variables_are_settings_that_exist(objects: Rendered) -> None:
     proxy = {name.upper() for name in ProxySettings.__struct_fields__}
     proxy |= {name for name in vars(sdk).values() if isinstance(name, str)}
-    refresher = {variable.name for variable in VARIABLES} | {"HOME"}
+    refresher = {*VARIABLES, "HOME"}
     for pod in objects.pods():
         for container in pod.ours():
             known = refresher if container["name"] == "refresher" else proxy
@@ -228,18 +228,20 @@ def test_what_is_drained_is_given_the_time_for_it(objects: Rendered) -> None:
                 pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
                 assert grace > pause + drain + 5
             if container["name"] == "refresher":
-                cli = next(v for v in VARIABLES if v.name == "CLI_TIMEOUT")
-                assert grace >= int(cli.default) + 30
+                assert grace == limits.POD_GRACE.total_seconds()
 
 
 def test_a_cronjobs_run_ends_before_its_deadline(render: Render) -> None:
     spec = render("kustomize/overlays/cronjob").one("CronJob/claude-refresher")["spec"]
     job = spec["jobTemplate"]["spec"]
-    cli = next(v for v in VARIABLES if v.name == "CLI_TIMEOUT")
 
-    run = refresh.LOCK_MARGIN.total_seconds() + 2 * int(cli.default)  # one waited for
-    assert job["activeDeadlineSeconds"] > 2 * run
-    assert (spec["schedule"], spec["concurrencyPolicy"]) == ("*/4 * * * *", "Forbid")
+    assert job["activeDeadlineSeconds"] == limits.JOB_DEADLINE.total_seconds()
+    assert (spec["schedule"], spec["concurrencyPolicy"]) == ("*/3 * * * *", "Forbid")
+    [container] = job["template"]["spec"]["containers"]
+    environ = {each["name"]: each.get("value") for each in container["env"]}
+    before, period = int(environ["REFRESH_BEFORE"]), 180
+    assert before == limits.LATEST_START.total_seconds() > period + 60
+    assert spec["startingDeadlineSeconds"] <= period
     assert job["backoffLimit"] == 0
 
 

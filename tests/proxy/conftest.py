@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from falcon import testing
 
-from proxy import app, errors, files, log, log_writer, settings
+from proxy import app, errors, log, log_writer, settings
 from standin import caching, server
 from waiting import LONG
 
@@ -20,12 +20,6 @@ pytest.register_assert_rewrite("row_cases")  # its checks explain themselves
 def _running() -> Iterator[server.StandIn]:
     with server.serve() as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _files_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every request looks at the files: no test waits for a look to grow old."""
-    monkeypatch.setattr(files, "FRESH", 0.0)
 
 
 @pytest.fixture

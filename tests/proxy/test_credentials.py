@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anthropic
 import pytest
+from anthropic.lib.credentials import CredentialResult
 
 from proxy import credentials, lease, settings
 
@@ -124,7 +125,7 @@ def test_federation_that_gives_no_token_is_not_ready() -> None:
     def mint(*, force_refresh: bool = False) -> anthropic.AccessToken:
         raise anthropic.CredentialsError("secret words")
 
-    result = credentials.sdk.CredentialResult(provider=mint)
+    result = CredentialResult(provider=mint)
     one = lease.Credential(credentials.Federation(result))
 
     trouble = one.trouble()

@@ -42,7 +42,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "n": ({"n": 2}, "only 1"),
     "stream": ({"stream": True}, ""),
     "stream_options": ({"stream": True, "stream_options": {"include_usage": True}}, "`include_usage`; only with `stream`"),
-    "tools": (WITH_TOOL, "functions, `strict` where the schema is closed; custom tools: rejected"),
+    "tools": (WITH_TOOL, "functions, their schemas as draft 2020-12, `strict` where they are closed; custom tools: rejected"),
     "tool_choice": ({**WITH_TOOL, "tool_choice": "none"}, "models that cannot be forced get an instruction instead; `allowed_tools` does not filter the tools"),
     "parallel_tool_calls": ({**WITH_TOOL, "parallel_tool_calls": False}, ""),
     "functions": ({"functions": [{"name": "f"}]}, "legacy; the response uses `function_call`"),
@@ -68,7 +68,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "moderation": ({"moderation": {"model": "m"}}, "does not affect the response: no warning"),
     "modalities": ({"modalities": ["audio"]}, "rejected if they include `audio`"),
     "audio": ({"audio": {"voice": "x"}}, "Claude has no audio output"),
-    "web_search_options": ({"web_search_options": {}}, "a response without the search would be worse than none"),
+    "web_search_options": ({"web_search_options": {}}, "Anthropic's web search; its citations are `annotations`"),
     "thinking": ({"thinking": {"type": "adaptive"}}, "Anthropic's own; before `reasoning_effort`"),
     "output_config": ({"output_config": {"effort": "low"}}, "Anthropic's own; `effort`, `format`"),
     "cache_control": ({"cache_control": {"type": "ephemeral"}}, "Anthropic's own; also on parts, messages, tools and calls, as is `prompt_cache_breakpoint`"),
@@ -93,7 +93,7 @@ MORE: dict[str, list[dict[str, Any]]] = {
     "stop": [{"stop": ["END", " "]}],
     "tools": [
         {"tools": [{"type": "function", "function": {
-            "name": "f", "parameters": {**SCHEMA, "anyOf": []}}}]},
+            "name": "f", "parameters": {**SCHEMA, "anyOf": [{"required": ["a"]}]}}}]},
         {"tools": [{"type": "custom", "custom": {}}]},
     ],
     "tool_choice": [{**WITH_TOOL, "tool_choice": "required"}],
@@ -198,7 +198,7 @@ def test_every_warning_that_the_code_can_give_is_explained() -> None:
     code = "\n".join(
         path.read_text(encoding="utf-8") for path in ROOT.glob("proxy/translate/*.py")
     )
-    given = set(re.findall(r'warnings\.add(?:_or_refuse)?\(\s*"([a-z_]+)"', code))
+    given = set(re.findall(r'warnings\.add\(\s*"([a-z_]+)"', code))
     table = TRANSLATION.read_text(encoding="utf-8").partition("\n## Warnings\n")[2]
     explained = {
         code

@@ -41,3 +41,10 @@ def test_an_error_that_is_raised_again_is_the_same_without_its_traceback() -> No
         "c",
         "n",
     )
+
+
+def test_a_fault_of_ours_says_no_more_than_that_and_when_to_try_again() -> None:
+    error = errors.internal()
+
+    assert (error.status, error.code) == (500, "internal_error")
+    assert error.headers == {"retry-after": "3"}

@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from anthropic.lib import credentials as sdk
 from falcon import testing
 
-from proxy import credentials
 from standin import server
 
 HELLO = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -70,10 +70,10 @@ def federated(
     monkeypatch.setenv("ANTHROPIC_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    result = credentials.sdk.default_credentials(
+    result = sdk.default_credentials(
         base_url=f"http://127.0.0.1:{exchange.server_port}"
     )
-    monkeypatch.setattr(credentials.sdk, "default_credentials", lambda **_: result)
+    monkeypatch.setattr(sdk, "default_credentials", lambda **_: result)
     yield make_client(anthropic_api_key="")
     result.provider.close()
 

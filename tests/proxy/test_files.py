@@ -88,10 +88,7 @@ def test_a_file_that_responds_again_is_read_again(
     assert one.read() == (files.Content(text="words"),)
 
 
-def test_a_burst_of_questions_is_one_look(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(files, "FRESH", 60.0)
+def test_every_question_is_a_look(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("one")
     watched = files.Files(path)
@@ -99,5 +96,4 @@ def test_a_burst_of_questions_is_one_look(
 
     path.write_text("two")
 
-    assert watched.read() == (files.Content(text="one"),)
-    assert watched.read(again=True) == (files.Content(text="two"),)
+    assert watched.read() == (files.Content(text="two"),)

@@ -1,6 +1,8 @@
 """proxy.sse: payloads out of a byte stream, however it is written and cut."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from proxy import sse
 
@@ -18,19 +20,42 @@ from proxy import sse
         ([b"data: 1\r", b"", b"\n", b"data: 2\n\n"], [b"1\n2"]),
         ([b"data:1\ndata: 2\n\n"], [b"1\n2"]),
         ([b"event: a\nid: 7\ndata: 1\n\n"], [b"1"]),
+        ([b"event: a\ndata: 1\nid: 7\n\n"], [b"1"]),
+        ([b"data: 1\nevent: a\n\n"], [b"1"]),
+        ([b"event: a\n\nevent: b\ndata: 1\n\n"], [b"1"]),
+        ([b'event: a\ndata: "data: 1"\n\n'], [b'"data: 1"']),
         ([b": a comment\n\n"], []),
         ([b"data: never ends"], []),
     ],
     ids=[
         "an event", "two at once", "CRLF", "CR", "CRLF in pieces", "CR in pieces",
         "an empty piece between CR and LF", "... and a line after it", "two data lines",
-        "another field", "a comment", "no end",
+        "another field", "another field behind it", "the event's name behind it",
+        "an event without data", "data within data", "a comment", "no end",
     ],
 )  # fmt: skip
 def test_an_event_is_its_data_lines(pieces: list[bytes], payloads: list[bytes]) -> None:
     decoder = sse.Decoder()
 
     assert [one for piece in pieces for one in decoder.feed(piece)] == payloads
+
+
+LINES = st.sampled_from(
+    [b"event: a", b"data: 1", b"data:2", b"data: ", b": c", b"id: 3", b"", b""]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(LINES, max_size=20))
+def test_events_that_arrive_together_are_read_as_those_that_arrive_alone(
+    lines: list[bytes],
+) -> None:
+    whole = b"".join(line + b"\n" for line in lines)
+    together, alone = sse.Decoder(), sse.Decoder()
+
+    one_by_one = [one for byte in whole for one in alone.feed(bytes([byte]))]
+
+    assert together.feed(whole) == one_by_one
 
 
 def test_an_event_that_does_not_end_is_given_up() -> None:

@@ -396,7 +396,8 @@ def test_a_message_that_comes_whole_is_the_response(
         (200, b'{"id": "x", "type": "error", "content": []}'),
         (200, b"<html>Welcome</html>"),
         (200, b""),
-        (200, b"[" * 50_000),
+        (200, b'{"id": "x", "type": "message", "content": ' + b"[" * 50_000),
+        (200, b'{"id": "\xff", "type": "message", "content": []}'),
         (202, b""),
     ],
 )

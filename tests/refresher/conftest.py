@@ -48,7 +48,7 @@ def eventually():
 
 
 @pytest.fixture
-def dead_login(volume):
+def expired_login(volume):
     """Put a login whose access token has ended in the volume; the file's bytes."""
     data = login(expires_at=refresh.utc_now() - timedelta(minutes=1))
     (volume / credentials.FILE_NAME).write_bytes(data)

@@ -23,6 +23,8 @@ with calls.open("a") as file:
     file.write(json.dumps(note) + "\n")
 modes = %(modes)r
 mode = modes[min(number, len(modes) - 1)]
+if mode == "no_call":
+    sys.exit(0)
 
 
 def replace(text):
@@ -41,6 +43,20 @@ def save(left=28800, **changes):
     replace(json.dumps(whole))
 
 
+lock = config / ".oauth_refresh.lock"
+owner = config / ".oauth_refresh.lock.owner"
+
+
+def begin_call():
+    lock.mkdir()
+    owner.write_text(json.dumps({"pid": os.getpid(), "procStart": ""}))
+
+
+def end_call():
+    owner.unlink()
+    lock.rmdir()
+
+
 def until(name):
     (here / "started").touch()
     deadline = time.time() + 60
@@ -48,8 +64,12 @@ def until(name):
         time.sleep(0.02)
 
 
+begin_call()
+if mode not in ("killed", "saves_after_limit"):
+    end_call()
 match mode:
     case "ok": save()
+    case "ok_one_hour": save(left=3600)
     case "ok_exit_1": save(); sys.exit(1)
     case "ok_kept_refresh_token": save(refreshToken="refresh-1")
     case "wait_then_ok": until("go"); save()
@@ -57,7 +77,9 @@ match mode:
         old = path.read_text(); save(); new = path.read_text()
         replace(old); path.write_text(new)
     case "unchanged": pass
+    case "saves_after_limit": until("go"); save(); end_call(); until("never")
     case "unchanged_exit_1": sys.exit(1)
+    case "leaves_saving_lock": (config / ".storage-write.lock").mkdir()
     case "rewritten": replace(path.read_text())
     case "blank": save(accessToken="", refreshToken="", expiresAt=0)
     case "no_refresh_token": save(refreshToken=None)
@@ -70,18 +92,20 @@ match mode:
     case "saved_then_killed": save(); os.kill(os.getpid(), signal.SIGKILL)
     case "hang": until("never")
     case "hang_stubborn": signal.signal(signal.SIGTERM, signal.SIG_IGN); until("never")
-    case "save_on_term":
-        signal.signal(signal.SIGTERM, lambda *_: (save(), os._exit(0))); until("never")
+    case "leaves_daemon":
+        child = subprocess.Popen(["sleep", "600"], start_new_session=True, close_fds=False)
+        (here / "child").write_text(str(child.pid)); save()
     case "leaves_child":
         child = subprocess.Popen(["sleep", "600"]); (here / "child").write_text(str(child.pid)); save()
     case "flood":
         for _ in range(64):
             sys.stdout.write("x" * 1048576); sys.stderr.write("y" * 1048576)
         save()
-    case says if says.startswith("says "):
+    case says if says.removeprefix("wait_then_").startswith("says "):
+        if says != mode.removeprefix("wait_then_"): until("go")
         debug = sys.argv[sys.argv.index("--debug-file") + 1]
         pathlib.Path(debug).write_text("t [ERROR] OAuth refresh failed (expected): "
-            + says.removeprefix("says ") + " sk-ant-secret\n")
+            + says.partition("says ")[2] + " sk-ant-secret\n")
     case "fills_disk":
         with open(config / "full", "wb") as file:
             try:

@@ -42,22 +42,22 @@ def make_settings(config_dir="/nowhere", **changes):
     return msgspec.structs.replace(plain, **changes)
 
 
-def age_last_try(volume, seconds):
-    """Make the last try older, as if time had passed."""
-    remembered = files.read_state(volume)
+def age_last_attempt(volume, seconds):
+    """Make the last attempt older, as if time had passed."""
+    remembered = files.read_history(volume)
     at = remembered.last.at - timedelta(seconds=seconds)
     last = msgspec.structs.replace(remembered.last, at=at)
-    files.write_state(volume, msgspec.structs.replace(remembered, last=last))
+    files.write_history(volume, msgspec.structs.replace(remembered, last=last))
 
 
-def try_once(
+def attempt_once(
     volume, fake, *, seconds=30.0, stop=None, clock=refresh.utc_now, **changes
 ):
     """Do what `claude-refresher once` does, in this process."""
     tried = make_settings(
         volume,
         claude_bin=str(fake.path),
-        cli_timeout=timedelta(seconds=seconds),
+        cli_timeout=seconds,
         cli_environ={"PATH": os.environ["PATH"]},
         **changes,
     )

@@ -16,6 +16,10 @@ class Behaviour:
     """Of the token endpoint."""
     error: str = "invalid_grant"
     """The OAuth error of any other status."""
+    page: str = ""
+    """HTML that the token endpoint answers with, as a captive portal or a gateway does."""
+    cut: bool = False
+    """It closes the connection instead of an answer."""
     hang: bool = False
     """The token endpoint takes the request and never looks at it."""
     delay: float = 0

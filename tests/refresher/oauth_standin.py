@@ -26,6 +26,7 @@ import http.server
 import json
 import secrets
 import signal
+import socket
 import ssl
 import threading
 import time
@@ -181,6 +182,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if behaviour.hang:
             standin.closing.wait()
             self.close_connection = True
+            return
+        if behaviour.cut:
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
+        if behaviour.page:
+            call["status"] = behaviour.status
+            self._send(behaviour.status, behaviour.page.encode(), "text/html")
             return
         if behaviour.status != HTTPStatus.OK:
             call["status"] = behaviour.status

@@ -2,14 +2,18 @@
 
 import contextlib
 import json
+import os
+import shlex
 import signal
+import subprocess
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import refresher_process
-from logins import age_last_try, login
+from logins import age_last_attempt, login
 from refresher import credentials, files, lock, outcome, refresh, settings
 
 
@@ -29,7 +33,7 @@ def output(done):
 
 
 @pytest.mark.parametrize("word", ["", "once", "plan", "status", "import", "operator"])
-def test_help_tells_every_outcome_and_exit_code(volume, word):
+def test_help_names_every_outcome_and_exit_code(volume, word):
     done = refresher_process.refresher(
         volume, "claude", *filter(None, [word]), "--help"
     )
@@ -37,7 +41,7 @@ def test_help_tells_every_outcome_and_exit_code(volume, word):
     assert done.returncode == 0
     for kind in outcome.Kind:
         assert kind in output(done)
-    for code in set(outcome.EXIT_CODES.values()):
+    for code in {meaning.exit_code for meaning in outcome.MEANINGS.values()}:
         assert f" {code} " in output(done)
 
 
@@ -45,12 +49,12 @@ def test_help_tells_every_outcome_and_exit_code(volume, word):
     ("mode", "code"),
     [("ok", 0), ("unchanged", 75), ("killed", 75), ("blank", 78), ("corrupt", 78)],
 )
-def test_once_tells_its_outcome_by_a_word_and_a_code(volume, fake, put, mode, code):
+def test_once_reports_its_outcome_by_a_word_and_a_code(volume, fake, put, mode, code):
     put(-60)
 
     done = refresher_process.refresher(volume, fake(mode).path, "once")
 
-    remembered = files.read_state(volume).last.outcome
+    remembered = files.read_history(volume).last.outcome
     assert done.returncode == code == remembered.exit_code
     assert done.stdout.decode() == f"{remembered}\n"
 
@@ -95,13 +99,13 @@ def test_plan_says_what_it_would_run_and_changes_nothing(volume, fake, put):
 
     assert done.returncode == 0
     assert "Would run `claude mcp list` now" in output(done)
-    assert "now, because the access token ended at" in output(done)
+    assert "now, because the access token expired at" in output(done)
     assert claude.calls == []
     assert [path.name for path in volume.iterdir()] == [credentials.FILE_NAME]
     assert (volume / credentials.FILE_NAME).read_bytes() == data
 
 
-def test_plan_tells_the_next_try_and_the_next_tick(volume, fake, put):
+def test_plan_shows_the_next_attempt_and_the_next_tick(volume, fake, put):
     put(3600)
 
     done = refresher_process.refresher(
@@ -113,14 +117,14 @@ def test_plan_tells_the_next_try_and_the_next_tick(volume, fake, put):
     )
 
     assert "Would start nothing now. NotDue: " in output(done)
-    assert "Next try: " in output(done)
+    assert "Next attempt: " in output(done)
     assert "Next tick of REFRESH_SCHEDULE: " in output(done)
 
 
 def test_plan_shows_the_fallback_and_a_blocked_run(volume, fake, put):
     put(-60)
-    refresher_process.refresher(volume, fake("unchanged").path, "once")
-    age_last_try(volume, 3600)
+    refresher_process.refresher(volume, fake("no_call").path, "once")
+    age_last_attempt(volume, 3600)
 
     fallback = refresher_process.refresher(volume, fake("ok").path, "plan")
     blocked = refresher_process.refresher(volume, "/nowhere/claude", "plan")
@@ -158,7 +162,12 @@ def test_status_in_words_holds_no_token_either(volume, fake, put):
     done = refresher_process.refresher(volume, fake("ok").path, "status")
 
     assert done.returncode == 75
-    for words in ("ended at", "last try:", "NotRefreshed", "failed tries:  1 in a row"):
+    for words in (
+        "expired at",
+        "last attempt:",
+        "NotRefreshed",
+        "failures:      1 in a row",
+    ):
         assert words in output(done)
     assert "access-1" not in output(done)
     assert "refresh-1" not in output(done)
@@ -201,11 +210,11 @@ def test_import_refuses_what_is_no_login(volume, fake):
 
 def test_a_bad_setting_is_named(volume, fake):
     done = refresher_process.refresher(
-        volume, fake("ok").path, "once", REFRESH_WINDOW="300"
+        volume, fake("ok").path, "once", REFRESH_BEFORE="30"
     )
 
     assert done.returncode == 78
-    assert "REFRESH_WINDOW: expected whole seconds from 60 to 290" in output(done)
+    assert "REFRESH_BEFORE: must be a whole number from 60 to 25200" in output(done)
 
 
 def test_the_operator_says_what_to_install(volume, fake, tmp_path):
@@ -230,17 +239,17 @@ def test_the_operator_says_what_to_install(volume, fake, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("environ", "code", "told"),
+    ("environ", "code", "words"),
     [
         ({}, 78, "POD_NAMESPACE is not set"),
         ({"POD_NAMESPACE": "here"}, 75, "no service account and no kubeconfig here"),
     ],
 )
-def test_the_operator_says_what_it_lacks_to_start(volume, fake, environ, code, told):
+def test_the_operator_says_what_it_lacks_to_start(volume, fake, environ, code, words):
     done = refresher_process.refresher(volume, fake("ok").path, "operator", **environ)
 
     assert done.returncode == code
-    assert told in output(done)
+    assert words in output(done)
     assert "Traceback" not in output(done)
 
 
@@ -257,7 +266,7 @@ def test_a_signal_lets_the_cli_finish(volume, fake, put, eventually, number):
 
     assert process.returncode == 0
     assert out.startswith(b"Refreshed: ")
-    assert b"is let to finish" in err
+    assert b"waiting for a running CLI to finish" in err
 
 
 def test_a_signal_ends_the_wait_for_the_lock(volume, fake, put, eventually):
@@ -317,3 +326,68 @@ def test_five_at_once_start_one_cli_and_agree(volume, fake, put, mode, code):
 
     assert len(claude.calls) == 1
     assert {process.returncode for process in processes} == {code}
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_closed_stdout_leaves_the_lock_to_the_cli(
+    volume, fake, put, eventually, closed
+):
+    put(-60)
+    claude = fake("wait_then_ok")
+    words = shlex.join([*refresher_process.PYTHON, "once"])
+    process = subprocess.Popen(
+        ["sh", "-c", f"exec {words} {closed}"],
+        cwd="/",
+        env=refresher_process.environ(volume, claude.path),
+    )
+    eventually(lambda: claude.started)
+    cli = claude.calls[0]["pid"]
+    process.kill()
+    process.wait()
+
+    assert _waits_for(volume / lock.FILE_NAME, cli)  # it holds the lock's descriptor
+    claude.go()
+    done = refresher_process.refresher(volume, claude.path, "once")
+    assert done.stdout.startswith(b"NotDue: ")
+
+
+def test_nobody_who_listens_changes_no_exit_code(volume, fake, put):
+    put(-60)
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    done = subprocess.run(
+        [*refresher_process.PYTHON, "once"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        env=refresher_process.environ(volume, fake("ok").path, PYTHONUNBUFFERED="1"),
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+    assert files.read_history(volume).last.outcome.kind == "Refreshed"
+
+
+@pytest.mark.parametrize("odd", [None, 0, "soon"])
+def test_an_unknown_expiry_is_never_shown_as_a_date(volume, fake, put, odd):
+    whole = json.loads(put(3600))
+    whole["claudeAiOauth"]["expiresAt"] = odd
+    data = json.dumps(whole).encode()
+    (volume / credentials.FILE_NAME).unlink()
+    run = partial(refresher_process.refresher, volume, fake("ok").path)
+
+    shown = [
+        output(run("import", data=data)),
+        output(run("plan")),
+        output(run("status")),
+        output(run("status", "--json")),
+        output(run("once")),
+    ]
+
+    assert all("1970" not in each for each in shown)
+    assert "expiry unknown" in shown[2]
+    assert "Refreshed: " in shown[4]

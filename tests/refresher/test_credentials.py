@@ -32,7 +32,7 @@ def test_a_login_is_read_with_its_times():
     assert found.subscription == "max"
 
 
-def test_older_logins_do_not_tell_their_end():
+def test_older_logins_have_no_known_end():
     assert credentials.parse(login(expires_at=NOW)).login_ends_at is None
 
 
@@ -54,10 +54,7 @@ def test_unknown_keys_and_other_logins_are_passed_over():
         (b'["a"]', credentials.Malformed),
         (b"null", credentials.Malformed),
         (b'{"claudeAiOauth": 7}', credentials.Malformed),
-        (file_of(expiresAt="soon"), credentials.Malformed),
-        (file_of(expiresAt=None), credentials.Malformed),
-        (file_of(expiresAt=10**18), credentials.Malformed),
-        (file_of(expiresAt=-5), credentials.Malformed),
+        (b'{"claudeAiOauth": ' + b"[" * 100_000, credentials.Malformed),
         (file_of(accessToken=7), credentials.Malformed),
         (b"{}", credentials.Missing),
         (b'{"mcpOAuth": {}}', credentials.Missing),
@@ -66,7 +63,6 @@ def test_unknown_keys_and_other_logins_are_passed_over():
         (file_of(accessToken=""), credentials.Blanked),
         (file_of(refreshToken=""), credentials.Blanked),
         (file_of(refreshToken=None), credentials.Blanked),
-        (file_of(expiresAt=0), credentials.Blanked),
     ],
 )
 def test_a_file_without_a_usable_login_says_what_it_is(data, kind):
@@ -74,6 +70,100 @@ def test_a_file_without_a_usable_login_says_what_it_is(data, kind):
 
     assert isinstance(found, kind)
     assert SECRET not in repr(found)
+
+
+TIME = 1764086400000
+ODD_EXPIRIES = [  # (expiresAt, the time it is, whether the CLI refreshes by itself)
+    (TIME, TIME, True),
+    (TIME + 0.5, TIME + 0.5, True),
+    (str(TIME), TIME, True),
+    (f" {TIME}.0 ", TIME, True),
+    (0, 0, True),
+    (-5, 0, True),
+    ("", 0, True),
+    (True, 0, True),
+    ([], 0, True),
+    (None, 0, False),
+    ("soon", 0, False),
+    ("2030-01-01T00:00:00Z", 0, False),
+    ({}, 0, False),
+    (10**20, 0, False),
+]
+
+
+@pytest.mark.parametrize(("expiry", "milliseconds", "cli_refreshes"), ODD_EXPIRIES)
+def test_an_odd_expiry_is_read_as_the_cli_reads_it_or_is_due(
+    expiry, milliseconds, cli_refreshes
+):
+    found = credentials.parse(file_of(expiresAt=expiry))
+
+    assert found.expires_at == datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
+    assert found.cli_refreshes is cli_refreshes
+    assert found.expiry_known is (milliseconds > 0)
+
+
+def test_a_login_without_an_expiry_is_due():
+    data = json.dumps({"claudeAiOauth": {"accessToken": "a", "refreshToken": "b"}})
+
+    assert credentials.parse(data.encode()).expires_at == credentials.LONG_AGO
+
+
+@pytest.mark.parametrize("odd", [5, "soon", {}, [], -1, True, None, 10**30])
+def test_odd_cosmetic_fields_are_unknown(odd):
+    found = credentials.parse(
+        file_of(
+            refreshTokenExpiresAt=odd,
+            subscriptionType=odd,
+            scopes=odd,
+            rateLimitTier=odd,
+        )
+    )
+
+    assert found.expires_at == datetime.fromtimestamp(TIME / 1000, tz=UTC)
+    assert found.subscription in {None, "soon"}
+    assert found.login_ends_at is None or odd == 5
+
+
+@pytest.mark.parametrize("expiry", [odd for odd, *_ in ODD_EXPIRIES])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_the_expiry_can_be_changed_and_put_back_byte_for_byte(expiry, indent):
+    whole = {"mcpOAuth": {"expiresAt": expiry}} | json.loads(file_of(expiresAt=expiry))
+    data = json.dumps(whole, indent=indent).encode()
+    text = credentials.expiry_text(data)
+
+    edited = credentials.with_expiry_text(data, "1234567890123")
+
+    assert credentials.expiry_text(edited) == "1234567890123"
+    assert json.loads(edited)["mcpOAuth"] == whole["mcpOAuth"]
+    assert credentials.with_expiry_text(edited, text) == data
+
+
+def test_an_expiry_that_is_not_there_can_be_added_and_removed_again():
+    data = b'{"claudeAiOauth": {"accessToken": "a", "refreshToken": "b"}}'
+
+    edited = credentials.with_expiry_text(data, "1234567890123")
+
+    assert credentials.expiry_text(data) == ""
+    assert credentials.expiry_text(edited) == "1234567890123"
+    assert credentials.with_expiry_text(edited, "") == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"claudeAiOauth": {"accessToken": "a", "expiresAt": 1, "expiresAt": 1}}',
+        b'{"claudeAiOauth": {"accessToken": "a", "expiresAt": 1, "b": {"expiresAt": 1}}}',
+        b'{"copy": {"expiresAt": 1}, "claudeAiOauth": {"expiresAt": 1}}',
+    ],
+)
+def test_an_expiry_whose_place_is_not_certain_is_left_alone(data):
+    assert credentials.with_expiry_text(data, "2") is None
+
+
+@pytest.mark.parametrize("text", ["{", "soon", "1}"])
+def test_what_is_no_json_is_never_written_as_an_expiry(text):
+    assert credentials.with_expiry_text(file_of(), text) is None
+    assert not credentials.parse_expiry(text).cli_refreshes
 
 
 def test_a_login_shows_no_token():
@@ -104,5 +194,5 @@ json_values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(
         json_values | st.just(SECRET),
     ).map(lambda oauth: json.dumps({"claudeAiOauth": oauth}).encode())
 )
-def test_no_bytes_make_parsing_raise_or_tell_a_token(data):
+def test_no_bytes_make_parsing_raise_or_show_a_token(data):
     assert SECRET not in repr(credentials.parse(data))

@@ -1,7 +1,6 @@
 """The decision as a table, and the properties that hold for any clock and state."""
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from logins import NOW, credential, make_settings
-from refresher import credentials, decide, state
+from refresher import credentials, decide, history
 from refresher.outcome import Kind, Outcome
 from refresher.settings import Command
 
@@ -17,18 +16,29 @@ SETTINGS = make_settings()
 SECOND = timedelta(seconds=1)
 
 
-def tried(found, *, ago, failures=1, kind=Kind.NOT_REFRESHED, fallback_for=None):
-    """The state after `failures` tries, the last one `ago` seconds before NOW."""
-    return state.State(
-        last=state.Try(
+def failed(
+    found,
+    *,
+    ago,
+    failures=1,
+    kind=Kind.NOT_REFRESHED,
+    fallback_for=None,
+    called=True,
+    refreshed_at=None,
+):
+    """The history after `failures` attempts, the last one `ago` seconds before NOW."""
+    return history.History(
+        last=history.Attempt(
             at=NOW - timedelta(seconds=ago),
             ended_at=NOW - timedelta(seconds=ago - 1),
             command=Command.REFRESH,
             outcome=Outcome(kind, "for a reason"),
             revision=found.revision,
+            called=called,
         ),
         failures=failures,
         fallback_for=fallback_for,
+        refreshed_at=refreshed_at,
     )
 
 
@@ -47,7 +57,7 @@ def tried(found, *, ago, failures=1, kind=Kind.NOT_REFRESHED, fallback_for=None)
 def test_the_window_opens_four_minutes_before_expiry(left, expected):
     found = credential(left=left)
 
-    decision = decide.decide(NOW, SETTINGS, state.State(), found)
+    decision = decide.decide(NOW, SETTINGS, history.History(), found)
 
     if expected is None:
         assert decision.command is Command.REFRESH
@@ -65,8 +75,8 @@ def test_the_window_opens_four_minutes_before_expiry(left, expected):
         (credentials.Unreadable("permission denied"), Kind.BLOCKED),
     ],
 )
-def test_what_only_a_person_can_mend_has_no_next_try(found, kind):
-    decision = decide.decide(NOW, SETTINGS, state.State(), found)
+def test_what_only_a_person_can_repair_has_no_next_attempt(found, kind):
+    decision = decide.decide(NOW, SETTINGS, history.History(), found)
 
     assert isinstance(decision, decide.Stop)
     assert decision.outcome.kind is kind
@@ -79,14 +89,14 @@ def test_what_only_a_person_can_mend_has_no_next_try(found, kind):
         (-86400, 61, True),  # a pause of ten minutes is not waited out
         (-86400, 59, False),  # but the least interval is
         (100, 61, True),
-        (28800, 61, False),  # no wish makes the CLI renew early
+        (28800, 61, False),  # a request does not refresh early
     ],
 )
-def test_a_wish_shortens_a_pause_and_nothing_else(left, ago, runs):
+def test_a_request_shortens_a_pause_and_nothing_else(left, ago, runs):
     found = credential(left=left)
-    after = tried(found, ago=ago, failures=9)
+    after = failed(found, ago=ago, failures=9)
 
-    decision = decide.decide(NOW, SETTINGS, after, found, asked=True)
+    decision = decide.decide(NOW, SETTINGS, after, found, requested=True)
 
     assert isinstance(decision, decide.Run) is runs
 
@@ -94,33 +104,35 @@ def test_a_wish_shortens_a_pause_and_nothing_else(left, ago, runs):
 def test_another_credential_skips_even_a_dead_token():
     settings = make_settings(skipped_for="ANTHROPIC_API_KEY")
 
-    decision = decide.decide(NOW, settings, state.State(), credential(left=-1))
+    decision = decide.decide(NOW, settings, history.History(), credential(left=-1))
 
     assert decision.outcome.kind is Kind.SKIPPED
     assert "ANTHROPIC_API_KEY" in decision.outcome.reason
 
 
 @pytest.mark.parametrize(
-    ("left_at_try", "failures", "pause"),
+    ("left_at_attempt", "failures", "pause"),
     [
-        (240, 1, 60),  # alive: every minute, however many tries have failed
+        (240, 1, 60),  # alive: every minute, however many attempts have failed
         (60, 4, 60),
-        (0, 5, 60),  # just dead, after the tries of the window
+        (0, 5, 60),  # just expired, after the attempts before that
         (-60, 6, 60),
         (-120, 7, 120),
         (-240, 8, 240),
         (-480, 9, 480),
         (-960, 10, 600),
-        (-86400, 1, 60),  # long dead, as after a pod that was away: it starts quick
+        (-86400, 1, 60),  # long expired, as after downtime: it starts quickly
         (-86400, 2, 120),
         (-86400, 3, 240),
         (-86400, 5, 600),
         (-86400, 5000, 600),
     ],
 )
-def test_the_pause_grows_only_when_the_token_is_dead(left_at_try, failures, pause):
-    found = credential(left=left_at_try)
-    after = tried(found, ago=0, failures=failures)
+def test_the_pause_grows_only_once_the_token_has_expired(
+    left_at_attempt, failures, pause
+):
+    found = credential(left=left_at_attempt)
+    after = failed(found, ago=0, failures=failures)
 
     decision = decide.decide(NOW + SECOND, SETTINGS, after, found)
 
@@ -129,12 +141,12 @@ def test_the_pause_grows_only_when_the_token_is_dead(left_at_try, failures, paus
 
 def test_a_pause_reports_the_failure_and_not_that_all_is_well():
     found = credential(left=-10)
-    after = tried(found, ago=5, kind=Kind.POSSIBLY_SPENT)
+    after = failed(found, ago=5, kind=Kind.POSSIBLY_SPENT)
 
     decision = decide.decide(NOW, SETTINGS, after, found)
 
     assert decision.outcome.kind is Kind.POSSIBLY_SPENT
-    assert "the next try is at" in decision.outcome.reason
+    assert "the next attempt is at" in decision.outcome.reason
 
 
 @pytest.mark.parametrize(
@@ -142,17 +154,18 @@ def test_a_pause_reports_the_failure_and_not_that_all_is_well():
     [
         ({}, {}, Command.FALLBACK),
         ({"failures": 3}, {}, Command.FALLBACK),
-        ({}, {"fallback": False}, Command.REFRESH),
+        ({"called": True}, {}, Command.REFRESH),  # the network, or Anthropic, failed
+        ({}, {"fallback": "off"}, Command.REFRESH),
         ({"kind": Kind.POSSIBLY_SPENT}, {}, Command.REFRESH),
         ({"fallback_for": NOW - 10 * SECOND}, {}, Command.REFRESH),
         ({"fallback_for": NOW - 28800 * SECOND}, {}, Command.FALLBACK),
     ],
 )
-def test_the_fallback_runs_once_per_expiry_after_a_plain_failure(
+def test_the_fallback_runs_once_per_expiry_after_a_run_that_asked_for_nothing(
     words, changes, command
 ):
     found = credential(left=-10)
-    after = tried(found, ago=900, **words)
+    after = failed(found, ago=900, **{"called": False} | words)
 
     decision = decide.decide(NOW, make_settings(**changes), after, found)
 
@@ -160,38 +173,151 @@ def test_the_fallback_runs_once_per_expiry_after_a_plain_failure(
 
 
 def test_a_changed_file_owes_nothing_to_earlier_failures():
-    dead, imported = credential(left=-10), credential(left=-5, access="another")
+    expired, imported = credential(left=-10), credential(left=-5, access="another")
 
-    decision = decide.decide(NOW, SETTINGS, tried(dead, ago=1, failures=9), imported)
+    decision = decide.decide(
+        NOW, SETTINGS, failed(expired, ago=1, failures=9), imported
+    )
 
     assert decision.command is Command.REFRESH
 
 
-def test_a_clock_that_went_back_holds_nothing_up():
+def test_a_clock_that_was_set_back_delays_nothing():
     found = credential(left=-10)
-    after = tried(found, ago=-3600, failures=9)
+    after = failed(found, ago=-3600, failures=9)
 
     assert isinstance(decide.decide(NOW, SETTINGS, after, found), decide.Run)
 
 
-def test_a_tick_adds_a_try_to_the_pause_and_none_outside_the_window():
-    settings = make_settings(schedule="*/2 * * * *")
-    dead = credential(left=-86400)
-    after = tried(dead, ago=0, failures=9)
+def test_a_tick_adds_an_attempt_to_the_pause_after_the_expiry():
+    settings = make_settings(refresh_schedule="*/2 * * * *")
+    expired = credential(left=-86400)
+    after = failed(expired, ago=0, failures=9)
 
-    in_pause = decide.decide(NOW + SECOND, settings, after, dead)
-    outside = decide.decide(NOW, settings, state.State(), credential(left=3600))
+    decision = decide.decide(NOW + SECOND, settings, after, expired)
 
-    assert in_pause.until == NOW + timedelta(minutes=2)
-    assert outside.outcome.kind is Kind.NOT_DUE
-    assert outside.until == NOW + timedelta(seconds=3600 - 240)
+    assert decision.until == NOW + timedelta(minutes=2)
+
+
+AT_THREE = make_settings(refresh_schedule="0 3 * * *")
+THREE = NOW.replace(hour=3)
+
+
+def refreshed(at):
+    """The history after a refresh, and the token that it gave."""
+    return history.History(refreshes=1, refreshed_at=at), credential(left=28800, now=at)
+
+
+@pytest.mark.parametrize(
+    ("refreshed_at", "now", "early"),
+    [
+        (THREE - timedelta(hours=5), THREE - SECOND, None),
+        (THREE - timedelta(hours=5), THREE, True),
+        (THREE - timedelta(hours=5), THREE + timedelta(hours=2), True),  # was off
+        (THREE - timedelta(minutes=12), THREE, True),
+        (THREE - timedelta(minutes=9), THREE, None),  # that is as good
+        (THREE + SECOND, THREE + timedelta(hours=1), None),
+        (THREE - timedelta(hours=8), THREE, False),  # the CLI would do it by itself
+    ],
+)
+def test_a_tick_refreshes_however_long_the_token_is_valid(refreshed_at, now, early):
+    past, found = refreshed(refreshed_at)
+
+    decision = decide.decide(now, AT_THREE, past, found)
+
+    assert getattr(decision, "early", None) is early
+    assert early is not None or decision.outcome.kind is Kind.NOT_DUE
+
+
+def test_a_login_that_was_never_refreshed_waits_for_a_tick_and_takes_it():
+    found = credential(left=28800, now=THREE - timedelta(hours=1))
+    decisions = [
+        decide.decide(now, AT_THREE, history.History(), found)
+        for now in (THREE - SECOND, THREE, THREE + timedelta(minutes=9))
+    ]
+
+    assert decisions[0].until == THREE
+    assert [getattr(each, "early", None) for each in decisions] == [None, True, True]
+
+
+@pytest.mark.parametrize(
+    ("before", "age", "left", "early"),
+    [
+        (3600, 2, 3601, None),
+        (3600, 2, 3600, True),
+        (3600, 2, 291, True),
+        (3600, 2, 290, False),
+        (290, 2, 290, False),
+        (25200, 0.9, 20000, None),  # not again within the hour
+        (25200, 1, 20000, True),
+        (25200, 0.1, 290, False),  # but a token that lives for minutes is kept fresh
+    ],
+)
+def test_before_moves_the_first_attempt(before, age, left, early):
+    past = history.History(refreshes=1, refreshed_at=NOW - timedelta(hours=age))
+
+    decision = decide.decide(
+        NOW, make_settings(refresh_before=before), past, credential(left=left)
+    )
+
+    assert getattr(decision, "early", None) is early
+
+
+def test_early_failures_back_off_but_never_past_the_last_minutes():
+    settings = make_settings(refresh_before=3600)
+    pauses = []
+    for failures in (1, 2, 3, 4, 5, 50):
+        found = credential(left=3000)
+        after = failed(found, ago=0, failures=failures)
+        pauses.append(
+            decide.decide(NOW, settings, after, found).until.timestamp()
+            - NOW.timestamp()
+        )
+    found = credential(left=300)
+    near = decide.decide(NOW, settings, failed(found, ago=0, failures=50), found)
+
+    assert pauses == [60, 120, 240, 480, 600, 600]
+    assert near.until == NOW + timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("left", "kind", "requested", "seconds"),
+    [
+        (3000, Kind.NOT_REFRESHED, False, 60),
+        (3000, Kind.POSSIBLY_SPENT, False, 3000 - 290),
+        (3000, Kind.POSSIBLY_SPENT, True, 60),
+        (300, Kind.POSSIBLY_SPENT, False, 60),
+        (200, Kind.POSSIBLY_SPENT, False, 60),
+    ],
+)
+def test_a_token_that_works_is_not_risked_where_the_refresh_token_may_be_spent(
+    left, kind, requested, seconds
+):
+    settings, found = make_settings(refresh_before=3600), credential(left=left)
+
+    decision = decide.decide(
+        NOW, settings, failed(found, ago=0, kind=kind), found, requested=requested
+    )
+
+    assert decision.until == NOW + seconds * SECOND
+
+
+def test_an_expiry_that_the_cli_cannot_read_is_due_and_needs_another_one():
+    found = msgspec.structs.replace(
+        credential(left=0), expires_at=credentials.LONG_AGO, cli_refreshes=False
+    )
+
+    decision = decide.decide(NOW, SETTINGS, history.History(), found)
+
+    assert decision.early
+    assert decision.reason == "the file does not say when the access token expires"
 
 
 def test_a_tick_waits_out_the_interval():
-    settings = make_settings(schedule="* * * * *", interval=timedelta(seconds=90))
-    dead = credential(left=-86400)
+    settings = make_settings(refresh_schedule="* * * * *", refresh_interval=90)
+    expired = credential(left=-86400)
 
-    decision = decide.decide(NOW, settings, tried(dead, ago=0, failures=9), dead)
+    decision = decide.decide(NOW, settings, failed(expired, ago=0, failures=9), expired)
 
     assert decision.until == NOW + timedelta(seconds=90)
 
@@ -212,7 +338,7 @@ def test_a_tick_waits_out_the_interval():
     ],
 )
 def test_ticks_follow_the_time_zone(schedule, zone, after, tick):
-    settings = make_settings(schedule=schedule, time_zone=ZoneInfo(zone))
+    settings = make_settings(refresh_schedule=schedule, refresh_time_zone=zone)
 
     found = decide.next_tick(settings, datetime.fromisoformat(after))
 
@@ -223,60 +349,63 @@ def test_ticks_follow_the_time_zone(schedule, zone, after, tick):
     ("days", "warning"),
     [(None, None), (30, None), (7.01, None), (7, "ends"), (0.1, "ends"), (-1, "ended")],
 )
-def test_the_end_of_the_login_is_told_from_seven_days_before(days, warning):
+def test_the_end_of_the_login_is_announced_from_seven_days_before(days, warning):
     ends = None if days is None else NOW + timedelta(days=days)
 
-    told = decide.login_warning(NOW, credential(left=60, login_ends_at=ends))
+    shown = decide.login_warning(NOW, credential(left=60, login_ends_at=ends))
 
-    assert (told is None) == (warning is None)
-    assert warning is None or f"the login {warning}" in told
+    assert (shown is None) == (warning is None)
+    assert warning is None or f"the login {warning}" in shown
 
 
-def test_a_login_near_its_end_is_still_renewed():
+def test_a_login_near_its_end_is_still_refreshed():
     found = credential(left=-1, login_ends_at=NOW - timedelta(days=1))
 
-    assert isinstance(decide.decide(NOW, SETTINGS, state.State(), found), decide.Run)
+    assert isinstance(
+        decide.decide(NOW, SETTINGS, history.History(), found), decide.Run
+    )
 
 
 seconds = st.integers(min_value=-90_000, max_value=90_000)
 kinds = st.sampled_from([Kind.NOT_REFRESHED, Kind.POSSIBLY_SPENT, Kind.REFRESHED])
 settings_of_any_kind = st.builds(
     make_settings,
-    window=st.integers(60, 290).map(lambda s: timedelta(seconds=s)),
-    interval=st.integers(60, 600).map(lambda s: timedelta(seconds=s)),
-    fallback=st.booleans(),
-    schedule=st.sampled_from(
-        [None, "* * * * *", "*/7 * * * *", "30 2 * * *", "0 0 31 12 *"]
+    refresh_before=st.integers(60, 25200),
+    refresh_interval=st.integers(60, 600),
+    fallback=st.sampled_from(["on", "off"]),
+    refresh_schedule=st.sampled_from(
+        ["", "* * * * *", "*/7 * * * *", "30 2 * * *", "0 0 31 12 *"]
     ),
-    time_zone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe"]).map(
-        ZoneInfo
-    ),
+    refresh_time_zone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe"]),
 )
 
 
 @st.composite
 def situations(draw):
     found = credential(left=draw(seconds))
-    after = tried(
+    after = failed(
         found if draw(st.booleans()) else credential(left=1, access="older"),
         ago=draw(st.integers(0, 90_000)),
         failures=draw(st.integers(0, 40)),
         kind=draw(kinds),
         fallback_for=draw(st.sampled_from([None, found.expires_at])),
+        called=draw(st.booleans()),
+        refreshed_at=NOW - draw(st.integers(0, 90_000)) * SECOND,
     )
     return draw(settings_of_any_kind), after, found
 
 
 @given(situations())
-def test_nothing_runs_before_the_window(situation):
+def test_nothing_runs_before_its_time_without_a_schedule(situation):
     settings, after, found = situation
-    assume(found.expires_at - settings.window > NOW)
+    settings = msgspec.structs.replace(settings, refresh_schedule="")
+    assume(found.expires_at - settings.before > NOW)
 
     assert isinstance(decide.decide(NOW, settings, after, found), decide.Wait)
 
 
 @given(situations())
-def test_a_dead_token_is_tried_again_within_the_longest_pause(situation):
+def test_an_expired_token_gets_another_attempt_within_the_longest_pause(situation):
     settings, after, found = situation
     assume(found.expires_at <= NOW)
 
@@ -312,7 +441,7 @@ def test_what_is_due_stays_due_until_it_is_done(situation, later):
 @given(situations())
 def test_a_restart_changes_nothing(situation):
     settings, after, found = situation
-    read_again = state.decode(state.encode(after))
+    read_again = history.decode(history.encode(after))
 
     assert read_again == after
     assert decide.decide(NOW, settings, read_again, found) == decide.decide(
@@ -321,23 +450,23 @@ def test_a_restart_changes_nothing(situation):
 
 
 @given(situations(), st.integers(1, 40))
-def test_no_two_tries_are_closer_than_the_interval(situation, tries):
+def test_no_two_attempts_are_closer_than_the_interval(situation, count):
     settings, after, found = situation
     now, last = NOW, None
-    for _ in range(tries):
+    for _ in range(count):
         decision = decide.decide(now, settings, after, found)
         if isinstance(decision, decide.Wait):
             now = decision.until
             decision = decide.decide(now, settings, after, found)
         assert last is None or now - last >= settings.interval
-        after = state.begin(after, now, decision.command, found)
+        after = history.begin(after, now, decision.command, found)
         last = now
 
 
 @given(situations())
-def test_a_schedule_only_ever_brings_a_try_forward(situation):
+def test_a_schedule_only_ever_brings_an_attempt_forward(situation):
     settings, after, found = situation
-    without = msgspec.structs.replace(settings, schedule=None)
+    without = msgspec.structs.replace(settings, refresh_schedule="")
 
     scheduled = decide.decide(NOW, settings, after, found)
     plain = decide.decide(NOW, without, after, found)
@@ -355,9 +484,89 @@ def test_a_schedule_only_ever_brings_a_try_forward(situation):
     st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)),  # noqa: DTZ001
 )
 def test_ticks_always_move_forward_through_any_clock_change(schedule, zone, start):
-    settings = make_settings(schedule=schedule, time_zone=ZoneInfo(zone))
+    settings = make_settings(refresh_schedule=schedule, refresh_time_zone=zone)
     instant = start.replace(tzinfo=UTC)
     for _ in range(5):
         tick = decide.next_tick(settings, instant)
         assert instant < tick <= instant + timedelta(days=8)
         instant = tick
+
+
+@pytest.mark.parametrize(
+    ("requested", "rejected", "early"),
+    [(True, True, True), (True, False, None), (False, True, None)],
+)
+def test_a_rejected_token_is_refreshed_early_when_a_person_requests_it(
+    requested, rejected, early
+):
+    found = credential(left=6 * 3600)
+
+    decision = decide.decide(
+        NOW,
+        SETTINGS,
+        history.History(),
+        found,
+        requested=requested,
+        rejected=found.revision if rejected else "another",
+    )
+
+    assert getattr(decision, "early", None) is early
+
+
+def test_an_early_refresh_that_failed_is_repeated_after_the_interval():
+    found = credential(left=6 * 3600)
+    early = {"requested": True, "rejected": found.revision}
+
+    soon = decide.decide(NOW, SETTINGS, failed(found, ago=50), found, **early)
+    later = decide.decide(NOW, SETTINGS, failed(found, ago=60), found, **early)
+
+    assert soon.until == NOW + timedelta(seconds=10)
+    assert isinstance(later, decide.Run)
+
+
+PERIOD, LIFE = 180, 28800
+
+
+def cron(phase, late, fails):
+    """A little more than a day of `once` every three minutes; for how many seconds each token was expired.
+
+    The run of each period begins `late` seconds late and takes four; `fails` says which
+    of the attempts do.
+    """
+    settings = make_settings(refresh_before=290)
+    found, past = credential(left=LIFE, now=NOW), history.History()
+    attempts, expired = 0, []
+    for start in range(phase, 3 * LIFE + 2 * PERIOD, PERIOD):
+        now = NOW + (start + late) * SECOND
+        decision = decide.decide(now, settings, past, found)
+        if not isinstance(decision, decide.Run):
+            continue
+        past = history.begin(past, now, decision.command, found)
+        now += 4 * SECOND
+        if fails(attempts):
+            outcome = Outcome(Kind.NOT_REFRESHED, "for a reason")
+        else:
+            outcome = Outcome(Kind.REFRESHED, "at last")
+            expired.append(max(0, (now - found.expires_at).total_seconds()))
+            found = credential(left=LIFE, now=now, access=f"access-{attempts}")
+        past = history.end(past, now, outcome, found)
+        attempts += 1
+    return expired
+
+
+@pytest.mark.parametrize("late", [0, 30, 100])
+def test_every_phase_of_the_cron_forms_refreshes_before_the_token_expires(late):
+    for phase in range(0, PERIOD, 3):
+        expired = cron(phase, late, fails=lambda _: False)
+
+        assert len(expired) >= 3
+        assert set(expired) == {0}, f"phase {phase}"
+
+
+@pytest.mark.parametrize("late", [0, 30, 100])
+def test_one_failure_of_the_cron_forms_costs_at_most_one_period(late):
+    for phase in range(0, PERIOD, 3):
+        expired = cron(phase, late, fails=lambda attempt: attempt % 2 == 0)
+
+        assert len(expired) >= 3
+        assert max(expired) <= PERIOD, f"phase {phase}"

@@ -1,9 +1,17 @@
-"""The document's tables say what the code does."""
+"""The document's tables say what the code does.
 
+`pytest tests/refresher/test_docs.py --update-golden` rewrites the tables of settings
+and of outcomes from the code.
+"""
+
+import ast
+import inspect
+import itertools
 import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -11,35 +19,55 @@ from refresher import outcome, settings
 from refresher.operator import health, resource
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = (ROOT / "docs/refresher.md").read_text()
+PATH = ROOT / "docs/refresher.md"
+DOCUMENT = PATH.read_text(encoding="utf-8")
 
 
-def rows(heading):
-    """The cells of the table under a heading, without their code marks."""
-    text = DOCUMENT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    lines = re.findall(r"^\| (.*) \|$", text, re.MULTILINE)
-    cells = [[cell.strip() for cell in line.split(" | ")] for line in lines]
-    return [[cell.strip("`") for cell in row] for row in cells[1:]]
+def table(heading, body):
+    """The document with the rows of the first table under a heading replaced."""
+    document = PATH.read_text(encoding="utf-8")  # an update may have changed it
+    top = document.index("\n|---", document.index(f"\n## {heading}\n"))
+    first = document.index("\n", top + 1) + 1
+    last = document.index("\n\n", first) + 1
+    return document[:first] + "".join(f"| {row} |\n" for row in body) + document[last:]
 
 
-def test_every_setting_is_told_with_its_default():
-    told = [(name, default) for name, default, *_ in rows("Settings")]
+def settings_rows():
+    tree = ast.parse(inspect.getsource(settings))
+    [body] = [n.body for n in tree.body if getattr(n, "name", "") == "Settings"]
+    shown = {
+        field.target.id.upper(): text.value.value
+        for field, text in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
+    fields = msgspec.structs.fields(settings.Settings)
+    defaults = {field.name.upper(): str(field.default) for field in fields}
+    return [
+        f"`{name}` | {f'`{defaults[name]}`' if defaults[name] else 'none'} | {shown[name]}"
+        for name in settings.VARIABLES
+    ]
 
-    assert told == [(each.name, each.default or "none") for each in settings.VARIABLES]
+
+def outcome_rows():
+    return [
+        f"{kind} | {means.exit_code} | {means.meaning} | {means.advice}"
+        for kind, means in outcome.MEANINGS.items()
+    ]
 
 
-def test_every_outcome_is_told_with_its_exit_code():
-    told = {name: int(code) for name, code, *_ in rows("Outcomes")}
-
-    assert told == {kind.value: code for kind, code in outcome.EXIT_CODES.items()}
+@pytest.mark.parametrize(
+    ("heading", "of_code"), [("Settings", settings_rows), ("Outcomes", outcome_rows)]
+)
+def test_the_tables_are_those_of_the_code(heading, of_code, check_golden):
+    check_golden(PATH, table(heading, of_code()))
 
 
 @pytest.mark.parametrize("name", [*settings.PASSED_TO_CLI, *settings.OTHER_CREDENTIALS])
-def test_every_other_variable_is_told(name):
+def test_every_other_variable_is_named(name):
     assert f"`{name.upper()}`" in DOCUMENT
 
 
-def test_the_checked_version_is_the_pinned_one_for_every_platform():
+def test_the_tested_version_is_the_pinned_one_for_every_platform():
     pinned = json.loads((ROOT / "refresher" / "package.json").read_text())
     locked = json.loads((ROOT / "refresher" / "package-lock.json").read_text())
     versions = {
@@ -52,12 +80,12 @@ def test_the_checked_version_is_the_pinned_one_for_every_platform():
     assert all("resolved" not in each for each in locked["packages"].values())
 
 
-def test_every_metric_of_the_operator_is_told():
-    told = set(re.findall(r"`(claude_\w+)(?:\{result\})?`", DOCUMENT))
+def test_every_metric_of_the_operator_is_listed():
+    shown = set(re.findall(r"`(claude_\w+)(?:\{result\})?`", DOCUMENT))
     kinds = health.Metrics().registry.collect()
     names = {f"{each.name}{'_total' * (each.type == 'counter')}" for each in kinds}
 
-    assert told == names
+    assert shown == names
 
 
 def test_the_credential_of_the_example_says_all_that_a_spec_can_say():

@@ -35,7 +35,7 @@ def ask(standin, host, method, path, body=None, **headers):
         connection.close()
 
 
-def renew(standin, token, **changes):
+def exchange(standin, token, **changes):
     body = {"grant_type": "refresh_token", "refresh_token": token, "client_id": "c"}
     path = "/v1/oauth/token"
     return ask(standin, oauth_standin.OAUTH_HOST, "POST", path, body | changes)
@@ -56,23 +56,23 @@ def tokens(standin, access_left=3600):
 def test_a_refresh_token_works_once(standin):
     _, refresh_token = tokens(standin)
 
-    first = renew(standin, refresh_token)
-    second = renew(standin, refresh_token)
+    first = exchange(standin, refresh_token)
+    second = exchange(standin, refresh_token)
 
     assert first[0] == 200
     assert second == (400, {"error": "invalid_grant"})
-    assert renew(standin, first[1]["refresh_token"])[0] == 200
+    assert exchange(standin, first[1]["refresh_token"])[0] == 200
     assert standin.ledger.reused == 1
 
 
 def test_a_replaced_access_token_lives_to_its_own_end(standin):
     living, refresh_token = tokens(standin)
-    dead, _ = tokens(standin, access_left=-1)
-    _, renewed = renew(standin, refresh_token)
+    expired, _ = tokens(standin, access_left=-1)
+    _, refreshed = exchange(standin, refresh_token)
 
     assert message(standin, living) == 200
-    assert message(standin, renewed["access_token"]) == 200
-    assert message(standin, dead) == 401
+    assert message(standin, refreshed["access_token"]) == 200
+    assert message(standin, expired) == 401
     assert message(standin, "made up") == 401
     assert message(standin, living, beta="another") == 401
 
@@ -80,11 +80,11 @@ def test_a_replaced_access_token_lives_to_its_own_end(standin):
 @pytest.mark.parametrize(
     "changes", [{"grant_type": "password"}, {"client_id": ""}, {"refresh_token": "x"}]
 )
-def test_a_request_that_is_not_a_renewal_spends_nothing(standin, changes):
+def test_a_request_that_is_not_a_refresh_spends_nothing(standin, changes):
     _, refresh_token = tokens(standin)
 
-    assert renew(standin, refresh_token, **changes)[0] == 400
-    assert renew(standin, refresh_token)[0] == 200
+    assert exchange(standin, refresh_token, **changes)[0] == 400
+    assert exchange(standin, refresh_token)[0] == 200
 
 
 def test_a_code_begins_one_login(standin):
@@ -101,7 +101,7 @@ def test_a_code_begins_one_login(standin):
 
     assert status == 200
     assert message(standin, login["access_token"]) == 200
-    assert renew(standin, login["refresh_token"])[0] == 200
+    assert exchange(standin, login["refresh_token"])[0] == 200
     again = ask(standin, host, "POST", path, code)
     assert again == (400, {"error": "invalid_grant"})
 
@@ -109,10 +109,10 @@ def test_a_code_begins_one_login(standin):
 def test_each_behaviour_shows(standin):
     _, token = tokens(standin)
     standin.behaviour = Behaviour(status=429, error="rate_limited")
-    assert renew(standin, token) == (429, {"error": "rate_limited"})
+    assert exchange(standin, token) == (429, {"error": "rate_limited"})
 
     standin.behaviour = Behaviour(scope=False, rotate=False, expires_in=60)
-    status, answer = renew(standin, token)
+    status, answer = exchange(standin, token)
     assert status == 200
     assert answer.keys() == {"token_type", "access_token", "expires_in"}
     assert answer["expires_in"] == 60

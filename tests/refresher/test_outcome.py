@@ -22,3 +22,7 @@ from refresher.outcome import Kind, Outcome
 )
 def test_an_outcome_has_its_exit_code(kind, code):
     assert Outcome(kind, "for a reason").exit_code == code
+
+
+def test_an_outcome_reads_as_its_name_and_its_reason():
+    assert str(Outcome(Kind.BUSY, "for a reason")) == "Busy: for a reason"

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,7 @@ mounts = pytest.mark.skipif(
 
 @pytest.fixture
 def place(open_directory):
-    """A volume with a dead login, and a CLI that would renew it, open to all users."""
+    """A volume with an expired login, and a CLI that would refresh it, open to all users."""
     volume = open_directory / "claude"
     volume.mkdir()
     path = volume / credentials.FILE_NAME
@@ -85,15 +86,15 @@ def test_a_directory_that_cannot_be_written_is_refused(place):
     volume, path, fake = place
     give(path)
 
-    assert_blocked(as_other_user(volume, fake), fake, "cannot be written")
+    assert_blocked(as_other_user(volume, fake), fake, "is not writable")
 
 
 @other_user
-def test_one_that_has_no_login_yet_is_told_before_anyone_logs_in(place):
+def test_one_that_has_no_login_yet_is_reported_before_anyone_logs_in(place):
     volume, path, fake = place
     path.unlink()
 
-    assert_blocked(as_other_user(volume, fake), fake, "cannot be written")
+    assert_blocked(as_other_user(volume, fake), fake, "is not writable")
 
 
 @other_user
@@ -152,7 +153,7 @@ def test_status_warns_of_what_would_block_before_it_is_due(place):
 
     done = as_other_user(volume, fake, "status")
 
-    assert "cannot be written" in done.stdout.decode()
+    assert "is not writable" in done.stdout.decode()
     assert done.returncode == 78
 
 
@@ -160,14 +161,14 @@ def test_status_warns_of_what_would_block_before_it_is_due(place):
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        ("mount --bind {path} {path}", "a mount of its own"),
+        ("mount --bind {path} {path}", "is a mount point"),
         (
             "mount --bind {path} {path}; mount -o remount,ro,bind {path}",
-            "a mount of its own",
+            "is a mount point",
         ),
         (
             "mount --bind {volume} {volume}; mount -o remount,ro,bind {volume}",
-            "cannot be written",
+            "is not writable",
         ),
     ],
 )
@@ -205,7 +206,7 @@ def test_a_full_volume_is_refused(place, options):
 
     done = refresher_process.refresher(volume, fake.path, "once", before=before)
 
-    assert_blocked(done, fake, "cannot take a new token")
+    assert_blocked(done, fake, "cannot hold a new token")
 
 
 @mounts
@@ -219,6 +220,25 @@ def test_a_volume_that_fills_during_the_run_may_have_cost_the_token(place):
     assert done.stdout.decode().startswith("PossiblySpent: "), done
     assert done.returncode == 75
     assert "No space left" in done.stdout.decode()
+
+
+@mounts
+def test_a_volume_that_fills_during_an_early_attempt_still_gets_its_expiry_back(place):
+    volume, path, _ = place
+    data = login(expires_at=refresh.utc_now() + timedelta(hours=5))
+    path.write_bytes(data)
+    fake = FakeClaude(volume.parent / "bin", "fills_disk")
+    after = f"{path.parent.parent}/after"
+    keep = on_tmpfs(volume, path, "size=4m")
+    keep[4] = keep[4].replace('exec "$@"', f'"$@" || cp {path} {after}')
+
+    done = refresher_process.refresher(
+        volume, fake.path, "once", before=keep, REFRESH_BEFORE="25200"
+    )
+
+    assert done.stdout.decode().startswith("PossiblySpent: "), done
+    assert Path(after).read_bytes().strip() == data
+    assert Path(after).stat().st_size == len(data) + 1  # `cat` added a line's end
 
 
 def test_a_symbolic_link_is_refused(place):

@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,14 +14,14 @@ def test_defaults_need_only_a_home():
     found = Settings.from_environ({"HOME": "/home/me"})
 
     assert str(found.config_dir) == "/home/me/.claude"
-    assert found.window == timedelta(seconds=240)
+    assert found.before == timedelta(seconds=240)
     assert found.arguments(Command.REFRESH) == ("mcp", "list")
     assert found.arguments(Command.FALLBACK)[:4] == ("-p", "ping", "--model", "haiku")
     assert "" in found.arguments(Command.FALLBACK)
 
 
 def test_an_empty_variable_counts_as_unset():
-    named = {variable.name: "" for variable in settings.VARIABLES}
+    named = dict.fromkeys(settings.VARIABLES, "")
 
     assert Settings.from_environ(named | {"HOME": "/h"}) == Settings.from_environ(
         {"HOME": "/h"}
@@ -34,15 +33,15 @@ def test_every_setting_can_be_chosen():
         {
             "CLAUDE_CONFIG_DIR": "/var/lib/claude",
             "CLAUDE_BIN": "/opt/claude",
-            "REFRESH_WINDOW": "290",
+            "REFRESH_BEFORE": "290",
             "REFRESH_INTERVAL": "90",
             "REFRESH_SCHEDULE": "17 */4 * * *",
             "REFRESH_TIME_ZONE": "Europe/Berlin",
             "CLI_TIMEOUT": "180",
             "REFRESH_COMMAND": "mcp list --some 'two words'",
-            "FALLBACK": "off",
+            "FALLBACK": "Off",
             "FALLBACK_COMMAND": "-p hello",
-            "LOG_LEVEL": "debug",
+            "LOG_LEVEL": "DEBUG",
             "CREDENTIAL_NAME": "mine",
             "POD_NAMESPACE": "rockbot",
             "HEALTH_PORT": "9090",
@@ -50,19 +49,19 @@ def test_every_setting_can_be_chosen():
     )
 
     assert found == Settings(
-        config_dir=Path("/var/lib/claude"),
+        claude_config_dir="/var/lib/claude",
         claude_bin="/opt/claude",
-        window=timedelta(seconds=290),
-        interval=timedelta(seconds=90),
-        cli_timeout=timedelta(seconds=180),
-        refresh_command=("mcp", "list", "--some", "two words"),
-        fallback=False,
-        fallback_command=("-p", "hello"),
-        schedule="17 */4 * * *",
-        time_zone=ZoneInfo("Europe/Berlin"),
-        log_level="DEBUG",
+        refresh_before=290,
+        refresh_interval=90,
+        cli_timeout=180,
+        refresh_command="mcp list --some 'two words'",
+        fallback="off",
+        fallback_command="-p hello",
+        refresh_schedule="17 */4 * * *",
+        refresh_time_zone="Europe/Berlin",
+        log_level="debug",
         credential_name="mine",
-        namespace="rockbot",
+        pod_namespace="rockbot",
         health_port=9090,
         skipped_for=None,
         cli_environ={},
@@ -70,35 +69,46 @@ def test_every_setting_can_be_chosen():
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("REFRESH_BEFORE", "25201", "a whole number from 60 to 25200"),
+        ("REFRESH_BEFORE", "4m", "a whole number from 60 to 25200"),
+        ("REFRESH_INTERVAL", "59", "a whole number from 60 to 600"),
+        ("REFRESH_INTERVAL", "-60", "a whole number from 60 to 600"),
+        ("CLI_TIMEOUT", "119", "a whole number from 120 to 600"),
+        ("FALLBACK", "maybe", "on or off"),
+        ("HEALTH_PORT", "0", "a whole number from 1 to 65535"),
+        ("HEALTH_PORT", "65536", "a whole number from 1 to 65535"),
+        ("HEALTH_PORT", "http", "a whole number from 1 to 65535"),
+        ("LOG_LEVEL", "loud", "debug, info, warning or error"),
+        ("REFRESH_SCHEDULE", "not a cron", "five cron fields"),
+        ("REFRESH_SCHEDULE", "61 * * * *", "five cron fields"),
+        ("REFRESH_SCHEDULE", "0 * * * * *", "five cron fields"),
+        ("REFRESH_SCHEDULE", "TZ=UTC 0 * * * *", "five cron fields"),
+        ("REFRESH_TIME_ZONE", "Mars/Olympus", "a name such as Europe/Berlin"),
+        ("REFRESH_TIME_ZONE", "../../etc/passwd", "a name such as Europe/Berlin"),
+        ("REFRESH_COMMAND", "'", "shell words"),
+    ],
+)
+def test_a_bad_value_names_its_variable_and_what_it_must_be(name, value, expected):
+    with pytest.raises(settings.SettingsError, match=f"^{name}: must be {expected}"):
+        Settings.from_environ({"HOME": "/h", name: value})
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("REFRESH_WINDOW", "300"),  # the CLI does nothing that early
-        ("REFRESH_WINDOW", "4m"),
-        ("REFRESH_INTERVAL", "59"),
-        ("REFRESH_INTERVAL", "-60"),
-        ("CLI_TIMEOUT", "119"),  # a shorter one can lose the login
-        ("FALLBACK", "maybe"),
-        ("HEALTH_PORT", "0"),
-        ("HEALTH_PORT", "65536"),
-        ("HEALTH_PORT", "http"),
-        ("LOG_LEVEL", "loud"),
-        ("REFRESH_SCHEDULE", "not a cron"),
-        ("REFRESH_SCHEDULE", "61 * * * *"),
-        ("REFRESH_SCHEDULE", "0 * * * * *"),
-        ("REFRESH_SCHEDULE", "TZ=UTC 0 * * * *"),
-        ("REFRESH_TIME_ZONE", "Mars/Olympus"),
-        ("REFRESH_TIME_ZONE", "../../etc/passwd"),
         ("REFRESH_COMMAND", "--version"),
         ("REFRESH_COMMAND", "agents --json"),
         ("REFRESH_COMMAND", "auth status"),
-        ("REFRESH_COMMAND", "'"),
-        ("REFRESH_COMMAND", " "),
+        ("REFRESH_COMMAND", "--debug auth status"),
+        ("REFRESH_COMMAND", "--settings x agents"),
         ("FALLBACK_COMMAND", "-p ping --bare"),
         ("FALLBACK_COMMAND", "-p /cost"),
     ],
 )
-def test_a_bad_value_names_its_variable(name, value):
-    with pytest.raises(settings.SettingsError, match=f"^{name}: "):
+def test_a_command_that_is_known_to_do_harm_is_refused(name, value):
+    with pytest.raises(settings.SettingsError, match=f"^{name}: `claude {value}` "):
         Settings.from_environ({"HOME": "/h", name: value})
 
 
@@ -136,7 +146,8 @@ def test_a_credential_may_bring_a_schedule_of_its_own():
 
     found = plain.scheduled("17 */4 * * *", "Europe/Berlin")
 
-    assert (found.schedule, found.time_zone.key) == ("17 */4 * * *", "Europe/Berlin")
+    assert found.refresh_schedule == "17 */4 * * *"
+    assert found.time_zone == ZoneInfo("Europe/Berlin")
 
 
 @pytest.mark.parametrize(
@@ -145,5 +156,36 @@ def test_a_credential_may_bring_a_schedule_of_its_own():
 def test_a_credentials_bad_schedule_is_named(schedule, zone):
     plain = Settings.from_environ({"HOME": "/h"})
 
-    with pytest.raises(SettingsError, match=f"`{re.escape(schedule)}` in `{zone}` is"):
+    with pytest.raises(
+        SettingsError, match=f"`{re.escape(schedule)}` in `{zone}`: must"
+    ):
         plain.scheduled(schedule, zone)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1m", 60),
+        ("4m", 240),
+        ("90s", 90),
+        ("1h30m", 5400),
+        ("1h0m5s", 3605),
+        ("7h", 25200),
+    ],
+)
+def test_a_credential_may_bring_a_time_before_the_expiry(text, seconds):
+    assert (
+        Settings.from_environ({"HOME": "/h"}).renewing(text).refresh_before == seconds
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "59s", "7h1s", "240", "-4m", "4M", "1d", "m", "soon"]
+)
+def test_a_credentials_bad_time_before_the_expiry_is_named(text):
+    plain = Settings.from_environ({"HOME": "/h"})
+
+    with pytest.raises(
+        SettingsError, match=f"`{text}`: must be a duration from 1m to 7h"
+    ):
+        plain.renewing(text)

@@ -2,8 +2,8 @@
 
 It is the upstream of this project's tests. It is worth something only because it
 refuses what the real API refuses, so it has a rule table, a model table and wire shapes
-of its own and imports nothing of the packages that it judges. It needs no package but
-Python's own. To run it by hand, from the project's root:
+of its own and imports nothing of the packages that it judges. Beside
+Python's own library it needs `jsonschema`, which knows what a schema is. To run it by hand, from the project's root:
 
     PYTHONPATH=tests .venv/bin/python -m standin --port 8081
 

@@ -9,6 +9,8 @@
   text: what is in quotes, or else the last capitalised word (a city, say), and the
   first number. A text precedes a call that is not forced, unless the model is quiet.
 * After tool results the text quotes them.
+* With Anthropic's web search among the tools, a text that says "search" gets a search,
+  its result, and a text that cites it.
 * A structured output (`output_config.format`) is an instance of its schema.
 * A user who asks for JSON gets an object with the quoted words of that turn as keys.
 * Anthropic's documented test string makes it refuse.
@@ -53,7 +55,10 @@ def answer(call: Call) -> Answer:
     if any(REFUSAL_TRIGGER in text for text in _texts(call.last_turn)):
         return _refusal(key)
     calls = list(_tool_calls(call, key))
-    content = [*thinking.made(call, calls=bool(calls)), *_prose(call, calls), *calls]
+    content = [*thinking.made(call, calls=bool(calls)), *_prose(call, calls)]
+    for index, one in enumerate(calls):
+        content += thinking.between(call, content) if index else ()
+        content.append(one)
     return _within_limits(call, f"msg_{key}", content)
 
 
@@ -77,6 +82,9 @@ def _prose(call: Call, calls: list[Block]) -> Iterator[Block]:
         made = instances.make(schema, _hints(turn), every=True)
         yield {"type": "text", "text": json.dumps(made, ensure_ascii=False)}
         return
+    if not calls and not results and call.searches and _asks_to_search(turn):
+        yield from _found(call)
+        return
     if calls and (call.model.quiet or call.tool_choice in {"any", "tool"}):
         return
     said = "This is the stand-in, not Claude."
@@ -91,6 +99,36 @@ def _prose(call: Call, calls: list[Block]) -> Iterator[Block]:
             f"turn: {length}."
         )
     yield {"type": "text", "text": said}
+
+
+def _asks_to_search(turn: list[Block]) -> bool:
+    return any(re.search(r"(?i)\bsearch\b", text) for text in _texts(turn))
+
+
+def _found(call: Call) -> Iterator[Block]:
+    """Search the web: a call of the server's, its result, and a text that cites it."""
+    use = f"srvtoolu_{digest(canonical(call.body))}"
+    query = {"query": _hints(call.last_turn).word}
+    page = {"url": "https://example.com/found", "title": "A page of the stand-in"}
+    yield {"type": "server_tool_use", "id": use, "name": "web_search", "input": query}
+    result = {
+        "type": "web_search_result",
+        "encrypted_content": "c2Vl",
+        "page_age": None,
+    }
+    yield {
+        "type": "web_search_tool_result",
+        "tool_use_id": use,
+        "content": [result | page],
+    }
+    yield {"type": "text", "text": "The stand-in searched: "}
+    cited = {"type": "web_search_result_location", "cited_text": "what it found"}
+    yield {
+        "type": "text",
+        "text": "Grüße, it found one page",
+        "citations": [cited | page | {"encrypted_index": "aW5k"}],
+    }
+    yield {"type": "text", "text": "."}
 
 
 def _json_asked_for(call: Call) -> Block | None:
@@ -123,18 +161,19 @@ def _tool_calls(call: Call, key: str) -> Iterator[Block]:
 
 def _chosen(call: Call, turn: list[Block]) -> list[Block]:
     text = " ".join(_texts(turn))
-    named = [tool for tool in call.tools if _names(text, tool["name"])]
+    tools = call.client_tools
+    named = [tool for tool in tools if _names(text, tool["name"])]
     answered = any(block["type"] == "tool_result" for block in turn)
     match call.tool_choice:
         case "none":
             return []
         case "tool":
             name = call.body["tool_choice"]["name"]
-            return [tool for tool in call.tools if tool["name"] == name]
+            return [tool for tool in tools if tool["name"] == name]
         case "any":
-            chosen = named or call.tools[:1]
+            chosen = named or tools[:1]
         case _:
-            asked = call.tools[:1] if re.search(r"(?i)\btools?\b", text) else []
+            asked = tools[:1] if re.search(r"(?i)\btools?\b", text) else []
             chosen = [] if answered else named or asked
     serial = (call.body.get("tool_choice") or {}).get("disable_parallel_tool_use")
     return chosen[:1] if serial else chosen
@@ -160,6 +199,9 @@ def _within_limits(call: Call, id_: str, content: list[Block]) -> Answer:
     kept: list[Block] = []
     thought = spent = 0
     for block in content:
+        if block["type"] not in _WRITTEN:  # the server's own search
+            kept.append(block)
+            continue
         left = limit - spent
         stopped, sequence = _at_stop_sequence(call, block)
         fitting, fits = _fitting(stopped, left)

@@ -75,6 +75,18 @@ class Call:
         return self.body.get("tools") or []
 
     @property
+    def client_tools(self) -> list[Block]:
+        """The tools that the client runs; Anthropic runs those of other types."""
+        return [tool for tool in self.tools if tool.get("type", "custom") == "custom"]
+
+    @property
+    def searches(self) -> bool:
+        """Whether the answer may search the web."""
+        offered = any(tool["name"] == "web_search" for tool in self.tools)
+        client = any(tool["name"] == "web_search" for tool in self.client_tools)
+        return offered and not client and self.tool_choice != "none"
+
+    @property
     def tool_choice(self) -> str:
         """The type of the tool choice; a request without one means auto."""
         choice = self.body.get("tool_choice") or {}

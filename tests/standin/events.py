@@ -77,9 +77,12 @@ def _envelope(answer: Answer) -> Block:
 
 
 def _output(answer: Answer) -> Block:
+    kinds = [block["type"] for block in answer.content]
+    searches = kinds.count("server_tool_use")
     return {
         "output_tokens": answer.output_tokens,
         "output_tokens_details": {"thinking_tokens": answer.thinking_tokens},
+        "server_tool_use": {"web_search_requests": searches} if searches else None,
     }
 
 
@@ -115,6 +118,10 @@ def _opened(block: Block) -> Block:
             return {"type": "thinking", "thinking": "", "signature": ""}
         case "redacted_thinking":
             return {"type": "redacted_thinking", "data": block["data"]}
+        case "server_tool_use":
+            return block | {"input": {}}
+        case "web_search_tool_result":
+            return block
         case _:
             return {"type": "text", "text": ""}
 
@@ -129,11 +136,16 @@ def _deltas(block: Block) -> Iterator[Event]:
             for piece in _pieces(block["thinking"]):
                 yield {"type": "thinking_delta", "thinking": piece}
             yield {"type": "signature_delta", "signature": block["signature"]}
-        case "redacted_thinking":
+        case "redacted_thinking" | "web_search_tool_result":
             return
+        case "server_tool_use":
+            written = json.dumps(block["input"], ensure_ascii=False)
+            yield {"type": "input_json_delta", "partial_json": written}
         case _:
             for piece in _pieces(block["text"]):
                 yield {"type": "text_delta", "text": piece}
+            for citation in block.get("citations", ()):
+                yield {"type": "citations_delta", "citation": citation}
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -13,6 +13,8 @@ from standin.call import Block, Call, blocks, canonical, digest
 
 KINDS = ("thinking", "redacted_thinking")
 BETA = "thinking-binding-controls-2026-08-01"
+INTERLEAVING_TRIGGER = "STAND_IN_INTERLEAVED_THINKING"
+"""The stand-in's own word, anywhere in a request: think between the calls too."""
 REDACTION_TRIGGER = "ANTHROPIC_MAGIC_STRING_TRIGGER_REDACTED_THINKING"
 
 _SECRET = b"the stand-in's own"
@@ -40,6 +42,8 @@ class Prefix:
     tools: str
     messages: str
     previous: str
+    place: str = ""
+    """For what stood before it in its own message, "" where it came first."""
 
 
 def made(call: Call, *, calls: bool) -> Iterator[Block]:
@@ -50,8 +54,25 @@ def made(call: Call, *, calls: bool) -> Iterator[Block]:
     """
     if not _thinks(call, calls=calls):
         return
+    yield from _made(call, _prefix(call, len(call.messages)))
+
+
+def between(call: Call, before: list[Block]) -> Iterator[Block]:
+    """Give the thinking that interleaves with a message's calls, behind these blocks."""
+    if INTERLEAVING_TRIGGER in canonical(call.body).decode():
+        thought = [block for block in before if block["type"] in KINDS]
+        if thought and call.thinking_type == "adaptive":
+            prefix = _prefix(call, len(call.messages))
+            yield from _made(
+                call,
+                dataclasses.replace(
+                    prefix, previous=_id(thought[-1]), place=_place(before)
+                ),
+            )
+
+
+def _made(call: Call, prefix: Prefix) -> Iterator[Block]:
     thought = _THOUGHT.format(count=len(call.messages))
-    prefix = _prefix(call, len(call.messages))
     if REDACTION_TRIGGER in canonical(call.body).decode():
         data = _sign("", prefix)
         yield {"type": "redacted_thinking", "data": data, "thought": thought}
@@ -66,6 +87,18 @@ def made(call: Call, *, calls: bool) -> Iterator[Block]:
 def is_genuine(block: Block) -> bool:
     """Say whether the stand-in made this block, and just so."""
     return _signature(block) == _sign(block.get("thinking", ""), _claimed(block))
+
+
+def moved(content: list[Block]) -> Iterator[int]:
+    """Give the places of a message's thinking blocks that did not stand there first."""
+    for index, block in enumerate(content):
+        if block["type"] in KINDS and _claimed(block).place != _place(content[:index]):
+            yield index
+
+
+def _place(before: list[Block]) -> str:
+    calls = [block["id"] for block in before if block["type"] == "tool_use"]
+    return digest(canonical(calls)) if calls else ""
 
 
 def unbound(call: Call) -> Iterator[tuple[int, int, str]]:
@@ -165,5 +198,5 @@ def _id(block: Block) -> str:
 
 def _claimed(block: Block) -> Prefix:
     """Read the prefix that a block says it was made after."""
-    parts = [*_signature(block).split("."), "", "", "", ""]
-    return Prefix(*parts[:4])
+    parts = [*_signature(block).split("."), "", "", "", "", ""]
+    return Prefix(*parts[:5])

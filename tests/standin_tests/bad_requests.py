@@ -3,9 +3,11 @@
 from standin_tests.bad_tools import TOOL_CASES
 from standin_tests.requests import (
     HOUR,
+    JPEG,
     MARK,
     NEW,
     OLD,
+    PDF,
     assistant,
     body,
     document,
@@ -13,6 +15,7 @@ from standin_tests.requests import (
     image,
     loop,
     png,
+    result,
     schema,
     system,
     text,
@@ -52,6 +55,23 @@ def prefill(words="So", **fields):
 
 def one(block, **fields):
     return body(messages=[user(block)], **fields)
+
+
+def interleaved():
+    """A replay with all thinking in front, of an answer that had some in between."""
+    asked = body(
+        model="claude-opus-4-8",
+        messages=[user("STAND_IN_INTERLEAVED_THINKING: weather and time")],
+        tools=[tool(), tool("get_time")],
+        thinking=ADAPTIVE,
+    )
+    content = thought(asked)["content"]
+    thinking = [block for block in content if block["type"] == "thinking"]
+    calls = [block for block in content if block["type"] == "tool_use"]
+    assert len(thinking) == len(calls) == 2
+    results = [result(block["id"]) for block in calls]
+    turns = [*asked["messages"], assistant(*thinking, *calls), user(*results)]
+    return asked | {"messages": turns}
 
 
 BAD_HEADERS = [
@@ -203,17 +223,28 @@ BAD_BODIES = [
     ("thinking.foreign", loop({"type": "redacted_thinking", "data": "abc"}, use())),
     ("thinking.unbound", two_turns(system="Be verbose.")),
     ("thinking.unbound", two_turns(tools=TOOLS)),
+    ("thinking.moved", interleaved()),
     ("effort.model", body(output_config={"effort": "xhigh"})),
     ("effort.model", body(model="claude-opus-4-5", output_config={"effort": "max"})),
     ("effort.model", body(model="claude-haiku-4-5", output_config={"effort": "low"})),
     ("image.media_type", one(png(media_type="image/bmp"))),
     (
         "document.media_type",
-        one(document(type="base64", media_type="text/html", data="aGk=")),
+        one(document(type="base64", media_type="text/html", data=PDF)),
     ),
     (
         "document.media_type",
         one(document(type="text", media_type="text/html", data="hi")),
+    ),
+    ("image.bytes", one(png(JPEG))),
+    ("image.bytes", one(png("aGVsbG8="))),
+    (
+        "image.bytes",
+        loop(messages=[user("a"), assistant(use()), user(result(content=[png(JPEG)]))]),
+    ),
+    (
+        "document.bytes",
+        one(document(type="base64", media_type="application/pdf", data=JPEG)),
     ),
     ("media.base64", one(png("not base64!"))),
     ("media.base64", one(png(""))),

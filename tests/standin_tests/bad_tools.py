@@ -5,6 +5,7 @@ from standin_tests.requests import (
     body,
     formatted,
     loop,
+    png,
     result,
     schema,
     text,
@@ -48,7 +49,32 @@ TOOL_CASES = [
         "tools.schema_invalid",
         body(tools=[tool(input_schema=schema(a={"type": "str"}))]),
     ),
+    *(
+        ("tools.schema_invalid", body(tools=[tool(input_schema=schema(a=bad))]))
+        for bad in (
+            {"type": "array", "items": [{"type": "number"}]},
+            {"type": "number", "minimum": 0, "exclusiveMinimum": True},
+            {"type": "string", "description": None},
+            {"type": "any"},
+            {"type": "string", "required": True},
+            {"$id": "#a"},
+        )
+    ),
     ("tools.property_key", body(tools=[tool(input_schema=schema(**{"a b": {}}))])),
+    (
+        "tools.property_key",
+        body(tools=[tool(input_schema=schema(a=schema(**{"$top": {}})))]),
+    ),
+    *(
+        (
+            "tool_result.failed",
+            loop() | {"messages": [user("a"), assistant(use()), user(bad)]},
+        )
+        for bad in (
+            {"type": "tool_result", "tool_use_id": "toolu_1", "is_error": True},
+            result(content=[text("a"), png()]) | {"is_error": True},
+        )
+    ),
     ("tools.missing_for_history", loop(tools=[])),
     ("tools.missing_for_history", {k: v for k, v in loop().items() if k != "tools"}),
     ("tool_choice.no_tools", body(tool_choice={"type": "auto"})),

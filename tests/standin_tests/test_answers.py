@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from standin import answers, call, events, models
+from standin import answers, call, events, models, rules
 from standin_tests.requests import (
     NEW,
     answered,
@@ -16,6 +16,7 @@ from standin_tests.requests import (
     schema,
     system,
     text,
+    thought,
     tool,
     use,
     user,
@@ -286,3 +287,43 @@ def test_a_user_who_asks_for_json_gets_an_object_of_the_quoted_words():
     asked = user("Tell a joke as a JSON with 'setup' and 'punchline' keys.")
     written = answered(body(messages=[asked]))["content"][0]["text"]
     assert json.loads(written).keys() == {"setup", "punchline"}
+
+
+SEARCH = {"type": "web_search_20250305", "name": "web_search"}
+
+
+def test_a_search_of_the_web_is_answered_with_what_it_found():
+    message = answered(body(messages=[user("Search for Paris")], tools=[SEARCH]))
+    call, result, *texts = message["content"]
+    assert (call["type"], call["name"]) == ("server_tool_use", "web_search")
+    assert (result["type"], result["tool_use_id"]) == (
+        "web_search_tool_result",
+        call["id"],
+    )
+    [page] = result["content"]
+    cited = [block for block in texts if "citations" in block]
+    assert [block["citations"][0]["url"] for block in cited] == [page["url"]]
+    assert message["usage"]["server_tool_use"] == {"web_search_requests": 1}
+    assert message["stop_reason"] == "end_turn"
+
+
+def test_nothing_is_searched_that_is_not_asked_for():
+    message = answered(body(messages=[user("Hello")], tools=[SEARCH]))
+    assert [block["type"] for block in message["content"]] == ["text"]
+    assert message["usage"]["server_tool_use"] is None
+
+
+def test_thinking_between_calls_goes_back_in_its_place():
+    asked = body(
+        model="claude-opus-4-8",
+        messages=[user("STAND_IN_INTERLEAVED_THINKING: weather and time")],
+        tools=[tool(), tool("get_time")],
+        thinking={"type": "adaptive"},
+    )
+    turn = thought(asked)
+    kinds = [block["type"] for block in turn["content"]]
+    assert kinds == ["thinking", "text", "tool_use", "thinking", "tool_use"]
+    results = [result(b["id"]) for b in turn["content"] if b["type"] == "tool_use"]
+    messages = [*asked["messages"], turn, user(*results)]
+    replay = call.Call(asked | {"messages": messages}, NEW)
+    assert list(rules.violations(replay)) == []

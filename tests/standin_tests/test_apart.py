@@ -23,9 +23,9 @@ def imported(source):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
-def test_a_module_of_the_stand_in_imports_nothing_but_python(path):
+def test_a_module_of_the_stand_in_imports_python_and_a_judge_of_schemas(path):
     names = set(imported(path.read_text(encoding="utf-8")))
-    assert names <= {"standin", *sys.stdlib_module_names}
+    assert names <= {"standin", "jsonschema", *sys.stdlib_module_names}
 
 
 def test_an_import_of_the_proxy_would_be_noticed():

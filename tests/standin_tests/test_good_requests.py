@@ -6,10 +6,11 @@ from standin import call, models, rules
 from standin_tests.requests import (
     BINDING,
     HOUR,
+    JPEG,
     MARK,
     NEW,
     OLD,
-    PNG,
+    PDF,
     assistant,
     body,
     document,
@@ -84,9 +85,33 @@ GOOD = {
         messages=[
             user("a"),
             assistant(use() | {"caller": {"type": "direct"}}),
-            user({"type": "tool_result", "tool_use_id": "toolu_1", "is_error": True}),
+            user({"type": "tool_result", "tool_use_id": "toolu_1"}),
         ]
     ),
+    "a failed result": loop(
+        messages=[user("a"), assistant(use()), user(result() | {"is_error": True})]
+    ),
+    "thinking on for a new question after an old loop without it": loop(
+        messages=[
+            user("a"),
+            assistant(use()),
+            user(result()),
+            assistant("b"),
+            user("And then?"),
+        ],
+        thinking={"type": "enabled", "budget_tokens": 1024},
+    ),
+    "a search of the web": body(
+        tools=[
+            tool(),
+            {
+                "type": "web_search_20250305",
+                "name": "web_search",
+                "user_location": {"type": "approximate", "city": "Bonn"},
+            },
+        ]
+    ),
+    "a JPEG": body(messages=[user(png(JPEG, "image/jpeg"))]),
     "a result of blocks": loop(
         messages=[
             user("a"),
@@ -166,7 +191,7 @@ GOOD = {
     "documents": body(
         messages=[
             user(
-                document(type="base64", media_type="application/pdf", data=PNG)
+                document(type="base64", media_type="application/pdf", data=PDF)
                 | {"title": "A", "context": None, "citations": {"enabled": True}},
                 document(type="text", media_type="text/plain", data="words"),
                 document(type="url", url="https://example.com/a.pdf"),

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from logins import age_last_try
+from logins import age_last_attempt
 from node import until
 from refresher import files, refresh
 from tests.cluster.operator.house import SECRET
@@ -92,7 +92,7 @@ def test_a_failure_is_told_and_survives_a_restart_in_the_middle_of_the_pause(
     assert house.status["nextRefreshTime"] == due
     assert house.events.count(("Warning", "RefreshFailed")) == 1
 
-    age_last_try(house.volume, 61)
+    age_last_attempt(house.volume, 61)
     until(lambda: house.status["failedAttempts"] == 2)
     assert len(claude.calls) == 2
 
@@ -110,7 +110,7 @@ def test_a_lost_login_stops_the_tries_and_leaves_the_secret(house, fake):
     assert ("Warning", "LoginRequired") in house.events
     assert house.metric("claude_login_required") == 1
 
-    age_last_try(house.volume, 3600)
+    age_last_attempt(house.volume, 3600)
     house.login(left=28800, access="access-2")
     house.becomes("Ready", "True", "TokenValid")
     assert len(claude.calls) == 1
@@ -170,9 +170,9 @@ def test_a_request_does_not_wait_for_a_long_pause(house, fake):
     house.create()
     house.start(claude.path)
     until(lambda: house.status.get("failedAttempts") == 1)
-    age_last_try(house.volume, 61)
+    age_last_attempt(house.volume, 61)
     until(lambda: house.status.get("failedAttempts") == 2)
-    age_last_try(house.volume, 61)  # the pause is two minutes by now
+    age_last_attempt(house.volume, 61)  # the pause is two minutes by now
 
     house.kubectl(
         "annotate", "ccred/claude", "claude-proxy.internal/refresh-requested-at=noon"
@@ -308,7 +308,7 @@ def test_a_signal_lets_the_cli_finish_and_publishes_what_it_renewed(house, fake)
     assert house.process.wait(timeout=30) == 0
     assert house.status["refreshes"] == 1
     assert house.secret["access-token"] == house.token != "access-1"
-    assert files.read_state(house.volume).failures == 0
+    assert files.read_history(house.volume).failures == 0
 
 
 def test_two_operators_on_one_volume_start_one_cli(house, fake):

@@ -270,4 +270,4 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(start, tmp_path):
     running = start(CLAUDE_CREDENTIALS_PATH=tmp_path)
     status, words = ready(running)
     assert status == 503
-    assert f"{tmp_path} cannot be read" in words
+    assert f"{tmp_path} is not a regular file" in words

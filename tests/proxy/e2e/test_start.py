@@ -181,3 +181,9 @@ def test_the_end_waits_for_a_stream_that_runs(start, standin):
         deltas = [chunk.choices[0] for chunk in told.result(LONG)]
     assert "".join(one.delta.content or "" for one in deltas) == "slow"
     assert deltas[-1].finish_reason == "stop"
+
+
+def test_the_server_starts_without_the_sdk_whose_import_takes_a_second():
+    loaded = "import sys, proxy.server.application; print('anthropic' in sys.modules)"
+    run = [sys.executable, "-c", loaded]
+    assert subprocess.check_output(run, timeout=LONG) == b"False\n"

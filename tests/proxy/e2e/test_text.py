@@ -1,6 +1,7 @@
 """Text, plain and streamed, through the official client."""
 
 import asyncio
+import json
 
 import openai
 import pytest
@@ -80,8 +81,19 @@ def test_a_refusal_is_told_in_words(client, streamed):
     magic = "ANTHROPIC_MAGIC_STRING_TRIGGER_REFUSAL"
     answer = ask(client, streamed=streamed, messages=[user(magic)])
     assert answer.choices[0].finish_reason == "content_filter"
-    assert "refuse" in answer.choices[0].message.refusal
-    assert not answer.choices[0].message.content
+    message = answer.choices[0].message
+    assert "refuse" in message.refusal
+    assert message.content == message.refusal  # for clients that show nothing else
+
+
+@streamed
+def test_a_refusal_can_be_sent_back(client, standin, streamed):
+    magic = "ANTHROPIC_MAGIC_STRING_TRIGGER_REFUSAL"
+    first = ask(client, streamed=streamed, messages=[user(magic)]).choices[0].message
+    back = {"role": "assistant", "content": first.content, "refusal": first.refusal}
+    ask(client, messages=[user(magic), back, user("Hello")])
+    [block] = sent(standin)[-1]["messages"][1]["content"]
+    assert block["text"] == first.refusal
 
 
 def test_leading_system_and_developer_messages_become_the_system_prompt(
@@ -150,3 +162,16 @@ async def _ask_together(base_url, count):
 def test_many_answers_at_once_each_go_to_their_own_question(proxy):
     answers = asyncio.run(_ask_together(f"{proxy.url}/v1", 20))
     assert len({answer.id for answer in answers}) == 20
+
+
+@streamed
+def test_what_a_search_of_the_web_found_is_cited(client, standin, streamed):
+    asked = [user("Please search for the weather.")]
+    answer = ask(client, streamed=streamed, messages=asked, web_search_options={})
+    message = answer.choices[0].message
+    [annotation] = json.loads(message.model_dump_json())["annotations"]
+    cited = annotation["url_citation"]
+    assert cited["url"] == "https://example.com/found"
+    span = message.content[cited["start_index"] : cited["end_index"]]
+    assert span == "Grüße, it found one page"
+    assert sent(standin)[-1]["tools"][-1]["name"] == "web_search"

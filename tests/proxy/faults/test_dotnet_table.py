@@ -83,7 +83,6 @@ def test_a_fault_before_the_content_ends_in_words_and_costs_little(
 ):
     code, calls, waits = BEFORE[scenario]
     given = body(scenario, streamed=streamed)
-    upstream.drop_idle_connections()
     ask = agent.stream if streamed else agent.ask
     if code is None:
         assert ask(given).text == ANSWER

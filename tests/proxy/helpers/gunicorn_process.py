@@ -65,6 +65,11 @@ class Gunicorn:
     def threads(self):
         return len(list(Path(f"/proc/{self.worker}/task").iterdir()))
 
+    def resident_memory(self):
+        """Bytes of the worker in memory."""
+        text = Path(f"/proc/{self.worker}/smaps_rollup").read_text()
+        return int(re.search(r"^Pss:\s+(\d+)", text, re.MULTILINE)[1]) << 10
+
     def descriptors(self):
         return len(list(Path(f"/proc/{self.worker}/fd").iterdir()))
 

@@ -25,6 +25,7 @@ MARK = st.sampled_from([{}, {}, {}, {"cache_control": {"type": "ephemeral"}},
                         {"cache_control": {"type": "ephemeral", "ttl": "1h"}},
                         {"prompt_cache_breakpoint": {"mode": "explicit"}}])  # fmt: skip
 PNG = "iVBORw0KGgo="
+JPEG = "/9j/4A=="
 
 
 def merged(*parts: st.SearchStrategy[dict]) -> st.SearchStrategy[dict]:
@@ -56,7 +57,17 @@ PART = merged(
     MARK,
 )  # fmt: skip
 CONTENT = st.one_of(TEXT, st.none(), st.lists(PART, max_size=3), ANY)
-ARGUMENTS = st.sampled_from(["{}", "", "null", '{"a": 1.50}', "[", '{"a": [1, {}]}'])
+ARGUMENTS = st.sampled_from(
+    [
+        "{}",
+        "",
+        "null",
+        '{"a": 1.50}',
+        "[",
+        '{"a": [1, {}]}',
+        '{"$top": 1, "a b": "\\ud83d"}',
+    ]
+)
 CALL = st.builds(
     lambda i, n, a: {"id": i, "type": "function", "function": {"name": n, "arguments": a}},
     ID, NAME, ARGUMENTS,
@@ -118,6 +129,15 @@ SCHEMA = st.sampled_from(
         {"type": "object", "additionalProperties": {"type": "string"}},
         {"type": "object", "properties": {"self": {"$ref": "#"}}},
         {"type": "object", "properties": {"a b": {}}},
+        {"type": "object", "properties": {"$top": {"type": "integer"}, "größe": {}},
+         "required": ["$top"], "additionalProperties": False},
+        {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object",
+         "properties": {"p": {"type": "array", "items": [{"type": "number"}]}}},
+        {"type": "object", "properties": {"n": {"type": "string", "nullable": True,
+                                                "description": None}}},
+        {"type": "object", "properties": {"n": {"type": "INTEGER", "minimum": 0,
+                                                "exclusiveMinimum": True}}},
+        {"type": "object", "properties": {"n": {"type": "color"}}},
     ]
 )  # fmt: skip
 FUNCTION = merged(
@@ -178,6 +198,8 @@ GOOD_PART = merged(
             [
                 {"type": "image_url",
                  "image_url": {"url": f"data:image/png;base64,{PNG}"}},
+                {"type": "image_url",
+                 "image_url": {"url": f"data:image/png;base64,{JPEG}"}},
                 {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
                 {"type": "file", "file": {"file_data": PNG, "filename": "a.pdf"}},
                 {"type": "file", "file": {"file_id": "file_1"}},
@@ -213,7 +235,7 @@ THOUGHTS = st.just({}) | st.builds(lambda some: {"thinking_blocks": some},
 def good_rounds(draw: st.DrawFn) -> list[dict]:
     """Calls and all their results, in any order, with system messages in between."""
     ids = draw(st.lists(st.sampled_from(["c1", "c2", "call:3", "y" * 80]), min_size=1,
-                        max_size=3, unique=True))  # fmt: skip
+                        max_size=3))  # fmt: skip
     calls = [
         {"id": i, "type": "function",
          "function": {"name": draw(GOOD_NAME), "arguments": draw(ARGUMENTS)}}
@@ -221,7 +243,8 @@ def good_rounds(draw: st.DrawFn) -> list[dict]:
     ]  # fmt: skip
     results: list[dict] = [
         {"role": "tool", "tool_call_id": i,
-         "content": draw(MAYBE_BLANK | st.lists(GOOD_PART, max_size=2)), **draw(MARK)}
+         "content": draw(MAYBE_BLANK | st.lists(GOOD_PART, max_size=2)), **draw(MARK),
+         **draw(st.sampled_from([{}, {}, {"is_error": True}]))}
         for i in draw(st.permutations(ids))
     ]  # fmt: skip
     for one in draw(st.lists(SYSTEMS, max_size=1)):
@@ -261,7 +284,7 @@ def _by_name(tools: list[dict]) -> list[dict]:
 GOOD_SCHEMA = SCHEMA.filter(
     lambda one: (
         one is None
-        or (one.get("type", "object") == "object" and "a b" not in json.dumps(one))
+        or (one.get("type", "object") == "object" and "color" not in json.dumps(one))
     )
 )
 GOOD_FUNCTION = merged(
@@ -313,6 +336,9 @@ def good_requests(draw: st.DrawFn) -> dict:
         user=st.sampled_from(["u", "ada@example.com", "", "z" * 300, "555 010 9999"]),
         service_tier=st.sampled_from(["auto", "default", "flex", "odd"]),
         prompt_cache_options=st.sampled_from([{}, {"mode": "explicit"}, {"ttl": "30m"}]),
+        web_search_options=st.sampled_from(
+            [{}, {"user_location": {"type": "approximate", "approximate": {"city": "X"}}}]
+        ),
         seed=st.integers(), verbosity=st.sampled_from(["low", "high"]),
     )  # fmt: skip
     return {

@@ -24,14 +24,14 @@ def events_of(pieces: Iterable[bytes]) -> list[messages_response.Event]:
 def chunks_of(
     events: Iterable[messages_response.Event],
     *,
-    client_names: dict[str, str] | None = None,
+    names: response.ClientNames | None = None,
     legacy: bool = False,
     include_usage: bool = True,
 ) -> list[chat_response.Chunk]:
     translator = stream.ChunkStream(
         model="claude-sonnet-4-6",
         created=CREATED,
-        client_names=client_names or {},
+        names=names or response.ClientNames(),
         legacy_functions=legacy,
         include_usage=include_usage,
     )
@@ -41,7 +41,7 @@ def chunks_of(
 def completion_of(
     events: Iterable[messages_response.Event],
     *,
-    client_names: dict[str, str] | None = None,
+    names: response.ClientNames | None = None,
     legacy: bool = False,
 ) -> chat_response.ChatCompletion:
     whole = accumulator.MessageAccumulator()
@@ -51,7 +51,7 @@ def completion_of(
         whole.message,
         model="claude-sonnet-4-6",
         created=CREATED,
-        client_names=client_names or {},
+        names=names or response.ClientNames(),
         legacy_functions=legacy,
     )
 

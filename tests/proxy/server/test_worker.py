@@ -13,6 +13,7 @@ import pytest
 
 from gunicorn_process import Gunicorn, read_all, read_until
 from proxy.server.connection import explain
+from proxy.server.head import HEAD
 from waiting import LONG, until
 
 APP = """
@@ -541,3 +542,66 @@ def test_a_client_that_stays_open_after_its_last_answer_does_not_hold_up_the_exi
         read_all(sock)
         server.signal(signal.SIGTERM)
         assert server.wait()[0] == 0
+
+
+# What unfinished requests and cuts cost.
+
+
+def test_unfinished_heads_cost_no_thread_and_keep_nobody_out(start):
+    server = start(connections=300, receive=2 * LONG)
+    server.ask(closing("/"))
+    threads = server.threads()
+    half = [
+        server.connect(b"POST /echo HTTP/1.1\r\nHost: x\r\nX-A: ") for _ in range(400)
+    ]
+    assert server.ask(closing("/")).endswith(b"hello")
+    assert server.threads() <= threads + 1
+    for sock in half:
+        sock.close()
+
+
+def test_large_unfinished_heads_are_bounded_in_memory(start):
+    server = start(connections=300)
+    server.ask(closing("/"))
+    before = server.resident_memory()
+    large = b"GET / HTTP/1.1\r\n" + (b"X-A: " + b"x" * 7000 + b"\r\n") * 4
+    half = [server.connect(large) for _ in range(200)]
+    server.ask(closing("/"))
+    assert server.resident_memory() - before < 200 * 2 * HEAD
+    for sock in half:
+        sock.close()
+
+
+def test_a_head_that_comes_byte_by_byte_has_one_deadline_for_all_of_it(start):
+    server = start(receive=1)
+    with server.connect(b"GET / HTTP/1.1\r\nX-A: ") as sock:
+        done = threading.Event()
+        drip = threading.Thread(target=send_drops, args=[sock, done])
+        drip.start()
+        assert envelope(read_all(sock))[0] == 408
+        done.set()
+        drip.join(LONG)
+
+
+def send_drops(sock, done):
+    with contextlib.suppress(OSError):
+        while not done.wait(0.05):
+            sock.sendall(b"x")
+
+
+def test_a_cut_towards_http_1_0_is_a_reset_after_all_of_its_bytes(start):
+    """There the end of the connection is the end of the body: a proper one would lie."""
+    server = start()
+    with server.connect(b"GET /cut/c HTTP/1.0\r\n\r\n") as sock:
+        read_until(sock, b"first ")
+        server.ask(closing("/open/c"))
+        read_until(sock, b"last")
+        with pytest.raises(ConnectionResetError):
+            sock.recv(1)
+
+
+def test_a_whole_stream_towards_http_1_0_ends_properly(start):
+    server = start()
+    with server.connect(b"GET /stream/s HTTP/1.0\r\n\r\n") as sock:
+        server.ask(closing("/open/s"))
+        assert read_all(sock).endswith(b"first last")

@@ -16,7 +16,6 @@ from standin import server
 
 CLIENTS_OWN = {
     "model.unknown",  # the upstream says which models exist
-    "tools.schema_invalid",  # a tool's schema is the client's, passed on as it is
     "thinking.foreign",  # a signature that nobody gave: stripped, and tried again
     "thinking.unbound",
 }

@@ -15,6 +15,18 @@ from request_translation import sent
 
 MODELS = ["claude-opus-5-5", "claude-sonnet-4-6", "claude-haiku-4-5", "claude-sonnet-5"]
 WORDS = st.sampled_from(["Hi", "And then?", " ok ", "Grüße \u2028"])
+THINKING = st.sampled_from(
+    [{"type": "thinking", "thinking": "T", "signature": name} for name in "st"]
+)
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "f.x",
+            "parameters": {"type": "object", "properties": {"$top": {}}},
+        },
+    }
+]
 BLANK = st.sampled_from(["", "  ", "\n"])
 
 
@@ -37,19 +49,27 @@ def user_turns(draw: st.DrawFn) -> list[dict]:
 @st.composite
 def tool_rounds(draw: st.DrawFn) -> list[dict]:
     """A round of a tool loop, with system messages in odd places; ends with results."""
-    ids = draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=3, unique=True))
+    ids = draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=3))
     calls = [
-        {"id": i, "type": "function", "function": {"name": "f.x", "arguments": "{}"}}
+        {
+            "id": i,
+            "type": "function",
+            "function": {"name": "f.x", "arguments": '{"$top": 1}'},
+        }
         for i in ids
     ]
     text = draw(st.none() | WORDS | BLANK)
     results = [
-        message("tool", draw(WORDS | BLANK), tool_call_id=i)
+        message(
+            "tool", draw(WORDS | BLANK), tool_call_id=i, is_error=draw(st.booleans())
+        )
         for i in draw(st.permutations(ids))
     ]
     for one in draw(st.lists(WORDS, max_size=2)):
         results.insert(draw(st.integers(0, len(results))), message("system", one))
-    return [message("assistant", text, tool_calls=calls), *results]
+    thinking = draw(st.lists(THINKING, max_size=2))
+    reply = message("assistant", text, tool_calls=calls, thinking_blocks=thinking)
+    return [reply, *results]
 
 
 REPLY = WORDS.map(lambda text: [message("assistant", text)])
@@ -72,7 +92,9 @@ def conversations(draw: st.DrawFn) -> list[list[dict]]:
 
 def prefix_of(messages: list[dict], model: str) -> tuple[list, list]:
     """System and messages without cache marks, which may move freely."""
-    body = sent({"model": model, "messages": messages}, prompt_caching="off")
+    body = sent(
+        {"model": model, "messages": messages, "tools": TOOLS}, prompt_caching="off"
+    )
     return body.get("system", []), body["messages"]
 
 

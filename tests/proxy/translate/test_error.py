@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 
 import pytest
+from falcon import testing
 
 from proxy import errors
 from proxy.schema import messages_request, messages_response
 from proxy.translate import error, repair
 from request_translation import sent, translated
 from row_cases import HI
+from standin import server
 
 WHERE = error.Circumstances(credential="ANTHROPIC_API_KEY")
 LOGIN = error.Circumstances(credential="the credentials file", oauth=True)
@@ -68,18 +70,22 @@ def test_b8_invalid_carries_anthropics_own_stable_code() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "limit", "tokens"),
+    ("message", "limit", "told"),
     [
-        ("prompt is too long: 210000 tokens > 200000 maximum", "200000", "210000"),
         (
-            "input length and `max_tokens` exceed context limit: 190000 + 9 > 200000, …",
+            "prompt is too long: 210000 tokens > 200000 maximum",
             "200000",
-            "190000",
+            "your messages resulted in 210000 tokens",
+        ),
+        (
+            "input length and `max_tokens` exceed context limit: 190000 + 16384 > 200000",
+            "200000",
+            "you requested 206384 tokens (190000 in the messages, 16384 in the",
         ),
     ],
 )
 def test_b8_overflow_is_told_in_the_words_that_clients_parse(
-    message: str, limit: str, tokens: str
+    message: str, limit: str, told: str
 ) -> None:
     ex = error.to_openai_error(
         400, messages_response.Error("invalid_request_error", message), WHERE
@@ -87,7 +93,7 @@ def test_b8_overflow_is_told_in_the_words_that_clients_parse(
 
     assert (ex.status, ex.code) == (400, "context_length_exceeded")
     assert f"maximum context length is {limit}" in ex.message
-    assert f"resulted in {tokens} tokens" in ex.message
+    assert told in ex.message
 
 
 def test_b8_overflow_without_its_numbers_keeps_anthropics_words() -> None:
@@ -244,6 +250,15 @@ def test_b8_html_that_is_not_anthropics_names_the_setting(status: int) -> None:
     assert "ANTHROPIC_API_BASE" in ex.message
 
 
+def test_b8_html_or_not_a_407_of_anthropics_kind_names_the_network_proxy() -> None:
+    reported = messages_response.Error("", "Proxy Authentication Required")
+
+    ex = error.to_openai_error(407, reported, WHERE)
+
+    assert (ex.status, ex.code) == (502, "upstream_error")
+    assert "HTTPS_PROXY" in ex.message
+
+
 def test_b8_html_or_no_type_at_all_means_what_its_status_says() -> None:
     reported = error.decode_error(
         b'{"error": {"message": "Rate limited", "code": 429}}'
@@ -374,6 +389,7 @@ def test_b6_headers_rate_limits_are_passed_in_openais_names() -> None:
             "anthropic-ratelimit-requests-remaining": "49",
             "anthropic-ratelimit-requests-reset": "2026-11-01T00:01:30Z",
             "anthropic-ratelimit-tokens-reset": "soon",
+            "anthropic-ratelimit-tokens-limit": "",
         },
         now,
     )
@@ -465,6 +481,52 @@ def test_b0_repair_strict_is_dropped(message: str) -> None:
 
     assert mended.request.tools[0].strict is None
     assert mended.warnings == ("strict_dropped",)
+
+
+NO_ROOM = (
+    "input length and `max_tokens` exceed context limit: 190000 + 16384 > 200000, "
+    "decrease input length or `max_tokens` and try again"
+)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_b0_repair_room_lowers_our_own_limit_to_what_fits(strict: bool) -> None:
+    one = translated({"messages": HI}, strict_params=strict)
+
+    mended = repair.repaired(one, NO_ROOM)
+
+    assert mended.request.max_tokens == 10_000
+    assert mended.warnings == ("max_tokens_clamped",)
+    assert repair.repaired(mended, NO_ROOM) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"max_tokens": 16384}, NO_ROOM),
+        ({"max_completion_tokens": 16384}, NO_ROOM),
+        ({}, NO_ROOM.replace("190000", "200000")),
+        ({"model": "claude-haiku-4-5", "reasoning_effort": "max"}, NO_ROOM),
+    ],
+    ids=["the client's own", "the client's own, new", "no room at all", "a budget"],
+)
+def test_b0_repair_room_is_the_clients_where_a_limit_cannot_be_ours(
+    given: dict, message: str
+) -> None:
+    assert repair.repaired(translated({"messages": HI, **given}), message) is None
+
+
+def test_b0_repair_room_is_tried_once_and_answered(
+    client: testing.TestClient, standin: server.StandIn
+) -> None:
+    standin.fail_next(status=400, type="invalid_request_error", message=NO_ROOM)
+
+    answer = client.simulate_post("/v1/chat/completions", json={"messages": HI})
+
+    assert answer.status_code == 200
+    assert answer.headers["x-proxy-warnings"] == "max_tokens_clamped"
+    asked = [one.body["max_tokens"] for one in standin.requests if one.body]
+    assert asked == [16384, 10_000]
 
 
 def test_b0_repair_forced_keeps_a_temperature_of_0_with_its_version() -> None:

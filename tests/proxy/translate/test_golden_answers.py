@@ -116,8 +116,8 @@ def added_up(chunks: list[dict]) -> tuple[dict, str, dict]:
                     message[key] = value
                 else:
                     message[key] = message.get(key, "") + value
-    if not message.get("content"):
-        message.pop("content", None)
+    if calls and not message["content"]:
+        del message["content"]
     if calls:
         assert list(calls) == list(range(len(calls)))
         message["tool_calls"] = list(calls.values())

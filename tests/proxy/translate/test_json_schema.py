@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bombs
 from proxy.translate import json_schema
 
 STRING = {"type": "string"}
@@ -110,13 +111,13 @@ def test_b3_transform(schema: object, expected: object) -> None:
         (closed(a={"$ref": "https://example.com/x"}), "another document"),
         (closed(a={"$ref": "#/$defs/None"}), "nothing"),
         (closed(a={"allOf": [STRING, STRING]}), "allOf"),
-        (closed(a={"anyOf": 7}), "wrong type"),
+        (closed(a={"anyOf": 7}), "must be an array"),
         ([], "any value"),
         (closed(a={"anyOf": [STRING], "oneOf": [STRING]}), "two unions"),
         (closed(a={"type": "array", "items": False, "prefixItems": [STRING]}), "items"),
         ({**closed(a={"$ref": "#/$defs/P"}, b={"$ref": "#/definitions/P"}),
           "$defs": {"P": STRING}, "definitions": {"P": closed()}}, "one name"),
-        (closed(a={"type": "color"}), "a type of its own"),
+        (closed(a={"type": "color"}), "must be array, boolean"),
     ],
 )  # fmt: skip
 def test_b3_inexpressible(schema: object, why: str) -> None:
@@ -135,7 +136,28 @@ def test_b3_inexpressible_is_a_schema_that_stands_for_billions_of_parts() -> Non
         transformed(schema)
 
 
-@pytest.mark.parametrize("raw", [b"{", b'{"anyOf":[' * 100_000])
+@pytest.mark.parametrize("name", ["doubling", "copies"])
+def test_b3_inexpressible_is_a_schema_whose_copies_outgrow_it(name: str) -> None:
+    schema = getattr(bombs, name)()
+
+    with pytest.raises(json_schema.InexpressibleError, match="too large"):
+        transformed(schema)
+
+
+def test_b3_transform_copies_within_reason() -> None:
+    """A definition with a description of its own for each use, as pydantic writes them."""
+    uses = {
+        f"a{i}": {"$ref": "#/$defs/P", "description": f"The {i}. point"}
+        for i in range(50)
+    }
+    point = closed(x={"type": "number"}, y={"type": "number"})
+
+    got = transformed({**closed(**uses), "$defs": {"P": point}})
+
+    assert got["properties"]["a9"] == {**point, "description": "The 9. point"}
+
+
+@pytest.mark.parametrize("raw", [b"{", b'{"anyOf":[' * 40_000])
 def test_b3_inexpressible_is_what_cannot_be_read(raw: bytes) -> None:
     with pytest.raises(json_schema.InexpressibleError, match="cannot be read"):
         json_schema.to_anthropic_schema(raw)

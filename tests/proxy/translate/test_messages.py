@@ -9,6 +9,9 @@ from request_translation import sent
 from row_cases import HI, NOT_SENT, Case, check, parametrize
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n____").decode()
+JPEG = base64.b64encode(b"\xff\xd8\xff\xe0____").decode()
+GIF = base64.b64encode(b"GIF89a____").decode()
+WEBP = base64.b64encode(b"RIFF\x24\0\0\0WEBPVP8 ").decode()
 PDF = base64.b64encode(b"%PDF-1.7 ____").decode()
 TEXT = base64.b64encode("Grüße".encode()).decode()
 MARK = {"type": "ephemeral"}
@@ -239,6 +242,32 @@ CASES = [
             [user(text("Hi")), assistant(use("a"), use("b")), user(
                 answered("a", content="Error: no"),
                 answered("b", content="boom", is_error=True))]),
+    becomes("b4.arguments", "half a character in them is replaced, as in a body",
+            [*HI, calls(call(arguments='{"a": "cut \\ud83d off"}')), result()],
+            [user(text("Hi")), assistant(use(given={"a": "cut \ufffd off"})),
+             user(answered(content="ok"))]),
+    becomes("b4.results", "is_error beside no content is said in words",
+            [*HI, calls(call()), result(" ", is_error=True)],
+            [user(text("Hi")), assistant(use()),
+             user(answered(content="The tool call failed.", is_error=True))]),
+    becomes("b4.results", "is_error beside blank parts too",
+            [*HI, calls(call()), result([text("")], is_error=True)],
+            [user(text("Hi")), assistant(use()),
+             user(answered(content=[text("The tool call failed.")], is_error=True))]),
+    becomes("b4.results", "is_error beside an image is said in words alone",
+            [*HI, calls(call()),
+             result([text("x"), image(f"data:image/png;base64,{PNG}")], is_error=True)],
+            [user(text("Hi")), assistant(use()), user(answered(content=[
+                text("The tool call failed."), text("x"),
+                {"type": "image", "source": {
+                    "type": "base64", "media_type": "image/png", "data": PNG}}]))]),
+    becomes("b4.results", "is_error beside text parts stays",
+            [*HI, calls(call()), result([text("x")], is_error=True)],
+            [user(text("Hi")), assistant(use()),
+             user(answered(content=[text("x")], is_error=True))]),
+    becomes("b4.assistant", "a refusal that is the content too is said once",
+            [*HI, said("assistant", "No.", refusal="No."), *HI],
+            [user(text("Hi")), assistant(text("No.")), user(text("Hi"))]),
     becomes("b4.results", "calls of a run of assistant messages stand in one turn",
             [*HI, calls(call("a"), content="A"), said("assistant", "B"),
              calls(call("b")), result("1", "a"), result("2", "b")],
@@ -301,8 +330,12 @@ CASES = [
              user(answered("x" * 64, content="1")),
              assistant(use("x" * 62 + "_2")),
              user(answered("x" * 62 + "_2", content="2"))]),
-    refused("b4.ids", "an id used twice in one turn",
-            [*HI, calls(call(), call()), result()], "messages[1].tool_calls[1].id"),
+    becomes("b4.ids", "an id used twice in one turn is paired by position",
+            [*HI, calls(call(), call()), result("1"), result("2")],
+            [user(text("Hi")), assistant(use(), use("c1_2")),
+             user(answered(content="1"), answered("c1_2", content="2"))]),
+    refused("b4.ids", "an id used twice in one turn, with one result",
+            [*HI, calls(call(), call()), result()], "messages[1]"),
     # ------------------------------------------------------------------ prefill
     becomes("b4.prefill", "is continued by a model that can, without its trailing space",
             [*HI, said("assistant", "{ \n")],
@@ -328,12 +361,15 @@ CASES = [
             [*HI, *HI], [user(text("Hi")), user(text("Hi"))]),
     # ------------------------------------------------------------------ images
     *[
-        becomes("b4.images", f"{given} inline",
-                [said("user", [image(f"data:{given};base64,{PNG}")])],
+        becomes("b4.images", f"{given} inline is what its bytes say",
+                [said("user", [image(f"data:{given};base64,{data}")])],
                 [user({"type": "image", "source": {
-                    "type": "base64", "media_type": kind, "data": PNG}})])
-        for given, kind in (("image/png", "image/png"), ("image/jpg", "image/jpeg"),
-                            ("IMAGE/WEBP", "image/webp"))
+                    "type": "base64", "media_type": kind, "data": data}})])
+        for given, data, kind in (
+            ("image/png", PNG, "image/png"), ("image/jpg", JPEG, "image/jpeg"),
+            ("image/png", JPEG, "image/jpeg"), ("image/jpeg", PNG, "image/png"),
+            ("IMAGE/WEBP", WEBP, "image/webp"), ("image/tiff", GIF, "image/gif"),
+            ("application/pdf", PNG, "image/png"), ("", GIF, "image/gif"))
     ],
     becomes("b4.images", "a PDF inline",
             [said("user", [image(f"data:application/pdf;base64,{PDF}")])],
@@ -347,7 +383,8 @@ CASES = [
         refused("b4.images", f"{url.split(',')[0]}", [said("user", [image(url)])],
                 "messages[0].content[0].image_url.url", "invalid_value")
         for url in ("http://example.com/a.png", "http://169.254.169.254/", "file:///etc",
-                    "ftp://x/y", "data:image/png,abc", f"data:image/tiff;base64,{PNG}",
+                    "ftp://x/y", "data:image/png,abc", f"data:image/png;base64,{TEXT}",
+                    "data:" + ";" * 2000 + f";base64,{PNG}",
                     "data:image/png;base64,a?b=", "data:image/png;base64,abc", "")
     ],
     refused("b4.images", "audio", [said("user", [{"type": "input_audio", "input_audio": {}}])],
@@ -358,6 +395,14 @@ CASES = [
                                 filename="a.pdf")])],
             [user({"type": "document", "title": "a.pdf", "source": {
                 "type": "base64", "media_type": "application/pdf", "data": PDF}})]),
+    becomes("b4.files", "a PDF under another name",
+            [said("user", [file(file_data=PDF, filename="a.docx")])],
+            [user({"type": "document", "title": "a.docx", "source": {
+                "type": "base64", "media_type": "application/pdf", "data": PDF}})]),
+    becomes("b4.files", "an image",
+            [said("user", [file(file_data=f"data:image/png;base64,{JPEG}")])],
+            [user({"type": "image", "source": {
+                "type": "base64", "media_type": "image/jpeg", "data": JPEG}})]),
     becomes("b4.files", "bare base64 is what its name says",
             [said("user", [file(file_data=TEXT, filename="notes.md")])],
             [user({"type": "document", "title": "notes.md", "source": {
@@ -374,7 +419,7 @@ CASES = [
     refused("b4.files", "a file of OpenAI's", [said("user", [file(file_id="file-abc")])],
             "messages[0].content[0].file", "unsupported_value"),
     refused("b4.files", "another kind of file",
-            [said("user", [file(file_data=PDF, filename="a.docx")])],
+            [said("user", [file(file_data="UEsDBA==", filename="a.docx")])],
             "messages[0].content[0].file.file_data", "unsupported_value"),
     *[
         refused("b4.files", f"a text file {what}",
@@ -386,6 +431,37 @@ CASES = [
             [*HI, said("assistant", [file(file_id="file_011CN")]), *HI],
             "messages[1].content[0].type", "invalid_value"),
     # ------------------------------------------------------------------ caching
+    *[
+        Case("b4.caching", f"a mark on a part that is dropped moves back: {what}",
+             {"model": NO_MID_SYSTEM, "messages": given},
+             {"messages": expected})
+        for what, given, expected in (
+            ("in a message", [said("user", [text("A"), text(" ", cache_control=MARK)])],
+             [user(text("A", cache_control=MARK))]),
+            ("to the message before",
+             [said("user", "A"), said("user", [text("", cache_control=MARK), text("B")])],
+             [user(text("A", cache_control=MARK)), user(text("B"))]),
+            ("with its message",
+             [said("user", "A"), said("user", " ", cache_control=MARK), *HI],
+             [user(text("A", cache_control=MARK)), user(text("Hi"))]),
+            ("of the assistant's",
+             [*HI, said("assistant", [text("A"), text("", cache_control=MARK)]), *HI],
+             [user(text("Hi")), assistant(text("A", cache_control=MARK)),
+              user(text("Hi"))]),
+            ("of a late system message",
+             [*HI, said("system", "", cache_control=MARK), *HI],
+             [user(text("Hi", cache_control=MARK)), user(text("Hi"))]),
+        )
+    ],
+    Case("b4.caching", "a mark on a system message that is dropped moves back",
+         {"messages": [said("system", "A"), said("system", "", cache_control=MARK), *HI]},
+         {"messages": [user(text("Hi"))], "system": [text("A", cache_control=MARK)]}),
+    Case("b4.caching", "a mark on a dropped part of a result is the result's",
+         {"messages": [*HI, calls(call()),
+                       result([text("", cache_control=MARK), text("x")])]},
+         {**FOR_THE_HISTORY, "messages": [
+             user(text("Hi")), assistant(use()),
+             user(answered(content=[text("x")], cache_control=MARK))]}),
     Case("b4.caching", "an explicit mark on a part",
          {"messages": [said("user", [text("A", cache_control=MARK), text("B")])]},
          {"messages": [user(text("A", cache_control=MARK), text("B"))]}),

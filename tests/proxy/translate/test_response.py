@@ -57,7 +57,7 @@ def test_b6_content_holds_nothing_of_unknown_kinds() -> None:
 
 def test_b6_tool_calls_carry_the_clients_own_names_and_no_index() -> None:
     answer = completion_of(
-        recorded("tool-use"), client_names={"get_weather": "get.weather"}
+        recorded("tool-use"), names=response.ClientNames({"get_weather": "get.weather"})
     )
 
     (call,) = as_data(answer)["choices"][0]["message"]["tool_calls"]
@@ -77,16 +77,17 @@ def test_b6_tool_calls_without_arguments_have_an_object() -> None:
     ("given", "told"),
     [
         (b"", "{}"),
+        (b" \n", "{}"),
         (b"null", "{}"),
         (b"[" * 50_000, "[" * 50_000),
         (b'{"a": 1}', '{"a":1}'),
     ],
-    ids=["nothing", "null", "a loop until the limit", "an object"],
+    ids=["nothing", "white space", "null", "a loop until the limit", "an object"],
 )
 def test_b6_tool_calls_are_told_whatever_their_arguments_are(
     given: bytes, told: str
 ) -> None:
-    assert response.arguments(msgspec.Raw(given)) == told
+    assert response.arguments(msgspec.Raw(given), {}) == told
 
 
 def test_b6_tool_calls_cut_by_the_limit_are_not_repaired() -> None:
@@ -121,14 +122,68 @@ def test_b6_finish_reason_is_one_that_every_client_knows(
     assert got == expected
 
 
-def test_b6_refusal_has_a_text_and_content_only_if_there_was_any() -> None:
+def test_b6_refusal_has_a_text_and_is_the_content_where_there_is_no_other() -> None:
     whole, partial = choice("refusal"), choice("refusal-after-text")
 
     assert whole["finish_reason"] == "content_filter"
-    assert whole["message"]["content"] is None
+    assert whole["message"]["content"] == "I cannot help with that."
     assert whole["message"]["refusal"] == "I cannot help with that."
     assert partial["message"]["content"] == "Well, "
     assert partial["message"]["refusal"] == response.DECLINED
+
+
+def tool_stream(*pieces: str) -> str:
+    """The arguments that a client has in the end, for these pieces of input."""
+    start = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+    events = [
+        {"type": "message_start", "message": {"id": "m"}},
+        {"type": "content_block_start", "index": 0, "content_block": start},
+        *[
+            {"type": "content_block_delta", "index": 0,
+             "delta": {"type": "input_json_delta", "partial_json": piece}}
+            for piece in pieces
+        ],
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
+        {"type": "message_stop"},
+    ]  # fmt: skip
+    decoded = [
+        messages_response.decode_event(json.dumps(event).encode()) for event in events
+    ]
+    [call] = as_data(completion_of(decoded))["choices"][0]["message"]["tool_calls"]
+    streamed = "".join(
+        told["function"].get("arguments", "")
+        for chunk in map(as_data, chunks_of(decoded))
+        for choice in chunk["choices"]
+        for told in choice["delta"].get("tool_calls", ())
+    )
+    assert json.loads(streamed) == json.loads(call["function"]["arguments"])
+    return streamed
+
+
+@pytest.mark.parametrize(
+    ("pieces", "told"),
+    [
+        ((), "{}"),
+        ((" ", "\n"), "{}"),
+        (("nu", "ll"), "{}"),
+        ((" ", '{"a"', ": 1}"), ' {"a": 1}'),
+        (("", "{}"), "{}"),
+    ],
+)
+def test_b7_tools_without_arguments_have_an_object_whichever_way_they_say_so(
+    pieces: tuple[str, ...], told: str
+) -> None:
+    assert tool_stream(*pieces) == told
+
+
+def test_b6_content_is_empty_rather_than_null_where_nothing_else_is_there() -> None:
+    assert choice("no-text")["message"]["content"] == ""
+    assert choice("tool-without-arguments")["message"]["content"] is None
+
+
+def test_b6_model_has_no_fingerprint_rather_than_null() -> None:
+    assert "system_fingerprint" not in completion("text")
 
 
 def test_b6_usage_counts_cached_tokens_as_prompt_tokens() -> None:

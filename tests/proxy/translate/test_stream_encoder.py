@@ -7,13 +7,13 @@ import pytest
 
 from proxy import sse
 from proxy.schema import messages_response
-from proxy.translate import stream, stream_encoder
+from proxy.translate import response, stream, stream_encoder
 
 ANSWERS = sorted(Path(__file__).parents[1].glob("golden/answers/*.anthropic.sse"))
 
 
 def chunks():
-    return stream.ChunkStream(model='"\x00', created=7, client_names={})
+    return stream.ChunkStream(model='"\x00', created=7, names=response.ClientNames())
 
 
 def long_way(events):

@@ -1,8 +1,15 @@
 """b2: reasoning_effort and thinking, row by row."""
 
+import pytest
+from falcon import testing
+
 from proxy import capabilities
 from request_translation import translated
 from row_cases import HI, NOT_SENT, Case, check, parametrize
+from standin import server
+
+INTERLEAVED = "STAND_IN_INTERLEAVED_THINKING"
+"""The stand-in's word for: think between the calls too."""
 
 ADAPTIVE = {"type": "adaptive", "display": "summarized"}
 EVERY_EFFORT = ("low", "medium", "high", "xhigh", "max")
@@ -140,6 +147,23 @@ CASES = [
           "messages": tool_loop(thinking_blocks=[SIGNED])},
          {**sent_loop(SIGNED), "thinking": {"type": "enabled", "budget_tokens": 1024},
           "max_tokens": 16384 + 1024}),
+    Case("b2.budgets", "over an unsigned tool turn that is closed",
+         {"model": "claude-haiku-4-5", "reasoning_effort": "high", "tools": TOOLS,
+          "messages": [*tool_loop(), {"role": "assistant", "content": "Noon."},
+                       {"role": "user", "content": "And now?"}]},
+         {**sent_loop(), "thinking": {"type": "enabled", "budget_tokens": 4096},
+          "max_tokens": 16384 + 4096, "messages": [
+              *sent_loop()["messages"],
+              {"role": "assistant", "content": [{"type": "text", "text": "Noon."}]},
+              {"role": "user", "content": [{"type": "text", "text": "And now?"}]}]}),
+    Case("b2.budgets", "not over one whose reply was blank",
+         {"model": "claude-haiku-4-5", "reasoning_effort": "high", "tools": TOOLS,
+          "messages": [*tool_loop(), {"role": "assistant", "content": " "},
+                       {"role": "user", "content": "And now?"}]},
+         {**sent_loop(), "thinking": NOT_SENT, "messages": [
+             *sent_loop()["messages"],
+             {"role": "user", "content": [{"type": "text", "text": "And now?"}]}]},
+         ("thinking_skipped",)),
     # ------------------------------------------------------------------ own thinking
     Case("b2.own", "adaptive is passed on",
          {"thinking": {"type": "adaptive", "display": "omitted"}},
@@ -181,6 +205,14 @@ CASES = [
          {"tools": TOOLS, "messages": tool_loop(thinking_blocks=[REDACTED])},
          {**sent_loop(REDACTED),
           "thinking": {"type": "adaptive", "block_binding": DROP}}, betas=(BINDING,)),
+    Case("b2.round_trip", "several blocks may have stood between the calls: none is sent",
+         {"tools": TOOLS, "messages": tool_loop(thinking_blocks=[SIGNED, REDACTED])},
+         {**sent_loop(), "thinking": NOT_SENT}, ("thinking_blocks_dropped",)),
+    Case("b2.round_trip", "several blocks of a model with a budget stood before them",
+         {"model": "claude-haiku-4-5", "reasoning_effort": "low", "tools": TOOLS,
+          "messages": tool_loop(thinking_blocks=[SIGNED, REDACTED])},
+         {**sent_loop(SIGNED, REDACTED), "max_tokens": 16384 + 1024,
+          "thinking": {"type": "enabled", "budget_tokens": 1024}}),
     Case("b2.round_trip", "a block without its signature is dropped",
          {"tools": TOOLS, "messages": tool_loop(
              thinking_blocks=[{"type": "thinking", "thinking": "Hm."}])},
@@ -214,6 +246,42 @@ def test_b2_levels_step_up_only_where_the_model_has_none_that_is_lower() -> None
 
     assert one.request.output_config.effort == "high"
     assert one.warnings == ("reasoning_effort_lowered",)
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-8", "claude-opus-5-5"])
+def test_b2_round_trip_of_interleaved_thinking_costs_one_call(
+    client: testing.TestClient, standin: server.StandIn, model: str
+) -> None:
+    """The answer thinks between its calls; the next request is accepted at once."""
+    tools = [
+        {"type": "function", "function": {"name": name}}
+        for name in ("weather", "clock")
+    ]
+    asked = {
+        "model": model,
+        "reasoning_effort": "high",
+        "tools": tools,
+        "messages": [
+            {"role": "user", "content": f"{INTERLEAVED}: the weather and the clock"}
+        ],
+    }
+    first = client.simulate_post("/v1/chat/completions", json=asked)
+    message = first.json["choices"][0]["message"]
+    assert len(message["thinking_blocks"]) == len(message["tool_calls"]) == 2
+    results = [
+        {"role": "tool", "tool_call_id": call["id"], "content": "ok"}
+        for call in message["tool_calls"]
+    ]
+    standin.requests.clear()
+
+    answer = client.simulate_post(
+        "/v1/chat/completions",
+        json={**asked, "messages": [*asked["messages"], message, *results]},
+    )
+
+    assert answer.status_code == 200
+    assert [one.rule for one in standin.requests] == [None]
+    assert answer.headers["x-proxy-warnings"] == "thinking_blocks_dropped"
 
 
 @parametrize(CASES)

@@ -40,6 +40,20 @@ CALLED = [
     {"role": "tool", "tool_call_id": "c1", "content": "ok"},
 ]  # fmt: skip
 
+
+def nested(levels: int) -> list:
+    return [nested(levels - 1)] if levels else []
+
+
+SENT_CALLED = [
+    {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
+    {"role": "assistant", "content": [
+        {"type": "tool_use", "id": "c1", "name": with_hash("files_read", "files.read"),
+         "input": {}}]},
+    {"role": "user", "content": [
+        {"type": "tool_result", "tool_use_id": "c1", "content": "ok"}]},
+]  # fmt: skip
+
 CASES = [
     Case("b5.function", "name, description, schema",
          {"tools": [tool(description="Weather.", parameters=OBJECT)]},
@@ -57,13 +71,13 @@ CASES = [
          {"tools": [tool(parameters={"properties": {"a": {"minimum": 1}}})]},
          {"tools": [ours(schema={"type": "object", "properties": {"a": {"minimum": 1}}})]}),
     Case("b5.function", "another type", {"tools": [tool(parameters={"type": "array"})]},
-         refused=("tools[0].function.parameters.type", None)),
+         refused=("tools[0].function.parameters.type", "invalid_value")),
     Case("b5.function", "parameters that are no schema",
          {"tools": [tool(parameters=[1])]},
-         refused=("tools[0].function.parameters", None)),
+         refused=("tools[0].function.parameters", "invalid_value")),
     Case("b5.function", "properties that are no object",
          {"tools": [tool(parameters={"properties": [1]})]},
-         refused=("tools[0].function.parameters.properties", None)),
+         refused=("tools[0].function.parameters.properties", "invalid_value")),
     Case("b5.function", "an empty description is none",
          {"tools": [tool(description="")]}, {"tools": [ours()]}),
     Case("b5.function", "other keywords are untouched, $schema too",
@@ -74,9 +88,49 @@ CASES = [
          {"tools": [ours(schema={
              **OBJECT, "description": 'anyOf: [{"required":["city"]}]'})]},
          ("tool_schema_simplified",)),
-    Case("b5.function", "a property name that Anthropic refuses",
-         {"tools": [tool(parameters={"type": "object", "properties": {"a b": {}}})]},
-         refused=("tools[0].function.parameters.properties", "invalid_value")),
+    Case("b5.properties", "a name that Anthropic refuses is changed, with a hash of it",
+         {"tools": [tool(parameters={
+             "type": "object", "properties": {"a b": {}}, "required": ["a b"]})]},
+         {"tools": [ours(schema={
+             "type": "object", "properties": {with_hash("a_b", "a b"): {}},
+             "required": [with_hash("a_b", "a b")]})]}),
+    Case("b5.draft", "a tuple of an older draft",
+         {"tools": [tool(parameters={
+             "$schema": "http://json-schema.org/draft-07/schema#", "type": "object",
+             "properties": {"pos": {"type": "array", "items": [
+                 {"type": "number"}, {"type": "number"}]}}})]},
+         {"tools": [ours(schema={
+             "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
+             "properties": {"pos": {"type": "array", "prefixItems": [
+                 {"type": "number"}, {"type": "number"}]}}})]}),
+    Case("b5.draft", "data without end, to be renamed",
+         {"tools": [tool(parameters={
+             "type": "object", "properties": {"$top": {}}, "default": nested(700)})]},
+         refused=("tools[0].function.parameters", "invalid_value")),
+    Case("b5.draft", "what no draft allows",
+         {"tools": [tool(parameters={"type": "object", "properties": {
+             "a": {"type": "object", "properties": {"b": {"type": "color"}}}}})]},
+         refused=("tools[0].function.parameters.properties.a.properties.b.type",
+                  "invalid_value")),
+    Case("b1.web_search", "is Anthropic's own tool, behind the client's",
+         {**TOOL, "web_search_options": {}},
+         {"tools": [ours(), {"type": "web_search_20250305", "name": "web_search"}]}),
+    Case("b1.web_search", "knows where the user is; how much context is not ours to say",
+         {"web_search_options": {"search_context_size": "high", "user_location": {
+             "type": "approximate",
+             "approximate": {"country": "DE", "city": "Bonn", "region": ""}}}},
+         {"tools": [{"type": "web_search_20250305", "name": "web_search",
+                     "user_location": {
+                         "type": "approximate", "city": "Bonn", "country": "DE"}}]}),
+    Case("b1.web_search", "beside a history whose tools are gone",
+         {"messages": CALLED, "web_search_options": {}},
+         {"messages": SENT_CALLED, "tools": [
+             {"name": with_hash("files_read", "files.read"),
+              "input_schema": {"type": "object"}},
+             {"type": "web_search_20250305", "name": "web_search"}]}),
+    Case("b1.web_search", "beside a tool of the same name",
+         {"tools": [tool("web_search")], "web_search_options": {}},
+         refused=("web_search_options", None)),
     Case("b5.empty", "no tools", {"tools": []}, {"tools": NOT_SENT}),
     Case("b5.custom", "a custom tool", {"tools": [{"type": "custom", "custom": {}}]},
          refused=("tools[0]", "unsupported_value")),
@@ -319,7 +373,7 @@ def test_b5_names_are_mapped_in_tools_choice_history_and_answer_alike() -> None:
     assert body["tools"][0]["name"] == ours_is
     assert body["tool_choice"]["name"] == ours_is
     assert body["messages"][1]["content"][0]["name"] == ours_is
-    assert translated(given).context.client_names == {ours_is: "files.read"}
+    assert translated(given).context.names.tools == {ours_is: "files.read"}
 
 
 def test_b5_function_schemas_keep_their_own_bytes() -> None:

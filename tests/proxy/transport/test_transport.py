@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import threading
 
+import anthropic
 import pytest
 import trustme
 
@@ -14,7 +15,6 @@ from proxy.transport import (
     ERROR_BODY,
     BadResponseError,
     CutError,
-    HTTPCoreTransport,
     NoResponseError,
     Obstacle,
     SocketTransport,
@@ -22,9 +22,11 @@ from proxy.transport import (
     TransportError,
     UnreachedError,
     create,
+    identity,
     proxy_for,
     sockets,
 )
+from proxy.transport.httpcore import HTTPCoreTransport
 from scripted_upstream import ScriptedUpstream
 from waiting import LONG, until
 
@@ -702,14 +704,29 @@ def test_an_answer_that_is_over_need_not_be_at_its_end(
     "environ", [{}, {"HTTP_PROXY": "…"}], ids=["sockets", "httpcore"]
 )
 def test_the_headers_of_the_sdk_are_sent(plain, watchdog, environ):
+    """Byte for byte the SDK's own, though it is not imported for them."""
     environ = dict.fromkeys(environ, plain.url)
     transport = create(plain.url, environ, connect_timeout=LONG)
     whole(transport, "ok", watchdog)
-    headers = plain.calls[0].headers
-    assert headers["anthropic-version"]
-    assert headers["user-agent"].startswith("Anthropic/Python")
-    assert headers["authorization"] == "Bearer sk-ant-test"
+    sent = plain.calls[0].headers
+    sdk = anthropic.Anthropic(api_key="sk-ant-test", base_url=plain.url)
+    expected = {name.lower(): value for name, value in sdk.default_headers.items()}
+    assert sent.items() >= expected.items()
+    assert anthropic.Anthropic(api_key="k").base_url == identity.BASE_URL
+    sdk.close()
     transport.close()
+
+
+def test_the_headers_that_the_environment_adds_are_those_that_the_sdk_would_add(
+    monkeypatch,
+):
+    lines = "X-Team: a:b\n no-value\nUser-Agent : mine"
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", lines)
+    sdk = anthropic.Anthropic(api_key="k")
+    expected = {name.lower(): value for name, value in sdk.default_headers.items()}
+    del expected["authorization"]
+    assert identity.headers({"ANTHROPIC_CUSTOM_HEADERS": lines}) == expected
+    sdk.close()
 
 
 def test_a_network_proxy_is_used(plain, watchdog):

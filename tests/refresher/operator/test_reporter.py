@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from logins import credential, make_settings
-from refresher import decide, refresh, state
+from refresher import decide, history, refresh
 from refresher.operator import reporter, resource, status
 from refresher.operator.cluster import ClusterError
 
@@ -60,9 +60,9 @@ class Noted:
 def report(access="access-1"):
     now = refresh.utc_now()
     found = credential(left=28800, now=now, access=access)
-    settings, remembered = make_settings(), state.State()
+    settings, remembered = make_settings(), history.History()
     decision = decide.decide(now, settings, remembered, found)
-    view = decide.View(now=now, found=found, remembered=remembered, decision=decision)
+    view = decide.View(now=now, found=found, history=remembered, decision=decision)
     return status.describe(settings, view, status.Around())
 
 

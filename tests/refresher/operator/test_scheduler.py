@@ -6,7 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from logins import age_last_try, login, make_settings
+from logins import age_last_attempt, login, make_settings
 from refresher import credentials, files, refresh
 from refresher.operator import scheduler
 from refresher.operator.resource import Resource, Spec, Status
@@ -122,7 +122,7 @@ def test_a_pause_is_kept_and_a_request_only_shortens_it(volume, fake, put):
 
     async def act(loop):
         await loop.until(lambda: len(loop.tries) == 1)
-        age_last_try(volume, 61)
+        age_last_attempt(volume, 61)
         await loop.until(lambda: len(loop.tries) == 2)
         seen = len(loop.reports)
         asked = msgspec.structs.replace(CR, request="now")
@@ -130,7 +130,7 @@ def test_a_pause_is_kept_and_a_request_only_shortens_it(volume, fake, put):
         await loop.until(lambda: len(loop.reports) > seen + 3)
         assert len(loop.tries) == 2  # a minute since the last try is the least
         assert loop.handled is None
-        age_last_try(volume, 61)
+        age_last_attempt(volume, 61)
         await loop.until(lambda: len(loop.tries) == 3)
         await loop.until(lambda: loop.handled == "now")
 

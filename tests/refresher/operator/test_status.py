@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from logins import NOW, credential, make_settings
-from refresher import credentials, decide, state
+from refresher import credentials, decide, history
 from refresher.operator import events, status
 from refresher.operator.events import Event
 from refresher.operator.resource import Spec, Status
@@ -16,14 +16,14 @@ from refresher.settings import Command
 
 SETTINGS = make_settings()
 HOURS = 3600
-FRESH = state.State()
+FRESH = history.History()
 
 
 def failed(found, count=1, *, ended=True, revision=None):
     """The state after `count` failed tries, the last one ten seconds ago."""
     at = NOW - timedelta(seconds=10)
-    return state.State(
-        last=state.Try(
+    return history.History(
+        last=history.Attempt(
             at=at,
             ended_at=at if ended else None,
             command=Command.REFRESH,
@@ -36,7 +36,7 @@ def failed(found, count=1, *, ended=True, revision=None):
 
 def describe(found, remembered=FRESH, *, settings=SETTINGS, now=NOW, **around):
     decision = decide.decide(now, settings, remembered, found)
-    view = decide.View(now=now, found=found, remembered=remembered, decision=decision)
+    view = decide.View(now=now, found=found, history=remembered, decision=decision)
     return status.describe(settings, view, Around(**around))
 
 
@@ -203,7 +203,7 @@ def test_the_last_failure_is_told_after_the_renewal_too():
 
 
 HELD = Said(true=True, reason="TokenPublished", message="the Secret holds it")
-RENEWED = state.State(refreshes=1, refreshed_at=NOW)
+RENEWED = history.History(refreshes=1, refreshed_at=NOW)
 
 
 def reasons(*steps):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import refresher_process
-from logins import age_last_try
+from logins import age_last_attempt
 from oauth_ledger import Behaviour
 from oauth_standin import Standin
 from refresher import credentials, files
@@ -35,7 +35,7 @@ def claude_bin():
 
 
 @dataclasses.dataclass
-class House:
+class Installation:
     """A volume with a made-up login, the real CLI, and the hosts it talks to."""
 
     volume: Path
@@ -71,9 +71,9 @@ class House:
         )
         return self.finished(done.args, done.returncode, done.stdout, done.stderr)
 
-    def start(self):
+    def start(self, **more):
         """Begin `claude-refresher once`, and go on."""
-        environ = self.standin.environ
+        environ = self.standin.environ | more
         return refresher_process.start(self.volume, self.claude_bin, "once", **environ)
 
     def finish(self, process):
@@ -81,12 +81,12 @@ class House:
         return self.finished(process.args, process.returncode, out, err)
 
     def finished(self, args, code, out, err):
-        assert b"made-up" not in out + err, "a token was told"
+        assert b"made-up" not in out + err, "a token was shown"
         return subprocess.CompletedProcess(args, code, out.decode(), err.decode())
 
     def later(self, seconds=61):
-        """Let time pass for the pause between two tries."""
-        age_last_try(self.volume, seconds)
+        """Let time pass for the pause between two attempts."""
+        age_last_attempt(self.volume, seconds)
 
     def by_hand(self, *words):
         """Begin `claude` itself on the same volume, as a person would."""
@@ -106,10 +106,28 @@ class House:
 
     @property
     def remembered(self):
-        return files.read_state(self.volume)
+        return files.read_history(self.volume)
 
 
 @pytest.fixture
-def house(volume, claude_bin, tmp_path):
+def installation(volume, claude_bin, tmp_path):
     with Standin(tmp_path) as standin:
-        yield House(volume, claude_bin, standin)
+        yield Installation(volume, claude_bin, standin)
+
+
+def children(process):
+    path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(number) for number in path.read_text().split()]
+
+
+@pytest.fixture
+def asking(installation, eventually):
+    """Begin an attempt; returns it and its CLI once that has asked for a token."""
+
+    def begin(**environ):
+        process = installation.start(**environ)
+        eventually(lambda: installation.token_calls, seconds=60)
+        (cli,) = children(process)
+        return process, cli
+
+    return begin

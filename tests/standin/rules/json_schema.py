@@ -1,43 +1,40 @@
 """Reading JSON schemas: whether one is a schema at all, and its parts."""
 
+import functools
+import json
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
+
 Node = dict[str, Any]
 
-_TYPES = {"object", "array", "string", "number", "integer", "boolean", "null"}
 UNIONS = ("oneOf", "anyOf", "allOf")
 _NAMED = ("properties", "$defs", "definitions")
 
 
+_DRAFT = jsonschema.Draft202012Validator
+_METASCHEMA = _DRAFT(_DRAFT.META_SCHEMA)
+
+
 def is_valid(value: object) -> bool:
-    """Say whether the keywords that schemas mostly use have values of their kind."""
-    if isinstance(value, bool):
-        return True
-    if not isinstance(value, dict):
-        return False
-    kinds = value.get("type", [])
-    kinds = kinds if isinstance(kinds, list) else [kinds]
-    required = value.get("required") or []
-    return (
-        all(isinstance(kind, str) and kind in _TYPES for kind in kinds)
-        and isinstance(required, list)
-        and all(isinstance(name, str) for name in required)
-        and isinstance(value.get("enum", []), list)
-        and isinstance(value.get("format", ""), str)
-        and all(isinstance(value.get(name) or {}, dict) for name in _NAMED)
-        and all(isinstance(value.get(name, []), list) for name in UNIONS)
-        and all(map(is_valid, _inner(value)))
-    )
+    """Say whether a value is a schema of draft 2020-12, by its metaschema."""
+    return _is_valid(json.dumps(value))
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_valid(written: str) -> bool:
+    return bool(_METASCHEMA.is_valid(json.loads(written)))
 
 
 def _inner(schema: Node) -> Iterator[object]:
     for name in _NAMED:
         yield from (schema.get(name) or {}).values()
-    for name in UNIONS:
+    for name in (*UNIONS, "prefixItems"):
         yield from schema.get(name) or []
-    if "items" in schema:
-        yield schema["items"]
+    for name in ("items", "additionalProperties", "not", "contains"):
+        if name in schema:
+            yield schema[name]
 
 
 def nodes(schema: object) -> Iterator[Node]:

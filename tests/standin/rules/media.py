@@ -49,6 +49,41 @@ def _is_base64(data: str) -> bool:
         return False
 
 
+def _image_bytes(call: Call) -> Iterator[str]:
+    for path, source in _sources(call, "image"):
+        if source["type"] != "base64" or not _is_base64(source["data"]):
+            continue
+        said, found = source["media_type"], _kind(base64.b64decode(source["data"]))
+        if found not in _IMAGES:
+            yield f"{path}.data: Could not process image"
+        elif said in _IMAGES and said != found:
+            yield (
+                f"{path}.data: The image was specified using the {said} media type, "
+                f"but the image appears to be a {found} image"
+            )
+
+
+def _pdf_bytes(call: Call) -> Iterator[str]:
+    for path, source in _sources(call, "document"):
+        if source["type"] != "base64" or not _is_base64(source["data"]):
+            continue
+        if _kind(base64.b64decode(source["data"])) != "application/pdf":
+            yield f"{path}.data: The PDF specified was not valid."
+
+
+def _kind(data: bytes) -> str:
+    """Name a file's type by how it begins (the formats' own specifications)."""
+    if data[0:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    starts = {
+        b"\xff\xd8\xff": "image/jpeg",
+        b"\x89PNG\r\n\x1a\n": "image/png",
+        b"GIF8": "image/gif",
+    }
+    pdf = "application/pdf" if b"%PDF-" in data[:1024] else ""
+    return next((kind for start, kind in starts.items() if data.startswith(start)), pdf)
+
+
 def _url(call: Call) -> Iterator[str]:
     for kind in ("image", "document"):
         for path, source in _sources(call, kind):
@@ -82,6 +117,8 @@ ROWS = (
     Row("image.media_type", _image_type),
     Row("document.media_type", _document_type),
     Row("media.base64", _base64),
+    Row("image.bytes", _image_bytes),
+    Row("document.bytes", _pdf_bytes),
     Row("media.url", _url),
     Row("document.assistant", _document_by_assistant),
     Row("citations.user", _citations_by_user),

@@ -44,7 +44,9 @@ def _strict_schemas(call: Call) -> list[Placed]:
     return [
         (f"tools.{index}.custom.input_schema", tool["input_schema"])
         for index, tool in enumerate(call.tools)
-        if tool.get("strict") and json_schema.is_valid(tool["input_schema"])
+        if tool in call.client_tools
+        and tool.get("strict")
+        and json_schema.is_valid(tool["input_schema"])
     ]
 
 

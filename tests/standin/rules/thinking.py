@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from standin import thinking
-from standin.call import Call
+from standin.call import Block, Call
 from standin.rules.row import Row
 
 _MIN_BUDGET = 1024
@@ -91,10 +91,32 @@ def _by_user(call: Call) -> Iterator[str]:
             )
 
 
+def _latest(call: Call) -> Iterator[tuple[int, list[Block]]]:
+    """Give the last message of the assistant's, if there is one, with its place."""
+    spoken = [
+        (index, content)
+        for index, (role, content) in enumerate(call.messages)
+        if role == "assistant"
+    ]
+    yield from spoken[-1:]
+
+
+def _moved(call: Call) -> Iterator[str]:
+    if any(_foreign(call)):
+        return
+    for index, content in _latest(call):
+        for place in thinking.moved(content):
+            yield (
+                f"messages.{index}.content.{place}: `thinking` or `redacted_thinking` "
+                "blocks in the latest assistant message cannot be modified. These "
+                "blocks must remain as they were in the original response."
+            )
+
+
 def _first_block(call: Call) -> Iterator[str]:
-    for index, (role, content) in enumerate(call.messages):
+    for index, content in _latest(call):
         kinds = [block["type"] for block in content]
-        manual = _supported(call, "enabled") and role == "assistant"
+        manual = _supported(call, "enabled")
         if manual and "tool_use" in kinds and kinds[0] not in thinking.KINDS:
             yield (
                 f"messages.{index}.content.0.type: Expected `thinking` or "
@@ -138,6 +160,7 @@ ROWS = (
     Row("thinking.by_user", _by_user),
     Row("thinking.first_block", _first_block),
     Row("thinking.foreign", _foreign),
+    Row("thinking.moved", _moved),
     Row("thinking.unbound", _unbound),
     Row("effort.model", _effort),
 )

@@ -4,12 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from standin.call import Block, Call, PlacedBlock
+from standin.call import Block, Call, PlacedBlock, blocks
 from standin.rules import json_schema
 from standin.rules.row import Row
 
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_MAY_BE_NULL = ("properties", "required")
+"""Fields of the SDK's `InputSchema`, which are optional: null is as good as absent."""
 _PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
 
@@ -113,6 +115,16 @@ def _result_not_first(call: Call) -> Iterator[str]:
             )
 
 
+def _failed_result(call: Call) -> Iterator[str]:
+    for path, block in _placed(call, "tool_result"):
+        if block.get("is_error"):
+            inner = blocks(block.get("content") or [])
+            if not inner:
+                yield f"{path}: content cannot be empty if `is_error` is true"
+            elif any(part["type"] != "text" for part in inner):
+                yield f"{path}: all content must be type `text` if `is_error` is true"
+
+
 def _history_without_tools(call: Call) -> Iterator[str]:
     kinds = {block["type"] for _, block in call.message_blocks()}
     if not call.tools and kinds & {"tool_use", "tool_result"}:
@@ -137,8 +149,15 @@ def _duplicate_name(call: Call) -> Iterator[str]:
         yield "tools: Tool names must be unique."
 
 
-def _schema_type(call: Call) -> Iterator[str]:
+def _custom(call: Call) -> Iterator[tuple[int, Block]]:
+    """Give the tools that the client runs, with their places among all."""
     for index, tool in enumerate(call.tools):
+        if tool in call.client_tools:
+            yield index, tool
+
+
+def _schema_type(call: Call) -> Iterator[str]:
+    for index, tool in _custom(call):
         path = f"tools.{index}.custom.input_schema.type"
         if "type" not in tool["input_schema"]:
             yield f"{path}: Field required"
@@ -147,7 +166,7 @@ def _schema_type(call: Call) -> Iterator[str]:
 
 
 def _schema_union(call: Call) -> Iterator[str]:
-    for index, tool in enumerate(call.tools):
+    for index, tool in _custom(call):
         if tool["input_schema"].keys() & json_schema.UNIONS:
             yield (
                 f"tools.{index}.custom.input_schema: input_schema does not support "
@@ -156,8 +175,10 @@ def _schema_union(call: Call) -> Iterator[str]:
 
 
 def _schema_invalid(call: Call) -> Iterator[str]:
-    for index, tool in enumerate(call.tools):
-        if not json_schema.is_valid(tool["input_schema"]):
+    for index, tool in _custom(call):
+        given = tool["input_schema"]
+        nulls = [name for name in _MAY_BE_NULL if given.get(name, ...) is None]
+        if not json_schema.is_valid({k: given[k] for k in given if k not in nulls}):
             yield (
                 f"tools.{index}.custom.input_schema: JSON schema is invalid. It must "
                 "match JSON Schema draft 2020-12"
@@ -165,9 +186,10 @@ def _schema_invalid(call: Call) -> Iterator[str]:
 
 
 def _property_key(call: Call) -> Iterator[str]:
-    for index, tool in enumerate(call.tools):
-        properties = tool["input_schema"].get("properties")
-        names = properties if isinstance(properties, dict) else ()
+    for index, tool in _custom(call):
+        schema = tool["input_schema"]
+        nodes = json_schema.nodes(schema) if json_schema.is_valid(schema) else ()
+        names = [name for node in nodes for name in node.get("properties") or ()]
         if not all(map(_PROPERTY.fullmatch, names)):
             yield (
                 f"tools.{index}.custom.input_schema.properties: Property keys should "
@@ -223,4 +245,5 @@ ROWS = (
     Row("tool_result.orphan", _orphan),
     Row("tool_result.duplicate", _duplicate_result),
     Row("tool_result.not_first", _result_not_first),
+    Row("tool_result.failed", _failed_result),
 )

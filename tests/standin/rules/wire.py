@@ -1,7 +1,8 @@
 """The shapes of a request's body, from the `anthropic` package's `*_param.py` (2.14).
 
-Server tools, containers and skills are left out: nothing behind the stand-in could
-run them, so a request with one of them is refused by its tag.
+Of the server tools there is the web search, which finds the same thing always. The
+others, containers and skills are left out: nothing behind the stand-in could run them, so
+a request with one of them is refused by its tag.
 """
 
 from standin.rules import shape
@@ -158,7 +159,32 @@ custom_tool = Object(
         "input_examples": array(shape.mapping),
     },
 )
-tool = Tagged({"custom": custom_tool}, default="custom")
+web_search = Object(
+    _type | {"name": one_of("web_search")},
+    _marked
+    | {
+        "allowed_domains": optional(array(shape.string)),
+        "blocked_domains": optional(array(shape.string)),
+        "max_uses": optional(shape.integer),
+        "user_location": optional(
+            Object(
+                {"type": one_of("approximate")},
+                {
+                    "city": optional(shape.string),
+                    "country": optional(shape.string),
+                    "region": optional(shape.string),
+                    "timezone": optional(shape.string),
+                },
+            )
+        ),
+        "strict": shape.boolean,
+        "defer_loading": shape.boolean,
+        "allowed_callers": array(shape.string),
+    },
+)
+tool = Tagged(
+    {"custom": custom_tool, "web_search_20250305": web_search}, default="custom"
+)
 _serially = {"disable_parallel_tool_use": shape.boolean}
 tool_choice = Tagged(
     {

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from logins import NOW, credential
-from refresher import credentials, state
+from refresher import credentials, history
 from refresher.outcome import Kind, Outcome
 from refresher.settings import Command
 
@@ -16,21 +16,21 @@ FAILED = Outcome(Kind.NOT_REFRESHED, "no")
 
 
 def begun(before=None, command=Command.REFRESH, found=DEAD):
-    return state.begin(before or state.State(), NOW, command, found)
+    return history.begin(before or history.History(), NOW, command, found)
 
 
-def test_a_try_that_never_ends_is_possibly_spent():
-    read_again = state.decode(state.encode(begun()))
+def test_an_attempt_that_never_ends_is_possibly_spent():
+    read_again = history.decode(history.encode(begun()))
 
     assert read_again.last.outcome.kind is Kind.POSSIBLY_SPENT
     assert read_again.last.ended_at is None
     assert read_again.failures == 1
 
 
-def test_failures_count_up_and_a_renewal_ends_them():
-    one = state.end(begun(), NOW, FAILED, DEAD)
-    two = state.end(begun(one), NOW, FAILED, DEAD)
-    done = state.end(begun(two), NOW, Outcome(Kind.REFRESHED, "yes"), RENEWED)
+def test_failures_count_up_and_a_refresh_ends_them():
+    one = history.end(begun(), NOW, FAILED, DEAD)
+    two = history.end(begun(one), NOW, FAILED, DEAD)
+    done = history.end(begun(two), NOW, Outcome(Kind.REFRESHED, "yes"), RENEWED)
 
     assert (one.failures, two.failures, done.failures) == (1, 2, 0)
     assert (two.refreshes, done.refreshes) == (0, 1)
@@ -39,7 +39,9 @@ def test_failures_count_up_and_a_renewal_ends_them():
 
 
 def test_a_new_file_starts_a_new_count():
-    failed = msgspec.structs.replace(state.end(begun(), NOW, FAILED, DEAD), failures=7)
+    failed = msgspec.structs.replace(
+        history.end(begun(), NOW, FAILED, DEAD), failures=7
+    )
 
     assert begun(failed, found=credential(left=-5, access="other")).failures == 1
 
@@ -54,29 +56,29 @@ def test_the_fallback_is_remembered_for_its_expiry():
 def test_a_lost_login_is_kept_in_the_state():
     lost = Outcome(Kind.LOGIN_REQUIRED, "lost")
 
-    ended = state.end(begun(), NOW, lost, credentials.Blanked("empty"))
+    ended = history.end(begun(), NOW, lost, credentials.Blanked("empty"))
 
     assert ended.last.outcome == lost
     assert ended.failures == 1
 
 
 def test_no_token_is_kept():
-    assert b"access-1" not in state.encode(begun())
-    assert b"refresh-1" not in state.encode(begun())
+    assert b"access-1" not in history.encode(begun())
+    assert b"refresh-1" not in history.encode(begun())
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"[]", b'{"failures": "x"}', b'{"refreshed_at": "2026-01-01"}']
 )
-def test_a_broken_state_file_is_told_apart(data):
+def test_a_broken_state_file_is_an_error(data):
     with pytest.raises(msgspec.DecodeError):
-        state.decode(data)
+        history.decode(data)
 
 
 def test_a_later_version_of_the_state_file_can_be_read():
-    assert state.decode(b'{"failures": 2, "novelty": 1}').failures == 2
+    assert history.decode(b'{"failures": 2, "novelty": 1}').failures == 2
 
 
-def test_an_unfinished_try_must_have_begun():
-    with pytest.raises(ValueError, match="no try"):
-        state.end(state.State(), NOW + timedelta(1), FAILED, DEAD)
+def test_an_unfinished_attempt_must_have_begun():
+    with pytest.raises(ValueError, match="no attempt"):
+        history.end(history.History(), NOW + timedelta(1), FAILED, DEAD)

@@ -1,0 +1,100 @@
+"""Counting and changing JSON without building it."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.translate import json_text
+
+JSON = st.recursive(
+    st.none()
+    | st.integers()
+    | st.text()
+    | st.sampled_from([r"\"", ",,[{", "\\", "{}"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text(max_size=3) | st.sampled_from(["a", '"', "\\"]), inner
+        )
+    ),
+    max_leaves=20,
+)
+ASCII = st.booleans()
+
+
+def separators(value: object) -> int:
+    """What follows a comma or opens a list or an object."""
+    match value:
+        case dict():
+            return 1 + max(len(value) - 1, 0) + sum(map(separators, value.values()))
+        case list():
+            return 1 + max(len(value) - 1, 0) + sum(map(separators, value))
+        case _:
+            return 0
+
+
+@given(value=JSON, ascii_only=ASCII)
+def test_elements_are_counted_outside_strings(value: object, ascii_only: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only).encode()
+    count = separators(value)
+
+    assert json_text.more_elements_than(count - 1, text)
+    assert not json_text.more_elements_than(count, text)
+
+
+@given(
+    value=JSON, ascii_only=ASCII, names=st.dictionaries(st.text(max_size=3), st.text())
+)
+def test_keys_are_renamed_and_nothing_else(
+    value: object, ascii_only: bool, names: dict[str, str]
+) -> None:
+    def renamed(one: object) -> object:
+        match one:
+            case dict():
+                return [(names.get(k, k), renamed(v)) for k, v in one.items()]
+            case list():
+                return list(map(renamed, one))
+            case _:
+                return one
+
+    def in_order(pairs: list) -> list:
+        return pairs
+
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    got = json.loads(json_text.renamed_keys(text, names), object_pairs_hook=in_order)
+
+    assert got == renamed(value)
+    assert json_text.renamed_keys(text, {}) == text
+
+
+@given(value=JSON, cut=st.integers(0, 200))
+def test_text_that_is_cut_off_is_renamed_as_far_as_it_goes(
+    value: object, cut: int
+) -> None:
+    text = json.dumps(value)[:cut]
+
+    assert json_text.renamed_keys(text, {"no such key": "x"}) == text
+
+
+HALVES = st.sampled_from(
+    [r"\ud83d", r"\ude00", r"\uD83D", "x", r"\n", r"\\", "ud83d", '\\"']
+)
+
+
+@given(pieces=st.lists(HALVES, max_size=12))
+def test_half_a_character_becomes_the_replacement_character(pieces: list[str]) -> None:
+    text = '"' + "".join(pieces) + '"'
+
+    got = json.loads(json_text.whole_characters(text.encode()))
+
+    whole = (
+        json.loads(text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )
+    assert got == whole
+
+
+@pytest.mark.parametrize("text", [b'{"a":"b"}', rb'"\\ud83d"', rb'"\ud83d\ude00"'])
+def test_text_of_whole_characters_is_left_alone(text: bytes) -> None:
+    assert json_text.whole_characters(text) is text
