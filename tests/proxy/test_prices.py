@@ -115,7 +115,7 @@ def test_without_a_file_the_built_in_table_is_used() -> None:
         "[]",
         '{"models": {}}',
         json.dumps({**OWN, "models": {"m": {"input": -1}}}),
-        json.dumps({**OWN, "modles": {}}),
+        json.dumps({**OWN, "prices": {}}),
     ],
     ids=["missing", "empty", "a list", "undated", "negative", "a typing error"],
 )

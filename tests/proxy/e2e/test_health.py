@@ -79,10 +79,11 @@ def test_the_metrics_count_what_was_answered(keyed, standin):
     more = {name: value - before.get(name, 0) for name, value in after.items()}
     assert total(more, "claude_proxy_requests_total", "200") == 2
     assert total(more, "claude_proxy_requests_total", "402") == 1
-    assert (
-        total(more, "claude_proxy_tokens_total", "output")
-        == 2 * usage.completion_tokens
+    generated = sum(
+        total(more, "claude_proxy_tokens_total", kind)
+        for kind in ("output", "thinking")
     )
+    assert generated == 2 * usage.completion_tokens
     assert total(more, "claude_proxy_tokens_total", "input") == 2 * usage.prompt_tokens
     assert total(more, "claude_proxy_request_duration_seconds_count") == 3
     assert after["claude_proxy_requests_in_flight",] == 0
