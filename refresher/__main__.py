@@ -216,9 +216,9 @@ def _operator(settings: Settings, _: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return NEEDS_A_PERSON
-    from refresher.operator import handlers  # noqa: PLC0415 - the extra's imports
+    from refresher.operator import process  # noqa: PLC0415 - the extra's imports
 
-    return handlers.run(settings)
+    return process.run(settings)
 
 
 _EXTRA = ("aiohttp", "kopf", "kubernetes")

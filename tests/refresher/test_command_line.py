@@ -241,8 +241,12 @@ def test_the_operator_says_what_to_install(volume, fake, tmp_path):
 @pytest.mark.parametrize(
     ("environ", "code", "words"),
     [
-        ({}, 78, "POD_NAMESPACE is not set"),
-        ({"POD_NAMESPACE": "here"}, 75, "no service account and no kubeconfig here"),
+        ({}, 78, "POD_NAMESPACE: must be the namespace"),
+        (
+            {"POD_NAMESPACE": "here"},
+            75,
+            "no service account and no valid kubeconfig here",
+        ),
     ],
 )
 def test_the_operator_says_what_it_lacks_to_start(volume, fake, environ, code, words):

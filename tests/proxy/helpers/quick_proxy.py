@@ -163,11 +163,12 @@ class Proxy(Gunicorn):
 
     def mark_log(self):
         """Forget the lines that were written so far."""
-        self._mark = len(self.log)
+        self._mark = self.log.rfind("\n") + 1
 
     def lines(self, model):
         """The log lines of the completions that asked for this model."""
-        lines = [json.loads(one) for one in self.log[self._mark :].splitlines()]
+        *whole, _ = self.log[self._mark :].split("\n")  # the last is still being written
+        lines = [json.loads(one) for one in whole]
         return [one for one in lines if one.get("model") == model]
 
     def line(self, model):

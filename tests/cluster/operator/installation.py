@@ -1,39 +1,32 @@
-"""A namespace with a ClaudeCredential, a volume, and the operator that keeps it fresh.
+"""A namespace with the operator's rights, a volume, and the operator as a process.
 
-The operator runs as a process beside the tests, signed in as the ServiceAccount that
+The operator runs beside the tests, signed in as the ServiceAccount that
 manifests/refresher makes, with the rights that its Role gives and no others.
 """
 
 import base64
 import json
-import os
-import signal
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from datetime import timedelta
-from pathlib import Path
 
 import logins
 from node import until
+from operator_process import ROOT, OperatorProcess
 from refresher import credentials, files, refresh
 
-ROOT = Path(__file__).parents[3]
 SECRET = "claude-access-token"
+REQUEST = "claude-proxy.internal/refresh-requested-at"
 
 
-class House:
-    def __init__(self, kubectl, directory, server):
-        self.kubectl = kubectl  # the admin's, in this house's namespace
+class Installation:
+    def __init__(self, kubectl, directory, server, anthropic):
+        self.kubectl = kubectl  # the admin's, in this namespace
         self.namespace = kubectl.namespace
         self.directory = directory
         self.server = server
+        self.anthropic = anthropic
         self.volume = directory / "claude"
         self.volume.mkdir(mode=0o700)
-        self.process = None
-        self.runs = 0
-        self.environ = {}
+        self.operator = None
         self.grant()
 
     def grant(self):
@@ -57,6 +50,10 @@ class House:
         }
         self.kubectl.apply(body)
 
+    def request(self, value):
+        """Annotate the ClaudeCredential as a person does who wants a refresh."""
+        self.kubectl("annotate", "--overwrite", "ccred/claude", f"{REQUEST}={value}")
+
     @property
     def status(self):
         return (self.get("claudecredential", "claude") or {}).get("status", {})
@@ -72,7 +69,10 @@ class House:
         until(
             lambda: self.condition(kind) == (status, reason),
             within=seconds,
-            what=lambda: f"{kind} is not {status}/{reason}; it said:\n{self.log}",
+            what=lambda: (
+                f"{kind} is {self.condition(kind)}, not {status}/{reason}; the log:\n"
+                f"{self.log}"
+            ),
         )
 
     @property
@@ -94,10 +94,21 @@ class House:
             for key, value in (found.get("data") or {}).items()
         }
 
+    def make_secret(self, **data):
+        """Make the Secret as a person would, before the operator does."""
+        self.kubectl.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": SECRET},
+                "stringData": data,
+            }
+        )
+
     # The volume, as a person or the CLI changes it.
 
     def login(self, left=28800, access="access-1", **words):
-        """Put a login in the volume whose access token lives for `left` seconds."""
+        """Put a login in the volume whose access token has `left` seconds."""
         expires_at = refresh.utc_now() + timedelta(seconds=left)
         data = logins.login(expires_at=expires_at, access=access, **words)
         files.replace(self.volume / credentials.FILE_NAME, data)
@@ -112,33 +123,15 @@ class House:
 
     def start(self, claude, *, server=None, **environ):
         """Start the operator, and wait until it looks at the volume."""
-        self.begin(claude, server=server, **environ)
-        until(lambda: self.ask("/healthz")[0] == 200, what=lambda: self.log)
-
-    def begin(self, claude, *, server=None, **environ):
-        self.runs += 1
-        config = self.directory / "kubeconfig"
-        config.write_text(json.dumps(self._kubeconfig(server or self.server)))
-        self.port = 18080 + int.from_bytes(os.urandom(2)) % 10000
-        with self._log_file.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "refresher", "operator"],
-                cwd="/",
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={
-                    "PATH": os.environ["PATH"],
-                    "PYTHONPATH": str(ROOT),
-                    "PYTHONWARNINGS": "ignore",
-                    "HOME": str(self.directory),
-                    "KUBECONFIG": str(config),
-                    "POD_NAMESPACE": self.namespace,
-                    "CLAUDE_CONFIG_DIR": str(self.volume),
-                    "CLAUDE_BIN": str(claude),
-                    "HEALTH_PORT": str(self.port),
-                    **environ,
-                },
-            )
+        self.operator = OperatorProcess(
+            self.directory,
+            self.volume,
+            claude,
+            self._kubeconfig(server or self.server),
+            self.namespace,
+            **{**self.anthropic.environ, **environ},
+        )
+        until(lambda: self.operator.ask("/healthz")[0] == 200, what=lambda: self.log)
 
     def _kubeconfig(self, server):
         token = self.kubectl("create", "token", "claude-refresher").strip()
@@ -155,34 +148,5 @@ class House:
         }
 
     @property
-    def _log_file(self):
-        return self.directory / f"operator-{self.runs}.log"
-
-    @property
     def log(self):
-        return self._log_file.read_text()
-
-    def ask(self, path):
-        """(status, text) of the health port; (0, "") while nobody listens."""
-        url = f"http://127.0.0.1:{self.port}{path}"
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as ex:
-            return ex.code, ex.read().decode()
-        except OSError:
-            return 0, ""
-
-    def metric(self, name):
-        """The value of a metric; labels are a part of the name."""
-        for line in self.ask("/metrics")[1].splitlines():
-            if line.startswith(f"{name} "):
-                return float(line.rpartition(" ")[2])
-        return None
-
-    def stop(self, number=signal.SIGTERM):
-        """End the operator; its exit code."""
-        self.process.send_signal(number)
-        code = self.process.wait(timeout=60)
-        self.process = None
-        return code
+        return self.operator.log
