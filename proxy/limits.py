@@ -113,22 +113,43 @@ def _among(known: frozenset[str], word: str) -> str:
 
 
 class Limits:
-    """The latest report of each window. Thread-safe."""
+    """The latest report of each window. Thread-safe.
+
+    Reports are read when somebody asks: one comes with every response.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._latest: tuple[dict[str, str], float] = ({}, 0.0)
         self._windows: dict[str, Window] = {}
-        self.verdict: Verdict | None = None
+        self._verdict: Verdict | None = None
 
     def observe(self, headers: Mapping[str, str], now: float) -> None:
         """Take over what a response's headers report."""
-        found = windows(headers, now)
+        found = {
+            name: text for name, text in headers.items() if name.startswith(_PREFIX)
+        }
+        if not found:
+            return
         with self._lock:
-            self._windows = {**self._windows, **found}
-            self.verdict = verdict(headers) or self.verdict
+            if found.keys() != self._latest[0].keys():
+                self._read()  # it may report what this one does not
+            self._latest = found, now
+
+    def _read(self) -> None:
+        self._windows = {**self._windows, **windows(*self._latest)}
+        self._verdict = verdict(self._latest[0]) or self._verdict
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What a subscription's headers said last, if there were any."""
+        with self._lock:
+            self._read()
+            return self._verdict
 
     def windows(self, now: float) -> dict[str, Window]:
         """The windows that still say something, by name."""
-        return {
-            name: window for name, window in self._windows.items() if window.counts(now)
-        }
+        with self._lock:
+            self._read()
+            known = self._windows.items()
+        return {name: window for name, window in known if window.counts(now)}
