@@ -196,7 +196,7 @@ def test_replicas_can_follow_a_metric_that_the_proxy_has(rendered_as: Any) -> No
     [scaler] = made.of("HorizontalPodAutoscaler")
     by_cpu, by_requests = scaler["spec"]["metrics"]
     assert by_cpu["resource"]["name"] == "cpu"
-    assert f"| `{by_requests['pods']['metric']['name']}` |" in OPERATIONS
+    assert f"`{by_requests['pods']['metric']['name']}`" in OPERATIONS
 
 
 def test_a_default_cpu_limit_satisfies_a_quota(render: Render) -> None:

@@ -283,6 +283,15 @@ def test_nobody_has_to_be_where_somebody_else_is(objects: Rendered) -> None:
     )
 
 
+def test_rockbots_sidecar_gives_up_before_rockbots_user_does(render: Render) -> None:
+    """RockBot's user waits three minutes for a reply."""
+    (pod,) = render("kustomize/overlays/rockbot").pods()
+    (sidecar,) = pod.spec["initContainers"]
+    env = {one["name"]: one.get("value") for one in sidecar["env"]}
+
+    assert float(env["PROGRESS_TIMEOUT"]) < 180
+
+
 def test_rockbots_tiers_all_ask_the_sidecar_for_a_model_that_exists(
     render: Render,
 ) -> None:
