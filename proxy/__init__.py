@@ -2,20 +2,25 @@
 
 The map, from the rim to the centre; imports run downwards only (pyproject.toml):
 
-    __main__          the command: serve, or demo in front of a built-in answerer
+    __main__          the command: serve, demo in front of a built-in answerer, or doctor
+    doctor            gathers facts and prints the report; diagnosis judges them, pure
     server            gunicorn's settings and hooks, our worker class, the health port
     app               create_app: construct, inject, route; errors rendered in one place
     chat              a completion: admit, read, translate, call, respond, log
     models, health    the other resources; inbound_auth: who may call
-    body, log         reading and decoding a request; the log lines, and log_writer, their
-                      thread
+    body              reading and decoding a request
     upstream          Anthropic's API; cache_lifetime: how long a prefix is kept
     opening           the calls of one completion up to its first content: the retry loop
     event_stream      a response from its first content to its end
     lease             one credential for all, and what a refusal does to others
     transport         the only package that opens connections
-    credentials       where the token comes from; metrics; retry: one pure decision
-    patience          how long a trouble has lasted, and who may ask meanwhile
+    overview          what the status page shows; history: the last day in memory
+    metrics, traces   for Prometheus and OpenTelemetry; log, log_text, log_writer: lines
+    trail             what happened to one completion on its way; usage, prices, limits:
+                      what it cost, in tokens and dollars, and how much is left
+    credentials       where the token comes from
+    retry             whether a failed call is retried: one pure decision; patience: how
+                      long a trouble has lasted, and who may ask meanwhile
     cancellation      what ends a call that is over; admission: how many may be in flight
     translate         the translation, pure
     capabilities      what each model accepts: one table

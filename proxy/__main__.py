@@ -1,4 +1,4 @@
-"""``claude-proxy`` and ``claude-proxy demo``."""
+"""``claude-proxy``, ``claude-proxy demo`` and ``claude-proxy doctor``."""
 
 import os
 import signal
@@ -55,15 +55,25 @@ def main() -> None:
     parser.add_argument(
         "mode",
         nargs="?",
-        choices=["serve", "demo"],
+        choices=["serve", "demo", "doctor"],
         default="serve",
         help="serve: in front of Anthropic (the default); demo: in front of a built-in "
-        "answerer that needs no key and says that it is not Claude",
+        "answerer that needs no key and says that it is not Claude; doctor: examine the "
+        "settings, the credential, the way to Anthropic and this machine, and say what "
+        "is wrong",
     )
-    mode: str = parser.parse_args().mode
+    parser.add_argument(
+        "--json", action="store_true", help="doctor: a report for programs"
+    )
+    arguments = parser.parse_args()
+    mode: str = arguments.mode
+    if arguments.json and mode != "doctor":
+        parser.error("--json is for doctor")
     for name in LIBRARY_VARIABLES:  # some are read when the library is imported
         if os.environ.pop(name, ""):
             sys.stderr.write(f"claude-proxy: {name} is ignored\n")
+    if mode == "doctor":
+        raise SystemExit(examine(as_json=arguments.json))
     try:
         config = settings.Settings.from_environ(os.environ)
         if mode == "demo":
@@ -80,6 +90,13 @@ def serve(config: settings.Settings) -> None:
     from proxy.server.application import Server  # noqa: PLC0415 - after --help
 
     Server(config).run()
+
+
+def examine(*, as_json: bool) -> int:
+    """Print the doctor's report; returns the exit status."""
+    from proxy import doctor  # noqa: PLC0415 - after --help
+
+    return doctor.main(as_json=as_json)
 
 
 def serve_demo(config: settings.Settings) -> None:

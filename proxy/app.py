@@ -6,7 +6,9 @@ import random
 import re
 import ssl
 import stat
+import time
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import falcon
@@ -19,13 +21,17 @@ from proxy import (
     credentials,
     errors,
     health,
+    history,
     inbound_auth,
     lease,
     log,
     metrics,
     models,
+    overview,
+    prices,
     redaction,
     settings,
+    traces,
     transport,
     upstream,
     urls,
@@ -66,12 +72,11 @@ class Proxy:
                 total=config.total_timeout,
             )
         )
-        self.metrics = metrics.Metrics(
-            in_flight=lambda: float(self.slots.in_flight),
-            expires_at=credential.expires_at,
-            log_lines_dropped=lambda: log.writer.dropped,
-        )
-        anthropic = upstream.Upstream(credential, sender, self.watchdog)
+        self.metrics = metrics.Metrics(self._state)
+        self.history = history.History()
+        self._prices = prices.load(config.prices_file)
+        self._traces = traces.Traces(os.environ)
+        self.upstream = anthropic = upstream.Upstream(credential, sender, self.watchdog)
         self.catalogue = models.Catalogue(anthropic.models_list)
         self.wsgi = _routed(
             self.keys,
@@ -83,6 +88,9 @@ class Proxy:
                 bodies=Bodies(BODIES * config.max_body_bytes),
                 watchdog=self.watchdog,
                 metrics=self.metrics,
+                history=self.history,
+                traces=self._traces,
+                prices=self._prices,
                 lifetimes=cache_lifetime.Lifetimes(config.cache_ttl),
                 troubles=anthropic.troubles,
                 live=self.catalogue.live,
@@ -92,11 +100,37 @@ class Proxy:
     def start(self) -> None:
         """Start the threads of a serving process; once, after the fork."""
         self.watchdog.start()
+        self._traces.start()
         self.keys.trouble()  # has it logged
 
     def trouble(self) -> str | None:
         """Why the proxy is not ready: its credential or its keys file; else ``None``."""
         return self.credential.trouble() or self.keys.trouble()
+
+    def _state(self) -> metrics.State:
+        """What is the case now, for the metrics."""
+        return metrics.State(
+            in_flight=self.slots.in_flight,
+            slots=self.slots.limit,
+            windows=self.upstream.reported.windows(time.time()),
+            verdict=self.upstream.reported.verdict,
+            credential=self.credential.source.kind,
+            expires_at=self.credential.expires_at(),
+            refused_at=self.credential.refused_at,
+            log_lines_dropped=log.writer.dropped,
+        )
+
+    def overview(self) -> dict[str, object]:
+        """What the status page shows."""
+        now = overview.Now(
+            at=time.time(),
+            state=self._state(),
+            trouble=self.trouble(),
+            login_ends_at=self.credential.login_ends_at(),
+            streams=self.metrics.streams_in_flight,
+            version=version("claude-code-proxy"),
+        )
+        return overview.overview(now, self.history, self._prices)
 
     def drain(self, deadline: float) -> None:
         """Refuse new completions; cancel what still runs at ``deadline`` (monotonic)."""

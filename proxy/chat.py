@@ -21,12 +21,16 @@ from proxy import (
     cancellation,
     errors,
     event_stream,
+    history,
     log,
     metrics,
     patience,
+    prices,
     redaction,
     settings,
     sse,
+    traces,
+    trail,
     upstream,
 )
 from proxy.capabilities import Live
@@ -52,6 +56,9 @@ class Services(Struct, frozen=True, kw_only=True):
     bodies: admission.Bodies
     watchdog: cancellation.Watchdog
     metrics: metrics.Metrics
+    history: history.History
+    traces: traces.Traces
+    prices: prices.Table
     lifetimes: cache_lifetime.Lifetimes
     troubles: patience.Troubles
     live: Callable[[], Live]
@@ -106,7 +113,10 @@ class _Completion:
         self._scope: cancellation.CancelScope | None = None
         self._events: event_stream.EventStream | None = None
         self._warnings: tuple[str, ...] = ()
-        self._closed = False
+        self._way = trail.Trail()
+        self._traceparent = ""
+        self._waited = 0.0  # for the client's body and for Anthropic, in seconds
+        self._streaming = self._closed = False
 
     # ------------------------------------------------------- before the response
 
@@ -117,15 +127,18 @@ class _Completion:
         itself is taken after that, so that a client that sends slowly takes nobody's.
         """
         services, record = self._services, self.record
+        self._traceparent = req.get_header("traceparent") or ""
         self._check(services.slots.refusal())
         with services.bodies.under_way() as arriving:
             translation = self._translated(req, arriving)
             self._admit()
             self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))
-            self._events = services.upstream.open(translation, self._scope)
+            opening = time.monotonic()
+            self._events = services.upstream.open(translation, self._scope, self._way)
+        self._waited += time.monotonic() - opening
         record.first_event_ms = self._elapsed_ms()
         head = self._events.head
-        record.calls, record.upstream_request_id = head.calls, head.request_id
+        record.upstream_request_id = head.request_id
         record.upstream_model = head.model
         self.context, self._warnings = head.context, head.warnings
 
@@ -133,6 +146,7 @@ class _Completion:
         self, req: falcon.Request, arriving: admission.Body
     ) -> request.Translation:
         given = body.read(req, self._services.config.max_body_bytes, arriving)
+        self._waited = time.monotonic() - self._started
         with body.turn(len(given)):
             return self._translation_of(body.decode(given))
 
@@ -200,9 +214,11 @@ class _Completion:
     def whole(self) -> bytes:
         """The complete response, for a client that does not stream."""
         accumulated = accumulator.MessageAccumulator()
+        waiting = time.monotonic()
         for batch in self.batches():
             for event in batch:
                 accumulated.feed(event)
+        self._waited += time.monotonic() - waiting
         message = accumulated.message
         completion = response.to_openai_response(
             message,
@@ -211,10 +227,10 @@ class _Completion:
             names=self.context.names,
             legacy_functions=self.context.legacy_functions,
         )
-        self.note_outcome(
-            message.usage, completion.choices[0].finish_reason, accumulated.skipped
-        )
-        return _encode(completion)
+        self.note_outcome(completion.choices[0].finish_reason, accumulated.skipped)
+        encoded = _encode(completion)
+        self.note_first_byte()
+        return encoded
 
     def chunks(self) -> stream.ChunkStream:
         return stream.ChunkStream(
@@ -228,31 +244,32 @@ class _Completion:
     # ------------------------------------------------------- the end
 
     def note_outcome(
-        self,
-        usage: messages_response.Usage,
-        finish_reason: chat_response.FinishReason | None,
-        skipped: int,
+        self, finish_reason: chat_response.FinishReason | None, skipped: int
     ) -> None:
         """Note for the log line what the response held."""
-        record = self.record
-        record.input_tokens = usage.input_tokens or 0
-        record.output_tokens = usage.output_tokens or 0
-        record.cache_read_tokens = usage.cache_read_input_tokens or 0
-        record.cache_write_tokens = usage.cache_creation_input_tokens or 0
-        record.web_searches = response.web_searches(usage)
-        record.finish_reason, record.skipped_events = finish_reason, skipped
+        self.record.finish_reason, self.record.skipped_events = finish_reason, skipped
+
+    def note_first_byte(self) -> None:
+        """Note what the proxy itself has added: all time but that of waiting."""
+        if self.record.own_ms is None:
+            own = time.monotonic() - self._started - self._waited
+            self.record.own_ms = round(own * 1000, 2)
 
     def note_error(self, error: errors.ProxyError) -> None:
         """Note an error that is the whole response."""
         self.record.code, self.record.status = error.code, error.status
         self.record.reason = error.reason
-        if error.calls:
-            self.record.calls = error.calls
+        if error.upstream_request_id:
             self.record.upstream_request_id = error.upstream_request_id
 
     def note_stream_error(self, code: str | None, reason: str) -> None:
         """Note an error inside a stream, whose status line went out before."""
         self.record.code, self.record.reason = code, reason
+
+    def begin_stream(self) -> None:
+        """Count this completion among the streams, until it is closed."""
+        self._streaming = True
+        self._services.metrics.stream_began()
 
     def on_silence(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called whenever Anthropic sends nothing for `KEEP_ALIVE`."""
@@ -274,6 +291,8 @@ class _Completion:
         if self._closed:
             return
         self._closed = True
+        if self._streaming:
+            self._services.metrics.stream_ended()
         for held in (self._events, self._scope):
             if held is not None:
                 held.close()
@@ -287,22 +306,17 @@ class _Completion:
     def _write_log_line(self) -> None:
         record = self.record
         record.duration_ms, record.warnings = self._elapsed_ms(), self._warnings
-        log.completed(record)
-        first = record.first_event_ms
-        self._services.metrics.completed(
-            status=record.status,
-            code=record.code,
-            reason=record.reason,
-            seconds=record.duration_ms / 1000,
-            first_event_seconds=None if first is None else first / 1000,
-            tokens={
-                "input": record.input_tokens,
-                "output": record.output_tokens,
-                "cache_read": record.cache_read_tokens,
-                "cache_write": record.cache_write_tokens,
-            },
-            web_searches=record.web_searches,
+        record.calls = len(self._way.calls)
+        bill = self._way.bill(
+            self._services.prices,
+            metrics.plain_name(record.upstream_model),
+            delivered=record.code is None and not record.client_gone,
         )
+        log.note_bill(record, bill)
+        log.completed(record)
+        self._services.metrics.completed(record, self._way, bill)
+        self._services.history.completed(record, self._way, bill)
+        self._services.traces.completed(record, self._way, self._traceparent)
 
 
 def _is_header_safe(value: str) -> bool:
@@ -336,6 +350,7 @@ class Stream:
         self._write = write
         self._written_at = time.monotonic()
         self._pieces = self._encoded()
+        completion.begin_stream()
         if write is not None:
             completion.on_silence(self._keep_alive)
 
@@ -356,6 +371,7 @@ class Stream:
         try:
             for batch in completion.batches():
                 if piece := feed(batch):
+                    completion.note_first_byte()
                     yield piece
                     self._written_at = time.monotonic()
                 elif time.monotonic() - self._written_at > KEEP_ALIVE:
@@ -371,7 +387,7 @@ class Stream:
             yield self._broken(errors.internal())
             raise errors.StreamCut from None
         finally:
-            completion.note_outcome(chunks.usage, chunks.finish_reason, chunks.skipped)
+            completion.note_outcome(chunks.finish_reason, chunks.skipped)
 
     def _broken(self, ex: errors.ProxyError) -> bytes:
         """The error object that ends the stream."""

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -36,12 +36,17 @@ class Token(Struct, frozen=True):
     """An access token, which needs Anthropic's OAuth beta header; else an API key."""
     expires_at: float | None = None
     """Seconds since the epoch; ``None`` where it is not known."""
+    login_ends_at: float | None = None
+    """When the login itself ends, and with it every renewal; where the file says so."""
+    scopes: tuple[str, ...] = ()
+    """What the token may be used for, where the file says so."""
 
     def __repr__(self) -> str:
         return f"Token(…, oauth={self.oauth}, expires_at={self.expires_at})"
 
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/:=-]+")
+_SCOPE = re.compile(r"[a-z_:.]{1,64}")
 _LATEST = 10**10  # seconds; a later expiry is no time
 
 
@@ -54,7 +59,12 @@ class MissingCredentialError(Exception):
         """The same without the path, which is nobody's business but the owner's."""
 
 
+Kind = Literal["api_key", "access_token", "federation", "file"]
+"""The kinds of source: all that a metric says of where a credential comes from."""
+
+
 class CredentialSource(Protocol):
+    kind: Kind
     description: str
     """Where it comes from, for the start line and ``/readyz``."""
     name: str
@@ -81,6 +91,7 @@ class Fixed:
     base_url: str | None = None
 
     def __init__(self, token: Token, description: str) -> None:
+        self.kind: Kind = "access_token" if token.oauth else "api_key"
         self.description = self.name = description
         self._token = token
 
@@ -94,6 +105,7 @@ class Fixed:
 class Federation:
     """A profile or Workload Identity Federation, minted and cached by the SDK."""
 
+    kind: Kind = "federation"
     changes = False
     description = name = "the SDK's profile or workload identity settings"
 
@@ -125,6 +137,7 @@ class Federation:
 class File:
     """The CLI's credentials file, the original's two shapes of it, or a bare token."""
 
+    kind: Kind = "file"
     changes = True
     name = "the credentials file"
     headers: Mapping[str, str] = {}
@@ -159,13 +172,9 @@ class File:
         if found.text is None:
             self._trouble = found.trouble
             if found.missing:
-                self._trouble += (
-                    ": set ANTHROPIC_API_KEY, or log in with 'claude auth login'"
-                )
+                self._trouble += f": set ANTHROPIC_API_KEY, or {_remedy(self._path)}"
         elif (token := parse(found.text, _moment(expiry.text))) is None:
-            self._trouble = (
-                "holds no access token: log in again with 'claude auth login'"
-            )
+            self._trouble = f"holds no access token: {_remedy(self._path)}"
         if self._good is not None and self._trouble != before:
             if self._trouble:
                 logger.warning(
@@ -180,6 +189,16 @@ class File:
             self._good = token
 
 
+def _remedy(path: Path) -> str:
+    """What a person can do about a missing token; only the CLI's own file is logged in to."""
+    if path.name == ".credentials.json":
+        return "log in with 'claude auth login'"
+    return (
+        "see why the program that writes it has not done so (on Kubernetes: "
+        "'kubectl get claudecredentials')"
+    )
+
+
 def _moment(text: str | None) -> float | None:
     """The expiry beside a bare token, in the form that a mounted Secret has."""
     try:
@@ -191,6 +210,9 @@ def _moment(text: str | None) -> float | None:
 class _OAuth(Struct):
     accessToken: str = ""  # noqa: N815 - the CLI's own word
     expiresAt: float | None = None  # noqa: N815 - the CLI's own word, in milliseconds
+    # of no use to a call, so whatever stands there must not cost the token
+    refreshTokenExpiresAt: object = None  # noqa: N815 - the CLI's own word
+    scopes: object = None
 
 
 class _Credentials(Struct):
@@ -214,16 +236,37 @@ def parse(text: str, expires_at: float | None = None) -> Token | None:
         found = msgspec.json.decode(text, type=_Credentials)
     except msgspec.MsgspecError:
         return None
-    if found.claudeAiOauth is not None:
-        value = found.claudeAiOauth.accessToken
-        expires = found.claudeAiOauth.expiresAt
-        expires_at = None if expires is None else expires / 1000
+    ends_at: float | None = None
+    scopes: tuple[str, ...] = ()
+    if (login := found.claudeAiOauth) is not None:
+        value = login.accessToken
+        expires_at = None if login.expiresAt is None else login.expiresAt / 1000
+        ends_at = _milliseconds(login.refreshTokenExpiresAt)
+        scopes = _words(login.scopes)
     else:
         value = found.access_token or found.token
     if expires_at is not None and not 0 <= expires_at < _LATEST:
         return None
-    usable = is_usable(value)
-    return Token(value, oauth=True, expires_at=expires_at) if usable else None
+    if not is_usable(value):
+        return None
+    return Token(
+        value, oauth=True, expires_at=expires_at, login_ends_at=ends_at, scopes=scopes
+    )
+
+
+def _milliseconds(value: object) -> float | None:
+    """A time of the CLI's in seconds; ``None`` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value / 1000 if 0 < value / 1000 < _LATEST else None
+
+
+def _words(value: object) -> tuple[str, ...]:
+    """The words of a list that have the form of OAuth scopes."""
+    given = value if isinstance(value, list) else []
+    return tuple(
+        word for word in given if isinstance(word, str) and _SCOPE.fullmatch(word)
+    )
 
 
 def is_usable(value: str) -> bool:

@@ -69,8 +69,6 @@ class ProxyError(Exception):
         self.headers = dict(headers or {})
         self.reason = ""
         """The fault behind it in one word, for the log line and the metrics."""
-        self.calls = 0
-        """Upstream calls that led here, for the log line."""
         self.upstream_request_id = ""
         """Anthropic's id of the last of them, where it responded."""
 

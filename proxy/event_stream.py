@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 from msgspec import Struct
 
-from proxy import cancellation, errors, sse, transport
+from proxy import cancellation, errors, sse, trail, transport
 from proxy.schema import messages_response
 from proxy.translate import error, request
 
@@ -30,7 +30,6 @@ class Head(Struct, frozen=True, kw_only=True):
     context: request.ResponseContext
     warnings: tuple[str, ...]
     """Of the request that was sent in the end: a 400 may have been repaired."""
-    calls: int
     model: str
     """As Anthropic names it."""
     request_id: str
@@ -52,6 +51,7 @@ class EventStream:
         response: transport.Response,
         batches: Iterator[Batch],
         scope: cancellation.CancelScope,
+        way: trail.Trail,
         *,
         failing: Callable[[], error.Circumstances],
         whole: Callable[[], None],
@@ -60,6 +60,7 @@ class EventStream:
         self._response = response
         self._batches = batches
         self._scope = scope
+        self._way = way
         self._failing = failing
         self._whole = whole
 
@@ -72,6 +73,8 @@ class EventStream:
         try:
             for batch in self._batches:
                 types = {type(event) for event in batch}
+                if messages_response.MessageDelta in types:
+                    self._count(batch)
                 if not types.isdisjoint(_ENDS):
                     yield from self._ended(batch)
                     return
@@ -79,10 +82,17 @@ class EventStream:
                     self._scope.progress()
                 yield batch
         except cancellation.Cancelled as ex:
+            self._way.end(outcome_of(ex.reason))
             raise to_error(ex.reason) from None
         except UNREADABLE:
             raise self._incomplete() from None
         raise self._incomplete()
+
+    def _count(self, batch: Batch) -> None:
+        """Note what a batch reports of the response's usage."""
+        for event in batch:
+            if isinstance(event, messages_response.MessageDelta):
+                self._way.progressed(event.usage)
 
     def _ended(self, batch: Batch) -> Iterator[Batch]:
         """The events up to the first that ends the response; an error is raised."""
@@ -91,19 +101,24 @@ class EventStream:
             case messages_response.ErrorEvent(reported):
                 if before := batch[:end]:
                     yield before
-                raise error.to_openai_error(200, reported, self._failing())
+                failed = error.to_openai_error(200, reported, self._failing())
+                self._way.end(trail.outcome_of(failed.status))
+                raise failed
             case _:
                 self._response.close(over=True)  # before the client can leave
                 self._whole()
+                self._way.end(trail.Outcome.COMPLETE)
                 yield batch[: end + 1]
 
     def _incomplete(self) -> errors.UpstreamError:
         broken = error.incomplete(self._failing())
         broken.reason = "cut"
+        self._way.end(trail.Outcome.CUT)
         return broken
 
     def close(self) -> None:
-        """Let go of the response."""
+        """Let go of the response; where it is not complete, the client has left."""
+        self._way.end(trail.Outcome.CANCELLED)
         self._response.close()
 
 
@@ -129,6 +144,15 @@ def to_error(reason: cancellation.Reason) -> Exception:
     return late
 
 
+def outcome_of(reason: cancellation.Reason) -> trail.Outcome:
+    """How a cancelled call counts."""
+    match reason:
+        case cancellation.Reason.CLIENT_GONE | cancellation.Reason.DRAINING:
+            return trail.Outcome.CANCELLED
+        case _:
+            return trail.Outcome.TIMED_OUT
+
+
 def batches(response: transport.Response) -> Iterator[Batch]:
     """The events of a response, those of one read together.
 
@@ -145,12 +169,14 @@ def batches(response: transport.Response) -> Iterator[Batch]:
 
 def until_content(
     arriving: Iterator[Batch],
+    started: Callable[[messages_response.Usage], None],
 ) -> tuple[Batch, messages_response.ErrorEvent | None]:
     """The events up to and with the batch in which content begins, or an error before it.
 
     Pings before it keep the connection to Anthropic alive and are of no use to anybody
     else. Content is whatever follows ``message_start``, be it only the end. An empty
-    list without an error: there was no content at all.
+    list without an error: there was no content at all. ``started`` gets the usage with
+    which the response begins.
     """
     opening: Batch = []
     for batch in arriving:
@@ -158,8 +184,9 @@ def until_content(
             match event:
                 case messages_response.ErrorEvent():
                     return opening, event
-                case messages_response.MessageStart():
+                case messages_response.MessageStart(message):
                     opening = [event]
+                    started(message.usage)
                 case messages_response.Ping():
                     pass
                 case _:

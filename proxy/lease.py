@@ -76,6 +76,8 @@ class Credential:
         self._now = now
         self._gates = patience.Gates(clock)
         self._refused: tuple[str, int, errors.ProxyError] | None = None
+        self.refused_at: float | None = None
+        """When Anthropic last refused a token, in seconds since the epoch."""
         self._logged = ""
 
     def lease(self, wait: Callable[[float], object]) -> Lease:
@@ -155,6 +157,7 @@ class Credential:
 
     def note(self, token: Token, refusal: errors.ProxyError) -> bool:
         """Count a refusal; true if it is one of several in a row."""
+        self.refused_at = self._now()
         seen = self._refused
         count = 1 + (seen[1] if seen is not None and seen[0] == token.value else 0)
         self._refused = (token.value, count, refusal.anew())
@@ -177,6 +180,13 @@ class Credential:
             return ex.message
         seen = self._refused
         return seen[2].message if seen is not None and seen[0] == token.value else None
+
+    def login_ends_at(self) -> float | None:
+        """When the login ends, in seconds since the epoch, where that is known."""
+        try:
+            return self.source.token().login_ends_at
+        except MissingCredentialError:
+            return None
 
     def expires_at(self) -> float | None:
         """When the token expires, in seconds since the epoch, where that is known."""

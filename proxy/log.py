@@ -1,4 +1,4 @@
-"""Logging: JSON lines on stdout, and the one line that each completion writes.
+"""Logging: JSON lines on stdout, or text; and the one line that each completion writes.
 
 No prompt, no header, no key. Every text passes through ``redaction.printable``, also the
 names that a client chooses; tracebacks are reduced to file names and lines, since an
@@ -10,12 +10,12 @@ import logging
 import time
 import traceback
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from proxy import redaction
+from proxy import log_text, redaction, trail
 from proxy.log_writer import Writer
 
 STDOUT = 1
@@ -30,6 +30,8 @@ class Completion(Struct, kw_only=True):
 
     request_id: str
     upstream_request_id: str = ""
+    api: str = "chat"
+    """The interface that was called."""
     model: str = ""
     """As the client named it."""
     upstream_model: str = ""
@@ -43,11 +45,22 @@ class Completion(Struct, kw_only=True):
     finish_reason: str | None = None
     warnings: tuple[str, ...] = ()
     input_tokens: int = 0
+    """Tokens are those that were billed, of all calls, received by the client or not."""
     output_tokens: int = 0
+    thinking_tokens: int = 0
+    """The part of ``output_tokens`` that was thinking, where Anthropic says so."""
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    """Of both lifetimes."""
+    cache_write_1h_tokens: int = 0
     web_searches: int = 0
     """Searches of the web that Anthropic made for the response; each is billed."""
+    cost_usd: float | None = None
+    """By Anthropic's list prices; null where something has no price."""
+    undelivered_tokens: int = 0
+    """Tokens that were billed for responses that the client did not receive whole."""
+    own_ms: float | None = None
+    """What the proxy itself added before the first byte of the response."""
     first_event_ms: float | None = None
     duration_ms: float = 0.0
     calls: int = 0
@@ -55,6 +68,26 @@ class Completion(Struct, kw_only=True):
     skipped_events: int = 0
     """Events of types that this version does not know."""
     client_gone: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended in an error. That a client left is none."""
+        error = self.code is not None or self.status >= 400  # noqa: PLR2004 - errors begin there
+        return error and not self.client_gone
+
+
+def note_bill(record: Completion, bill: trail.Bill) -> None:
+    """Put what was billed into a completion's line."""
+    total = bill.total
+    record.input_tokens = total.input
+    record.output_tokens = total.output + total.thinking
+    record.thinking_tokens = total.thinking
+    record.cache_read_tokens = total.cache_read
+    record.cache_write_tokens = total.cache_write_5m + total.cache_write_1h
+    record.cache_write_1h_tokens = total.cache_write_1h
+    record.web_searches = total.web_searches
+    record.cost_usd = None if bill.unpriced else round(bill.cost, 6)
+    record.undelivered_tokens = sum(bill.lost.tokens.values())
 
 
 def completed(facts: Completion) -> None:
@@ -98,7 +131,10 @@ def to_line(record: logging.LogRecord) -> bytes:
 
 def _line(level: str, seconds: float, fields: dict[str, Any]) -> bytes:
     when = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return _encode({"time": when, "level": level, **fields}) + b"\n"
+    line = {"time": when, "level": level, **fields}
+    if form.name == "text":
+        return log_text.to_text(line, colour=form.colour).encode() + b"\n"
+    return _encode(line) + b"\n"
 
 
 def _dropped(count: int) -> bytes:
@@ -117,6 +153,16 @@ def _printable(fields: dict[str, Any]) -> dict[str, Any]:
     if redaction.printable(whole) == whole:
         return fields
     return fields | {name: redaction.printable(one) for name, one in texts.items()}
+
+
+class Form:
+    """How lines are written: chosen once, at the start."""
+
+    name: Literal["json", "text"] = "json"
+    colour = False
+
+
+form = Form()
 
 
 def config(level: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 the pass of the model's rate limit until the response has begun, or no call would help.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
@@ -19,9 +20,11 @@ from proxy import (
     patience,
     retry,
     sse,
+    trail,
     transport,
 )
 from proxy.credentials import Token
+from proxy.limits import Limits
 from proxy.schema import messages_response
 from proxy.translate import error, repair, request, whole
 
@@ -46,6 +49,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     """By model."""
     limits: patience.Gates
     """By model, while Anthropic has named a wait."""
+    reported: Limits
+    """What Anthropic says of its limits."""
 
 
 class _FailedCall(Exception):  # noqa: N818 - carries the retry decision's input
@@ -83,8 +88,10 @@ class Opening:
         standing: Standing,
         translation: request.Translation,
         scope: cancellation.CancelScope,
+        way: trail.Trail,
     ) -> None:
         self._standing = standing
+        self._way = way
         self._translation = translation
         self._scope = scope
         self._model = translation.request.model
@@ -120,9 +127,6 @@ class Opening:
                     return stream
         except cancellation.Cancelled as ex:
             raise event_stream.to_error(ex.reason) from None
-        except errors.ProxyError as ex:
-            ex.calls = self._attempts.posts
-            raise
         finally:
             for held in leases:
                 held.release()
@@ -147,6 +151,8 @@ class Opening:
             retry_after=failed.retry_after,
         )
         self._attempts = retry.used(self._attempts, step)
+        if step is not retry.Step.GIVE_UP:
+            self._way.step(step.name.lower())
         self._fresh = failed.failure in _SUSPECT
         match step:
             case retry.Step.RETRY | retry.Step.RECONNECT:
@@ -195,8 +201,9 @@ class Opening:
         if translation.version is not None:
             headers["anthropic-version"] = translation.version
         response: transport.Response | None = None
+        body = _encode(translation.request)
+        self._way.call()
         try:
-            body = _encode(translation.request)
             response = self._standing.sender.post(
                 MESSAGES_PATH, body, headers, self._scope, fresh=self._fresh
             )
@@ -204,6 +211,7 @@ class Opening:
         except BaseException as ex:
             if response is not None:
                 response.close()
+            self._way.end(_outcome(ex))
             if isinstance(ex, transport.TransportError):
                 raise self._unreached(ex) from None
             if isinstance(ex, cancellation.Cancelled):
@@ -235,16 +243,19 @@ class Opening:
 
     def _begin(self, response: transport.Response) -> event_stream.EventStream:
         """Look at a response up to its first content."""
+        self._way.answered(response.status)
+        self._standing.reported.observe(response.headers, time.time())
         circumstances = self._circumstances(response.headers)
         if response.status // 100 != 2:  # noqa: PLR2004 - the class of successes
             raise self._refused(response, circumstances)
         kind = response.headers.get("content-type", "").lower()
         if "text/event-stream" not in kind:
             opening = _whole_message(response, circumstances)
+            event_stream.until_content(iter([opening]), self._way.started)
             return self._stream(response, opening, iter(()))
         arriving = event_stream.batches(response)
         try:
-            opening, end = event_stream.until_content(arriving)
+            opening, end = event_stream.until_content(arriving, self._way.started)
         except event_stream.UNREADABLE:
             opening, end = [], None
         if end is not None:
@@ -273,7 +284,6 @@ class Opening:
         head = event_stream.Head(
             context=self._translation.context,
             warnings=self._translation.warnings,
-            calls=self._attempts.posts,
             model=_model_of(opening) or model,
             request_id=response.headers.get("request-id", ""),
             headers=error.passed_headers(response.headers, datetime.now(UTC)),
@@ -283,6 +293,7 @@ class Opening:
             response,
             chain([opening], rest),
             self._scope,
+            self._way,
             failing=failing,
             whole=lambda: troubles.over(model),
         )
@@ -322,6 +333,25 @@ def _failed(
     return _FailedCall(
         failure, failed, retry_after=circumstances.retry_after, message=message
     )
+
+
+def _outcome(ex: BaseException) -> trail.Outcome:
+    """How a call ended that has no response, or none that can be used."""
+    match ex:
+        case _FailedCall(failure=retry.Failure.UNREACHED):
+            return trail.Outcome.CUT
+        case _FailedCall(error=failed):
+            return trail.outcome_of(failed.status)
+        case transport.StaleError():
+            return trail.Outcome.STALE
+        case transport.UnreachedError():
+            return trail.Outcome.UNREACHED
+        case transport.CutError():
+            return trail.Outcome.CUT
+        case cancellation.Cancelled(reason=reason):
+            return event_stream.outcome_of(reason)
+        case _:
+            return trail.Outcome.SERVER_ERROR
 
 
 def _whole_message(

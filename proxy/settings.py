@@ -28,7 +28,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: Port = 8080
     """Port of the API."""
     health_port: Port | None = None
-    """Port for `/healthz`, `/readyz` and `/metrics`, on all interfaces, without a key. Unset: they are not served."""
+    """Port for `/healthz`, `/readyz`, `/metrics` and the status page, on all interfaces, without a key. Unset: they are not served."""
 
     proxy_api_key: str = ""
     """The key that clients must send as `Authorization: Bearer`. Empty: no key, and loopback only."""
@@ -79,6 +79,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     drain_timeout: Seconds = 25.0
     """Seconds that running completions have to finish after SIGTERM."""
 
+    status_page: Literal["local", "open"] = "local"
+    """Who may see the [status page](#the-status-page) on `HEALTH_PORT`: `local`, this machine alone and `kubectl port-forward`; `open`, everybody who reaches the port."""
+    prices_file: str = ""
+    """A JSON file that replaces the built-in table of prices; see [Prices](#prices)."""
+    log_format: Literal["json", "text"] = "json"
+    """`text`: log lines for people at a terminal, in colour there, instead of JSON."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Level of every log line but the one that each completion writes: `debug`, `info`, `warning` or `error`."""
 
@@ -174,9 +180,11 @@ def _lowered(given: dict[str, str]) -> dict[str, str]:
     words = {
         "allow_http_upstream",
         "cache_ttl",
+        "log_format",
         "log_level",
         "prompt_caching",
         "reasoning_display",
+        "status_page",
         "strict_params",
     }
     return {k: v.lower() if k in words else v for k, v in given.items()}

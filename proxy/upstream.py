@@ -1,6 +1,18 @@
 """Anthropic's API, for this process's one credential."""
 
-from proxy import cancellation, event_stream, lease, opening, patience, transport
+from collections.abc import Mapping
+
+from proxy import (
+    cancellation,
+    event_stream,
+    lease,
+    limits,
+    opening,
+    patience,
+    trail,
+    transport,
+)
+from proxy.credentials import Token
 from proxy.translate import request
 
 MODELS_PATH = "/v1/models?limit=1000"
@@ -20,12 +32,14 @@ class Upstream:
         watchdog: cancellation.Watchdog,
     ) -> None:
         self.troubles = patience.Troubles()
+        self.reported = limits.Limits()
         self._watchdog = watchdog
         self._standing = opening.Standing(
             credential=credential,
             sender=sender,
             troubles=self.troubles,
             limits=patience.Gates(),
+            reported=self.reported,
         )
 
     def models_list(self) -> bytes:
@@ -50,13 +64,34 @@ class Upstream:
             except cancellation.Cancelled:
                 raise transport.UnreachedError(transport.Obstacle.TIMEOUT) from None
 
+    def reach(
+        self, token: Token | None, seconds: float
+    ) -> tuple[int, Mapping[str, str]]:
+        """Status and headers of the models list: whether Anthropic answers, and what.
+
+        Raises ``TransportError``.
+        """
+        credential, sender = self._standing.credential, self._standing.sender
+        headers = opening.to_headers(credential, token) if token is not None else {}
+        deadlines = cancellation.Deadlines(seconds, seconds, seconds, seconds)
+        with self._watchdog.scope(None, deadlines) as scope:
+            try:
+                response = sender.get("/v1/models?limit=1", headers, scope)
+            except cancellation.Cancelled:
+                raise transport.UnreachedError(transport.Obstacle.TIMEOUT) from None
+            response.close()
+            return response.status, response.headers
+
     def open(
-        self, translation: request.Translation, scope: cancellation.CancelScope
+        self,
+        translation: request.Translation,
+        scope: cancellation.CancelScope,
+        way: trail.Trail,
     ) -> event_stream.EventStream:
         """Call until content begins to arrive, or no further call would help.
 
-        Raises ``UpstreamError`` or ``UnavailableError``, which carry what the client
+        Notes on ``way`` what is called and billed. Raises ``UpstreamError`` or ``UnavailableError``, which carry what the client
         gets, and ``ClientGoneError``.
         """
         scope.thinks = translation.thinks
-        return opening.Opening(self._standing, translation, scope).run()
+        return opening.Opening(self._standing, translation, scope, way).run()

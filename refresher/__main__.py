@@ -1,10 +1,27 @@
 """The command line: `claude-refresher once | plan | status | import | operator`."""
 
+import os
+import signal
+
+
+def _exit(number: int, _frame: object) -> None:
+    os._exit(128 + number)  # nothing has begun that would need an end
+
+
+# The first process of a container ignores every signal that it has no handler for, and
+# the imports below take a second. The image starts this program with both signals
+# blocked, so that one sent even earlier is delivered here; the CLI would inherit the
+# mask, so it is cleared.
+for _number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(_number, _exit)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
+
+# isort: split
+# ruff: noqa: E402 - the imports come after the signals
+
 import argparse
 import importlib.util
 import logging
-import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -216,9 +233,9 @@ def _operator(settings: Settings, _: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return NEEDS_A_PERSON
-    from refresher.operator import handlers  # noqa: PLC0415 - the extra's imports
+    from refresher.operator import process  # noqa: PLC0415 - the extra's imports
 
-    return handlers.run(settings)
+    return process.run(settings)
 
 
 _EXTRA = ("aiohttp", "kopf", "kubernetes")

@@ -17,7 +17,7 @@ LOCKS = {
     "proxy/requirements.lock": PROJECT["dependencies"],
     "refresher/requirements.lock": [*PROJECT["dependencies"], *EXTRAS["refresher"]],
     "tests/requirements.lock": [  # the first of both extras is this project
-        *PROJECT["dependencies"], *EXTRAS["test"][1:], *EXTRAS["dev"][1:],
+        *PROJECT["dependencies"], *EXTRAS["otel"], *EXTRAS["test"][1:], *EXTRAS["dev"][1:],
     ],
     "tests/manifests/requirements.lock": ["kubernetes-validate"],
 }  # fmt: skip

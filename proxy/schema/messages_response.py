@@ -21,8 +21,15 @@ class OutputTokensDetails(Struct, frozen=True):
     thinking_tokens: Count | None = None
 
 
+class CacheCreation(Struct, frozen=True):
+    """``cache_creation_input_tokens`` by lifetime."""
+
+    ephemeral_5m_input_tokens: Count | None = None
+    ephemeral_1h_input_tokens: Count | None = None
+
+
 class ServerToolUse(Struct, frozen=True):
-    web_search_requests: int | None = None
+    web_search_requests: Count | None = None
 
 
 class Usage(Struct, frozen=True):
@@ -35,6 +42,9 @@ class Usage(Struct, frozen=True):
     output_tokens_details: OutputTokensDetails | None = None
     service_tier: str | None = None
     server_tool_use: ServerToolUse | None = None
+    cache_creation: CacheCreation | None = None
+    inference_geo: str | None = None
+    speed: str | None = None
 
 
 class StopDetails(Struct, frozen=True):

@@ -21,8 +21,8 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from msgspec import structs
 
-from proxy import admission, app, log, metrics, settings
-from proxy.server import health_listener
+from proxy import admission, app, log, settings
+from proxy.server import health_listener, status_page
 from proxy.server.master import Master, ignore_signals, release_signals
 from proxy.server.worker import GRACE, Worker, pass_on_repeated_sigterm
 
@@ -79,6 +79,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         self.config = structs.replace(
             config, max_requests=fitting(config.max_requests, self._descriptors)
         )
+        log.form.name = config.log_format
+        log.form.colour = sys.stdout.isatty()
         self.proxy = app.create_app(self.config, environ)
         self._socket = self.listen()
         self._health_socket = _bind_health(self.config.health_port)
@@ -133,6 +135,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             "post_worker_init": self.post_worker_init,
         }
 
+    def _metrics(self, asked: health_listener.Asked) -> health_listener.Page:
+        exposed = self.proxy.metrics.exposition(as_openmetrics=asked.openmetrics)
+        return health_listener.Page(200, *exposed)
+
     # gunicorn's hooks.
 
     def when_ready(self, arbiter: Any) -> None:  # noqa: ANN401 - gunicorn is untyped
@@ -161,10 +167,12 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         gc.set_threshold(50_000, 20, 100)  # a body of a million brackets costs 7x less
         proxy.start()
         if self._health_socket is not None:
-            pages = health_listener.pages(
-                proxy.trouble,
-                lambda: (200, metrics.CONTENT_TYPE, proxy.metrics.text()),
-            )
+            is_open = self.config.status_page == "open"
+            pages = {
+                **health_listener.probes(proxy.trouble),
+                **status_page.pages(proxy.overview, is_open=is_open),
+                "/metrics": self._metrics,
+            }
             health_listener.Listener(self._health_socket, pages).start()
         worker.drain_timeout = self.config.drain_timeout
         worker.body_timeout = admission.PATIENCE

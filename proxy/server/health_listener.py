@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``, on a port of their own.
+"""``/healthz``, ``/readyz``, ``/metrics`` and the status page, on a port of their own.
 
 One thread serves them, apart from completions that each take minutes. The port is open
 to everybody who reaches it and asks for no key, so whatever a client does, it costs next
@@ -9,6 +9,7 @@ sends its request at once, always gets in.
 """
 
 import contextlib
+import ipaddress
 import json
 import logging
 import select
@@ -17,11 +18,33 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 logger = logging.getLogger(__name__)
 
-Page = tuple[int, str, bytes]
-"""Status, content type, body."""
+
+class Page(NamedTuple):
+    """One response."""
+
+    status: int
+    kind: str
+    """The content type."""
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Asked(NamedTuple):
+    """What a page may depend on, and nothing else: responses are used again."""
+
+    local: bool
+    """Whether it was asked for from this machine, under a name of this machine."""
+    openmetrics: bool
+
+
+Pages = Mapping[str, Callable[[Asked], Page]]
+"""What makes each page, by path."""
+
 
 WAITING = 256
 """Connections that may wait at a time, for the rest of a head or to be read: 4 MiB."""
@@ -49,26 +72,47 @@ MADE = 0.1
 """Seconds for which a page is used again: no flood has more than ten a second made."""
 
 
-def pages(
-    trouble: Callable[[], str | None],
-    metrics: Callable[[], Page],
-) -> Mapping[str, Callable[[], Page]]:
-    """The listener's pages, by path. ``trouble`` says why it is not ready."""
+def probes(trouble: Callable[[], str | None]) -> Pages:
+    """What probes and people ask for. ``trouble`` says why it is not ready."""
 
-    def ready() -> Page:
+    def ready(_: Asked) -> Page:
         why = trouble()
-        body = {"status": "ready"} if why is None else {"status": why}
-        return 200 if why is None else 503, "application/json", _json(body)
+        status = 200 if why is None else 503
+        return json_page(status, {"status": "ready" if why is None else why})
 
     return {
-        "/healthz": lambda: (200, "application/json", _json({"status": "ok"})),
+        "/healthz": lambda _: json_page(200, {"status": "ok"}),
         "/readyz": ready,
-        "/metrics": metrics,
     }
 
 
-def _json(body: dict[str, str]) -> bytes:
-    return json.dumps(body).encode()
+def json_page(status: int, body: dict[str, str]) -> Page:
+    """A page of JSON."""
+    return Page(status, "application/json", json.dumps(body).encode())
+
+
+def is_local(peer: str, host: str, origin: str) -> bool:
+    """Whether a request comes from this machine and means it.
+
+    ``peer`` is the client's address; ``host`` and ``origin`` are its headers, empty
+    where there are none. A web page can have a name of its own point to loopback: then
+    the ``Host``, or the ``Origin``, is that name.
+    """
+    try:
+        here = urlsplit(f"//{host}").hostname
+        there = urlsplit(origin).hostname if origin else here
+    except ValueError:
+        return False
+    return all(_is_loopback(name or "") for name in (peer, here, there))
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name.lower().rstrip(".") == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
 
 def bind(port: int) -> socket.socket:
@@ -94,9 +138,23 @@ def path_of(head: bytes) -> str | None:
     return target.partition(b"?")[0].decode("latin-1")
 
 
+def field_of(head: bytes, name: bytes) -> str:
+    """A header field's value, empty where there is none; name in lower case.
+
+    Of a field that is repeated, all values: none of them is trusted alone.
+    """
+    found = []
+    for line in head.split(b"\r\n")[1:]:
+        key, _, value = line.partition(b":")
+        if key.strip().lower() == name:
+            found.append(value.strip().decode("latin-1"))
+    return ",".join(found)
+
+
 class _Connection:
-    def __init__(self, sock: socket.socket, now: float) -> None:
+    def __init__(self, sock: socket.socket, peer: str, now: float) -> None:
         self.sock = sock
+        self.peer = peer
         self.since, self.until = now, now + PATIENCE
         self.head = b""
         self.response = b""
@@ -105,13 +163,11 @@ class _Connection:
 class Listener:
     """Serves the pages on a socket that is already bound."""
 
-    def __init__(
-        self, sock: socket.socket, served: Mapping[str, Callable[[], Page]]
-    ) -> None:
+    def __init__(self, sock: socket.socket, served: Pages) -> None:
         self._socket = sock
         self._socket.setblocking(False)
         self._pages = served
-        self._made: dict[str, tuple[float, Page]] = {}
+        self._made: dict[tuple[str, Asked], tuple[float, Page]] = {}
         self._open: dict[int, _Connection] = {}  # the longest open comes first
 
     def start(self) -> None:
@@ -146,7 +202,7 @@ class Listener:
             if full and self._open[oldest].since > now - YOUNG:
                 break  # the others wait in the kernel
             try:
-                sock, _ = self._socket.accept()
+                sock, address = self._socket.accept()
             except BlockingIOError:  # nobody is left
                 break
             except OSError:  # no descriptors, or gone again
@@ -156,7 +212,7 @@ class Listener:
                 self._drop(oldest)
             sock.setblocking(False)
             descriptor = sock.fileno()
-            self._open[descriptor] = _Connection(sock, now)
+            self._open[descriptor] = _Connection(sock, address[0], now)
             self._poll.register(descriptor, select.EPOLLIN)
             self._go_on(descriptor)
         if crowded:
@@ -180,9 +236,9 @@ class Listener:
         data = connection.sock.recv(HEAD + 1 - len(connection.head))
         connection.head += data
         if b"\r\n\r\n" in connection.head:
-            connection.response = self._respond(connection.head)
+            connection.response = self._respond(connection)
         elif len(connection.head) > HEAD:
-            connection.response = _response(431, "application/json", b"{}")
+            connection.response = _response(json_page(431, {}))
         return not data
 
     def _write(self, descriptor: int, connection: _Connection) -> bool:
@@ -196,26 +252,30 @@ class Listener:
             connection.sock.shutdown(socket.SHUT_WR)
         return True
 
-    def _respond(self, head: bytes) -> bytes:
+    def _respond(self, connection: _Connection) -> bytes:
+        head = connection.head
         path = path_of(head)
-        make = self._pages.get(path or "")
         if path is None:
-            page: Page = (405, "application/json", b"{}")
-        elif make is None:
-            page = (404, "application/json", b"{}")
+            page = json_page(405, {})
+        elif path not in self._pages:
+            page = json_page(404, {})
         else:
-            page = self._page(path, make)
-        return _response(*page, body_follows=not head.startswith(b"HEAD"))
+            host, origin = field_of(head, b"host"), field_of(head, b"origin")
+            local = is_local(connection.peer, host, origin)
+            accept = field_of(head, b"accept")
+            asked = Asked(local, "application/openmetrics-text" in accept)
+            page = self._page(path, asked)
+        return _response(page, body_follows=not head.startswith(b"HEAD"))
 
-    def _page(self, path: str, make: Callable[[], Page]) -> Page:
-        until, page = self._made.get(path, (0.0, None))
+    def _page(self, path: str, asked: Asked) -> Page:
+        until, page = self._made.get((path, asked), (0.0, None))
         if page is None or time.monotonic() >= until:
             try:
-                page = make()
+                page = self._pages[path](asked)
             except Exception as ex:  # the thread must go on
                 logger.exception("%s failed (%s)", path, type(ex).__name__)
-                page = (500, "application/json", b"{}")
-            self._made[path] = (time.monotonic() + MADE, page)
+                page = json_page(500, {})
+            self._made[path, asked] = (time.monotonic() + MADE, page)
         return page
 
     def _drop_late(self) -> None:
@@ -228,12 +288,13 @@ class Listener:
         self._open.pop(descriptor).sock.close()  # and so out of the epoll set
 
 
-def _response(
-    status: int, kind: str, body: bytes, *, body_follows: bool = True
-) -> bytes:
-    head = (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
-        f"content-type: {kind}\r\ncontent-length: {len(body)}\r\n"
-        "connection: close\r\n\r\n"
+def _response(page: Page, *, body_follows: bool = True) -> bytes:
+    fields = (
+        ("content-type", page.kind),
+        ("content-length", str(len(page.body))),
+        ("connection", "close"),
+        *page.headers,
     )
-    return head.encode("latin-1") + (body if body_follows else b"")
+    head = f"HTTP/1.1 {page.status} {HTTPStatus(page.status).phrase}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in fields) + "\r\n"
+    return head.encode("latin-1") + (page.body if body_follows else b"")

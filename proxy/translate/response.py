@@ -58,12 +58,6 @@ def to_openai_usage(usage: messages_response.Usage) -> chat_response.Usage:
     )
 
 
-def web_searches(usage: messages_response.Usage) -> int:
-    """How often Anthropic searched the web for this response; each search is billed."""
-    used = usage.server_tool_use
-    return (used.web_search_requests if used is not None else None) or 0
-
-
 def service_tier(usage: messages_response.Usage) -> str | UnsetType:
     return _SERVICE_TIERS.get(usage.service_tier or "", UNSET)
 

@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
-from httpcore2._backends.sync import SyncStream
 
 from proxy import cancellation
 from proxy.transport import connecting, interface
@@ -32,6 +31,7 @@ from proxy.transport.interface import (
     StaleError,
     UnreachedError,
 )
+from proxy.transport.socket_stream import SocketStream
 from proxy.transport.sockets import KEEP, KEPT, SOCKET_OPTIONS
 
 CONNECT_TIMEOUT = 10.0
@@ -90,6 +90,8 @@ def _pool(proxy: str | None, options: dict[str, Any]) -> httpcore2.ConnectionPoo
     options["proxy_url"], options["proxy_auth"] = str(parsed.url), parsed.raw_auth
     if parsed.url.scheme.startswith("socks"):
         return httpcore2.SOCKSProxy(**options)
+    if parsed.url.scheme == "https":  # the proxy's certificate, by the same authorities
+        options["proxy_ssl_context"] = options["ssl_context"]
     return httpcore2.HTTPProxy(**options, socket_options=SOCKET_OPTIONS)
 
 
@@ -180,8 +182,10 @@ class _Backend(httpcore2.SyncBackend):
         socket_options: object = None,  # noqa: ARG002 - the connector sets ours
     ) -> httpcore2.NetworkStream:
         connector = self._connectors.to(host, port)
-        sock = connector.connect(timeout or CONNECT_TIMEOUT, self._line.call.scope)
-        return _Stream(SyncStream(sock), self._line)
+        scope = self._line.call.scope
+        sock = connector.connect(timeout or CONNECT_TIMEOUT, scope)
+        scope.waiting_for_headers()  # to wait for a name has ended that deadline
+        return _Stream(SocketStream(sock), self._line)
 
 
 class HTTPCoreTransport:

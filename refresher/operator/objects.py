@@ -1,4 +1,4 @@
-"""What is written to the cluster, besides the status. The refresh token is in nothing."""
+"""What is written to the cluster, besides the status. The refresh token is in none of it."""
 
 import base64
 from datetime import UTC, datetime
@@ -11,67 +11,90 @@ from refresher.operator.resource import (
     KIND,
     REVISION_ANNOTATION,
     VERSION,
-    Resource,
+    ClaudeCredential,
 )
 
 FIELD_MANAGER = "claude-refresher"
 
+IS_OURS = [
+    {
+        "op": "test",
+        "path": "/metadata/labels/app.kubernetes.io~1managed-by",
+        "value": FIELD_MANAGER,
+    }
+]
+"""A JSON Patch that changes nothing and fails on a Secret without our label: it tells
+whose a Secret is without the right to read one."""
 
-def secret(name: str, resource: Resource, credential: Credential) -> dict[str, Any]:
-    """Give the Secret as it is applied: only what is ours, so others' keys stay.
 
-    Server-side apply creates it where there is none. It goes with the CR, its owner.
+def secret(
+    name: str, owner: ClaudeCredential, credential: Credential, uid: str | None
+) -> dict[str, Any]:
+    """Return the Secret for server-side apply: only what is ours, so other keys stay.
+
+    Applied, it creates the Secret where there is none; it is deleted with the CR, its
+    owner. With a `uid`, the API server refuses any Secret but that one.
     """
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
             "name": name,
-            "namespace": resource.namespace,
+            "namespace": owner.namespace,
+            **({"uid": uid} if uid else {}),
             "labels": {"app.kubernetes.io/managed-by": FIELD_MANAGER},
             "annotations": {REVISION_ANNOTATION: credential.revision},
             "ownerReferences": [
                 {
                     "apiVersion": f"{GROUP}/{VERSION}",
                     "kind": KIND,
-                    "name": resource.name,
-                    "uid": resource.uid,
+                    "name": owner.name,
+                    "uid": owner.uid,
                     "blockOwnerDeletion": False,
                 }
             ],
         },
         "type": "Opaque",
-        "data": {
-            "access-token": _base64(credential.access_token),
-            "expires-at": _base64(_time(credential.expires_at)),
-        },
+        "data": _data(credential),
+    }
+
+
+def merge(credential: Credential) -> dict[str, Any]:
+    """Return the merge patch that puts our two keys into a person's Secret."""
+    return {**annotation(credential.revision), "data": _data(credential)}
+
+
+def _data(credential: Credential) -> dict[str, str]:
+    return {
+        "access-token": _base64(credential.access_token),
+        "expires-at": _base64(_time(credential.expires_at)),
     }
 
 
 def annotation(revision: str) -> dict[str, Any]:
-    """Give the patch that tells a pod of a token; the kubelet then looks at once."""
+    """Return the patch that names the token; the kubelet then updates a pod at once."""
     return {"metadata": {"annotations": {REVISION_ANNOTATION: revision}}}
 
 
-def event(resource: Resource, told: Event, at: datetime) -> dict[str, Any]:
-    """Give an Event beside the CR. It is created once and never patched."""
+def event(about: ClaudeCredential, what: Event, at: datetime) -> dict[str, Any]:
+    """Return an Event beside the CR. It is created once and never patched."""
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "generateName": f"{resource.name}.",
-            "namespace": resource.namespace,
+            "generateName": f"{about.name}.",
+            "namespace": about.namespace,
         },
         "involvedObject": {
             "apiVersion": f"{GROUP}/{VERSION}",
             "kind": KIND,
-            "name": resource.name,
-            "namespace": resource.namespace,
-            "uid": resource.uid,
+            "name": about.name,
+            "namespace": about.namespace,
+            "uid": about.uid,
         },
-        "type": told.type,
-        "reason": told.reason,
-        "message": told.message[:_LONGEST_MESSAGE],
+        "type": what.type,
+        "reason": what.reason,
+        "message": what.message[:_LONGEST_MESSAGE],
         "source": {"component": FIELD_MANAGER},
         "reportingComponent": FIELD_MANAGER,
         "firstTimestamp": _time(at),
@@ -90,3 +113,8 @@ def _time(when: datetime) -> str:
 
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+def tokens(credential: Credential) -> tuple[str, ...]:
+    """Return the texts that no message may repeat, whatever the API server sends back."""
+    return credential.access_token, _base64(credential.access_token)

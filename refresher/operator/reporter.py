@@ -1,8 +1,15 @@
 """The cluster's loop: make it say what the volume says.
 
-Level-triggered: each round compares what should be there with what was last written,
-so an API server that was away, or a round that failed in its middle, needs no code of
-its own. The Secret comes first, since running agents wait for it.
+Level-triggered: each round compares what should be there with what was last written, so
+an API server that was away needs no code of its own. The parts of a round fail each on
+its own, with a back-off of its own, and every trouble is logged once:
+
+    credential   look the ClaudeCredential up; the watch usually reports it sooner
+    Secret       first of what is written, since running agents wait for it
+    pods         their annotation, a few seconds of it in each round
+    status       what was written is remembered here, never read back: a CRD that is
+                 older than this program drops fields
+    events       what the status's changes mean
 """
 
 import asyncio
@@ -11,7 +18,7 @@ import concurrent.futures
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
@@ -19,29 +26,68 @@ import msgspec
 
 from refresher import refresh
 from refresher.operator import events, status
-from refresher.operator.cluster import Cluster, ClusterError
-from refresher.operator.resource import Publish, Resource, Status
-from refresher.operator.status import Said
+from refresher.operator.api import ClusterError
+from refresher.operator.backoff import Backoff
+from refresher.operator.board import Board
+from refresher.operator.cluster import Cluster, ForeignSecretError
+from refresher.operator.observation import Observation, Statement
+from refresher.operator.resource import (
+    ClaudeCredential,
+    CredentialStatus,
+    Found,
+    Publish,
+    asked_for,
+)
 
 logger = logging.getLogger(__name__)
 
 RESYNC = 300.0
-"""Seconds after which everything is written again: that mends what others changed."""
+"""Seconds after which everything is written again: that undoes what others changed."""
 ABSENT = 15.0
-"""Seconds between two looks for a CR that is not there; the watch tells sooner."""
-FORBIDDEN = 60.0
-"""Seconds until a refused call is tried again: rights do not come by themselves."""
-LONGEST_PAUSE = 10.0
+"""Seconds between two looks for a CR that is not there; the watch is quicker."""
+PODS_SECONDS = 5.0
+"""How long one round annotates pods before the status gets its turn."""
+LAST_ROUND = 20.0
+"""Seconds for what is still to be written when the operator stops."""
+
+_WRITES = ("Secret", "pods", "status", "events")
+"""What a round writes, in this order."""
 
 _T = TypeVar("_T")
 
 
-class CrdGoneError(Exception):
-    """The CRD was removed while the operator ran; it ends, and its pod starts anew."""
+class _Part:
+    """One thing that a round does: its back-off, and what is wrong with it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.backoff = Backoff()
+        self._complaints: set[str] = set()
+
+    def failed(self, ex: Exception) -> None:
+        """Note a failure; each kind of it is logged once until the next success."""
+        now, text = time.monotonic(), str(ex)
+        if isinstance(ex, ClusterError):
+            self.backoff.failed(now, refused=ex.refused, retry_after=ex.retry_after)
+        else:
+            self.backoff.failed(now, refused=True)
+        if text in self._complaints:
+            return
+        self._complaints.add(text)
+        if isinstance(ex, ClusterError):
+            logger.warning("%s", ex)
+        else:
+            logger.error("the operator failed at the %s", self.name, exc_info=ex)
+
+    def succeeded(self) -> None:
+        self.backoff.succeeded()
+        if self._complaints:
+            self._complaints.clear()
+            logger.info("%s: in order again", self.name)
 
 
-class _Secret(NamedTuple):
-    """What the Secret was last made to hold, for which owner."""
+class _Wanted(NamedTuple):
+    """What the Secret is to hold, for which owner."""
 
     publish: Publish
     owner: str
@@ -50,70 +96,61 @@ class _Secret(NamedTuple):
 
 
 class Reporter:
-    """One CR's loop. `run` it; `see` and `offer` bring it news."""
+    """One CR's loop. `run` it until `stop`."""
 
     def __init__(
         self,
         cluster: Cluster,
-        see: Callable[[Resource | None], None],
-        tell_publish: Callable[[str], None],
+        board: Board,
+        count_publish: Callable[[str], None],
+        restart_watch: Callable[[], None],
     ) -> None:
         self._cluster = cluster
-        self._pass_on = see
-        self._tell_publish = tell_publish
+        self._board = board
+        self._count_publish = count_publish
+        self._restart_watch = restart_watch
         self._executor = concurrent.futures.ThreadPoolExecutor(
             max_workers=1, thread_name_prefix="kubernetes-api"
         )
-        self._resource: Resource | None = None
-        self._report: status.Report | None = None
+        self._look = _Part("credential")
+        self._next_look = 0.0
+        self._looked = False
         self._handled: str | None = None
-        self._written = Status()
-        self._published: tuple[Said, _Secret | None] | None = None
+        self._dropped: list[str] = []
+        self._wake = asyncio.Event()
+        self._stopping = False
+        board.credential.subscribe(self._wake)
+        board.observation.subscribe(self._wake)
+        self._begin(None)
+
+    def _begin(self, credential: ClaudeCredential | None) -> None:
+        """Forget what was written for another CR."""
+        self._writes = {name: _Part(name) for name in _WRITES}
+        self._uid = credential.uid if credential else None
+        self._written = credential.status if credential else CredentialStatus()
+        self._status_is_stale = True
+        self._secret: Statement | None = None
+        self._published: _Wanted | None = None
+        self._secret_is_stale = True
+        self._pods: Statement | None = None
+        self._annotated: str | None = None
+        self._more_pods = False
         self._events: collections.deque[tuple[events.Event, datetime]] = (
             collections.deque(maxlen=32)
         )
-        self._wake = asyncio.Event()
-        self._stopping = False
-        self._resync_at = 0.0
-        self._failures = 0
-        self._complaint = ""
-
-    def see(self, resource: Resource | None) -> None:
-        """Take the CR as the cluster has it now; None where there is none."""
-        self._take(resource)
-        self._wake.set()
-
-    def _take(self, resource: Resource | None) -> None:
-        known = self._resource
-        if resource and (known is None or known.uid != resource.uid):
-            self._written, self._published = resource.status, None
-            self._events.clear()
-        if resource is None and known is not None:
-            logger.warning("the ClaudeCredential is gone: nothing is renewed")
-        self._resource = resource
-        self._pass_on(resource)
-
-    def offer(self, report: status.Report, handled: str | None) -> None:
-        """Take the scheduler's latest look; an unchanged one costs nothing."""
-        if handled != self._handled:
-            self._resync_at = 0.0  # who asks for a try may want the Secret back, too
-        if (report, handled) != (self._report, self._handled):
-            self._report, self._handled = report, handled
-            self._wake.set()
 
     async def run(self) -> None:
-        """Write what changed, at once; everything, every five minutes; until `stop`.
-
-        Raises CrdGoneError.
-        """
+        """Write what changed, at once; everything, every five minutes; until `stop`."""
         while not self._stopping:
             self._wake.clear()
             pause = await self._round()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
-        await self._round()
-        self._executor.shutdown(wait=False)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_ROUND):
+                await self._round()
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
     def stop(self) -> None:
         """Let `run` write once more what the last look found, and end."""
@@ -121,135 +158,191 @@ class Reporter:
         self._wake.set()
 
     async def _round(self) -> float:
-        """Do one round; gives the seconds until the next one is due."""
+        """Do what is due; return the seconds until something is."""
+        now = time.monotonic()
+        observed = self._board.observation.value
+        if observed and observed.handled != self._handled:
+            self._handled = observed.handled
+            self._next_look = 0.0  # a request also writes the Secret again
+        if now >= self._next_look:
+            await self._do(self._look, self._look_up)
+        known = self._board.credential.value
+        credential = known if isinstance(known, ClaudeCredential) else None
+        if credential is None or credential.uid != self._uid:
+            self._begin(credential)
+        if credential and observed:
+            works = {
+                "Secret": lambda: self._publish(credential, observed),
+                "pods": lambda: self._annotate(credential, observed),
+                "status": lambda: self._write_status(credential, observed),
+                "events": lambda: self._create_events(credential),
+            }
+            for name, part in self._writes.items():
+                await self._do(part, works[name])
+        return self._pause()
+
+    def _pause(self) -> float:
+        now = time.monotonic()
+        if self._more_pods:
+            return 0.0
+        failing = [each for each in self._writes.values() if each.backoff.failures]
+        return min(
+            max(0.0, self._next_look - now, self._look.backoff.pause(now)),
+            *(each.backoff.pause(now) for each in failing),
+            RESYNC,
+        )
+
+    async def _do(self, part: _Part, work: Callable[[], Awaitable[None]]) -> None:
+        """Do one part, unless it has to wait; whatever goes wrong ends no round."""
+        if part.backoff.pause(time.monotonic()) > 0:
+            return
         try:
-            await self._write()
-        except ClusterError as ex:
-            return self._after(ex)
-        self._failures, self._complaint = 0, ""
-        if self._resource is None:
-            return ABSENT
-        return max(0.0, self._resync_at - time.monotonic())
+            await work()
+        except Exception as ex:  # noqa: BLE001 - no response may end this loop
+            part.failed(ex)
+        else:
+            part.succeeded()
 
-    def _after(self, ex: ClusterError) -> float:
-        if str(ex) != self._complaint:
-            self._complaint = str(ex)
-            logger.warning("%s", ex)
-        if not ex.passing:
-            return FORBIDDEN
-        self._failures += 1
-        return min(LONGEST_PAUSE, 0.5 * 2.0 ** min(self._failures, 10))
+    async def _look_up(self) -> None:
+        before = self._board.credential.value
+        found = await self._call(self._cluster.find)
+        absent = not isinstance(found, ClaudeCredential)
+        self._next_look = time.monotonic() + (ABSENT if absent else RESYNC)
+        self._secret_is_stale = self._status_is_stale = True
+        self._annotated = None
+        if not self._looked:
+            self._looked = True
+            self._first_look(found)
+        if self._board.credential.value != before:
+            return  # the watch was quicker, and is never older than a list
+        self._board.credential.set(found)
+        if asked_for(found) != asked_for(before):
+            self._restart_watch()  # it should have said so
 
-    async def _write(self) -> None:
-        """Do each part although another one fails; raises what went wrong first."""
-        troubles = []
-        if self._resource is None or time.monotonic() >= self._resync_at:
-            troubles.append(await self._resync())
-        resource, report = self._resource, self._report
-        if resource is not None and report is not None:
-            troubles.append(await self._publish(resource, report))
-            troubles.append(await self._tell(resource, report))
-        for trouble in troubles:
-            if trouble:
-                raise trouble
-
-    async def _resync(self) -> ClusterError | None:
-        try:
-            resource = await self._call(self._cluster.find)
-        except ClusterError as ex:
-            if ex.not_found:
-                raise CrdGoneError from ex
-            return ex
-        self._take(resource)
-        if resource:
-            self._written, self._published = resource.status, None
-            self._resync_at = time.monotonic() + RESYNC
-        return None
+    def _first_look(self, found: Found) -> None:
+        """Begin anew where the ClaudeCredential came from the volume's memory so far."""
+        if isinstance(found, ClaudeCredential):
+            self._written = found.status
+        self._writes = {name: _Part(name) for name in _WRITES}
 
     async def _publish(
-        self, resource: Resource, report: status.Report
-    ) -> ClusterError | None:
-        """Bring the Secret up to date, and its consumers' pods."""
-        publish, credential = resource.spec.publish, report.credential
-        if publish.secret_name is None or credential is None:
-            self._published = None  # a Secret that is there stays as it is
-            return None
-        wanted = _Secret(
-            publish, resource.uid, credential.revision, credential.expires_at
-        )
-        if self._published and self._published[1] == wanted:
-            return None
-        name = publish.secret_name
+        self, credential: ClaudeCredential, observed: Observation
+    ) -> None:
+        """Bring the Secret up to date."""
+        publish, token = credential.spec.publish, observed.credential
+        if publish.secret_name is None:
+            self._secret = self._published = None  # a Secret that is there stays
+            return
+        if token is None:
+            self._secret, self._published = status.NO_TOKEN, None
+            return
+        wanted = _Wanted(publish, credential.uid, token.revision, token.expires_at)
+        if self._published == wanted and not self._secret_is_stale:
+            return
         try:
-            await self._call(self._cluster.apply_secret, name, resource, credential)
+            await self._call(self._cluster.publish, publish, credential, token)
         except ClusterError as ex:
-            self._tell_publish("failed")
-            reason = "PublishForbidden" if ex.forbidden else "PublishFailed"
-            self._published = Said(False, reason, str(ex)), None
-            return ex
-        self._tell_publish("published")
-        text = f"the Secret {name} holds the token {credential.revision}"
-        said, trouble = Said(True, status.PUBLISHED, text), None
-        if publish.annotate_pods:
-            said, trouble = await self._annotate(credential.revision, said)
-        # What passes is tried again in a moment; missing rights wait for the resync.
-        again = trouble is not None and trouble.passing
-        self._published = said, None if again else wanted
-        return trouble
+            self._count_publish("failed")
+            if ex.refused or self._published != wanted:
+                self._secret = _unpublished(ex)
+                self._published = None
+            raise
+        self._count_publish("published")
+        text = f"the Secret {publish.secret_name} holds the token {token.revision}"
+        self._secret = Statement(True, status.PUBLISHED, text)
+        self._published, self._secret_is_stale = wanted, False
 
     async def _annotate(
-        self, revision: str, said: Said
-    ) -> tuple[Said, ClusterError | None]:
+        self, credential: ClaudeCredential, observed: Observation
+    ) -> None:
+        """Write the token's revision on the pods, once the Secret holds the token."""
+        self._more_pods = False
+        publish, token = credential.spec.publish, observed.credential
+        if not publish.annotate_pods:
+            self._pods = self._annotated = None
+            return
+        if token is None:
+            self._pods, self._annotated = status.NO_TOKEN, ""
+            return
+        unpublished = publish.secret_name and not (self._secret and self._secret.true)
+        if unpublished or self._annotated == token.revision:
+            return
         try:
-            told = await self._call(self._cluster.annotate_pods, revision)
+            done = await self._call(
+                self._cluster.annotate_pods, token.revision, PODS_SECONDS
+            )
         except ClusterError as ex:
-            text = f"{said.message}, but its pods were not told: {ex}"
-            return Said(True, status.PODS_NOT_ANNOTATED, text), ex
-        if told:
-            logger.info("told %d pods of the token %s", told, revision)
-        return said, None
+            self._pods = _not_annotated(str(ex), refused=ex.refused)
+            raise
+        if done.new:
+            logger.info("annotated %d pods with the token %s", done.new, token.revision)
+        if done.refused:
+            first = done.refused[0]
+            text = f"{len(done.refused)} pods could not be annotated: {first}"
+            self._pods = _not_annotated(text, refused=first.refused)
+            raise ClusterError(first.status, text, first.retry_after)
+        self._more_pods = done.more
+        if done.more:
+            text = f"pods are being annotated with the token {token.revision}"
+            self._pods = Statement(True, status.PODS_ANNOTATED, text)
+            return
+        text = f"the pods are annotated with the token {token.revision}"
+        self._pods = Statement(True, status.PODS_ANNOTATED, text)
+        self._annotated = token.revision
 
-    async def _tell(
-        self, resource: Resource, report: status.Report
-    ) -> ClusterError | None:
-        """Bring the status up to date, and create the events that follow."""
-        try:
-            await self._write_status(resource, report)
-            while self._events:
-                event, at = self._events[0]
-                await self._call(self._cluster.create_event, resource, event, at)
-                if self._events and self._events[0] == (event, at):
-                    self._events.popleft()
-        except ClusterError as ex:
-            return ex
-        return None
-
-    async def _write_status(self, resource: Resource, report: status.Report) -> None:
-        said = self._published[0] if self._published else None
-        if resource.spec.publish.secret_name and said is None:
-            said = Said(False, status.NOTHING, "the volume holds no token to publish")
+    async def _write_status(
+        self, credential: ClaudeCredential, observed: Observation
+    ) -> None:
+        judged = observed.uid, observed.generation
+        if judged != (credential.uid, credential.generation) or not self._looked:
+            return  # a new spec is about to be judged, or an old status to be read
         now = refresh.utc_now()
-        after = status.build(
-            report,
-            said,
-            self._written,
-            now,
-            generation=resource.generation,
-            handled=self._handled,
-        )
-        if after == self._written:
+        published = status.join(self._secret, self._pods)
+        after = status.build(observed, published, self._written, now)
+        # Nobody is to see a new token as valid before Anthropic has been asked about it.
+        held_back = observed.checking and not self._stopping
+        if after == self._written and (held_back or not self._status_is_stale):
             return
+        dropped = [] if held_back else await self._patch_status(after)
+        new = events.between(self._written, after, attempting=observed.attempting)
+        if dropped and not self._dropped:
+            new.append(events.outdated_crd(dropped))
+            logger.warning("%s", new[-1].message)
+        self._dropped = dropped or self._dropped
+        self._events.extend((event, now) for event in new)
+        self._written, self._status_is_stale = after, held_back
+
+    async def _patch_status(self, after: CredentialStatus) -> list[str]:
         try:
-            await self._call(self._cluster.write_status, msgspec.to_builtins(after))
+            return await self._call(
+                self._cluster.write_status, msgspec.to_builtins(after)
+            )
         except ClusterError as ex:
-            if not ex.not_found:
+            if ex.not_found:
+                self._next_look = 0.0  # the CR may be gone
+            raise
+
+    async def _create_events(self, credential: ClaudeCredential) -> None:
+        while self._events:
+            event, at = self._events[0]
+            try:
+                await self._call(self._cluster.create_event, credential, event, at)
+            except ClusterError as ex:
+                if ex.refused and not ex.forbidden:
+                    self._events.popleft()  # this one is not wanted; others may be
                 raise
-            self._take(None)
-            return
-        told = events.between(self._written, after, renewing=report.renewing)
-        self._events.extend((event, now) for event in told)
-        self._written = after
+            self._events.popleft()
 
     async def _call(self, call: Callable[..., _T], *args: object) -> _T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, call, *args)
+
+
+def _unpublished(ex: ClusterError) -> Statement:
+    if ex.forbidden or isinstance(ex, ForeignSecretError):
+        return Statement(False, "PublishForbidden", str(ex), True)
+    return Statement(False, "PublishFailed", str(ex), ex.refused)
+
+
+def _not_annotated(text: str, *, refused: bool) -> Statement:
+    return Statement(False, status.PODS_NOT_ANNOTATED, text, refused)

@@ -1,8 +1,8 @@
-"""A volume that behaves as one of Longhorn, or of any driver for block volumes, does.
+"""A volume that behaves like one of Longhorn, or of any other block storage driver.
 
-The kubelet gives it to each pod's fsGroup when that pod starts. (A `local` volume is
-given to the group of the first pod on it only, a hostPath to none.) That takes a driver:
-here the smallest that the kubelet knows, which mounts a directory of the node.
+The kubelet changes its group to each pod's fsGroup when that pod starts. (It does so for
+a `local` volume with the first pod only, and never for a hostPath.) That takes a driver:
+here the simplest kind the kubelet knows, which mounts a directory of the node.
 """
 
 import json
@@ -22,7 +22,7 @@ esac
 
 
 def install_driver(kubectl):
-    """Put it where the kubelet looks for drivers."""
+    """Install it where the kubelet looks for drivers."""
     asked = "/api/v1/nodes/node0/proxy/configz"
     config = json.loads(kubectl("get", "--raw", asked))["kubeletconfig"]
     folder = Path(config["volumePluginDir"]) / "tests~directory"

@@ -1,6 +1,7 @@
-"""What a test does with the node: `kubectl`, and a look into the audit log."""
+"""What a test does with the node: `kubectl`, waiting, and reading the audit log."""
 
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ MINUTE = 60.0
 class Kubectl:
     """`kubectl`, in one namespace or in none.
 
-    kubectl("delete", "pod", "web")             its output; an AssertionError if it fails
+    kubectl("delete", "pod", "web")             its output; AssertionError if it fails
     kubectl.json("get", "pods")["items"]        its output as objects
     kubectl.apply({"kind": "Pod", ...}, text)   objects, or YAML
     kubectl.wait("pod/web")                     until it is Ready, or another condition
@@ -25,7 +26,7 @@ class Kubectl:
         return Kubectl(namespace)
 
     def run(self, *words, data=None, timeout=MINUTE):
-        """Run it, whatever it says: the finished process, with its output as text."""
+        """Run it, whether it succeeds or not; returns the finished process, output as text."""
         where = ("--namespace", self.namespace) if self.namespace else ()
         return subprocess.run(
             ["kubectl", *where, *words],
@@ -51,7 +52,7 @@ class Kubectl:
         return self("apply", *how, "--filename=-", data="\n---\n".join(texts))
 
     def wait(self, what, condition="condition=Ready", *, within=MINUTE):
-        """Wait for one object; if it is in vain, say what the node knows of it."""
+        """Wait for one object; on a timeout, fail with what the cluster knows about it."""
         done = self.run(
             "wait", what, f"--for={condition}", f"--timeout={within}s",
             timeout=within + 10,
@@ -65,17 +66,17 @@ class Kubectl:
 
 
 class AuditLog:
-    """What was asked of the API server from now on: no bodies, but who asked for what."""
+    """The requests the API server received from now on: who asked for what, no bodies."""
 
     def __init__(self, path):
         self._path = Path(path)
         self._start = self._path.stat().st_size
 
     def entries(self, user=""):
-        """The requests that were answered, in order; those of one user, if named.
+        """The answered requests in order, or those of one user if it is named.
 
-        A service account's name is `system:serviceaccount:NAMESPACE:NAME`. Who was not
-        recognised has none.
+        A service account's name is `system:serviceaccount:NAMESPACE:NAME`. Requests
+        that failed authentication have no name.
         """
         with self._path.open("rb") as file:
             file.seek(self._start)
@@ -84,10 +85,53 @@ class AuditLog:
         return [one for one in entries if user in {"", one["user"].get("username")}]
 
 
-def until(condition, *, within=MINUTE, what="it did not come to pass"):
+def until(condition, *, within=MINUTE, what="the condition was never met"):
     """Poll until `condition()` is true and return its value."""
     end = time.monotonic() + within
     while not (value := condition()):
         assert time.monotonic() < end, what() if callable(what) else what
         time.sleep(0.2)
     return value
+
+
+def condition(resource, kind):
+    """The condition of this type in an object's status, or None."""
+    conditions = resource.get("status", {}).get("conditions", [])
+    return next((one for one in conditions if one["type"] == kind), None)
+
+
+def why_it_waits(kubectl, selector, expected):
+    """Wait until a pod gives a matching reason for not starting, as `kubectl get` shows."""
+
+    def found():
+        reasons = [
+            f"{state['reason']}: {state.get('message', '')}"
+            for pod in kubectl.json("get", "pods", "--selector", selector)["items"]
+            for one in _containers(pod)
+            if (state := one["state"].get("waiting"))
+        ]
+        return any(re.search(expected, one) for one in reasons) and reasons
+
+    return until(found, what=lambda: kubectl("describe", "pods", "-l", selector))
+
+
+def _containers(pod):
+    status = pod["status"]
+    return [
+        *status.get("initContainerStatuses", []),
+        *status.get("containerStatuses", []),
+    ]
+
+
+def running(kubectl, selector):
+    """The pods of a selector that are not terminating."""
+    pods = kubectl.json("get", "pods", "--selector", selector)["items"]
+    return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+
+def rolled_out(kubectl, what, within=60):
+    """Wait until a workload's rollout is complete."""
+    done = kubectl.run(
+        "rollout", "status", what, f"--timeout={within}s", timeout=within + 10
+    )
+    assert done.returncode == 0, f"{done.stderr}\n{kubectl.describe(what)}"

@@ -1,28 +1,48 @@
-"""A person's shell in a namespace: what docs/kubernetes.md says is pasted as it stands there."""
+"""A person's shell in a namespace: documented commands are pasted as they stand."""
 
 import os
 import pty
+import re
 import select
 import subprocess
 import time
 from pathlib import Path
 
-DOCUMENT = (Path(__file__).parents[2] / "docs/kubernetes.md").read_text()
+import yaml
+
+DOCS = Path(__file__).parents[2] / "docs"
+KUBERNETES, GITOPS = DOCS / "kubernetes.md", DOCS / "gitops.md"
 
 
-def pasted(begin):
-    """The document's command that begins so, with all its lines."""
-    _, found, rest = DOCUMENT.partition(f"\n{begin}")
-    assert found, f"docs/kubernetes.md has no such command: {begin}"
+def pasted(begin, document=KUBERNETES):
+    """The documented command that begins like this, with all its lines."""
+    _, found, rest = document.read_text().partition(f"\n{begin}")
+    assert found, f"{document} has no such command: {begin}"
     command, *more = (begin + rest).splitlines()
     while command.endswith("\\") or command.count("'") % 2:
         command += "\n" + more.pop(0)
     return command
 
 
+def commands(document, heading):
+    """The commands of the first `sh` block under a heading, in order."""
+    _, found, rest = document.read_text().partition(f"# {heading}\n")
+    assert found, f"{document} has no such heading: {heading}"
+    [block] = re.search(r"^```sh\n(.*?)^```", rest, re.MULTILINE | re.DOTALL).groups()
+    return block.splitlines()
+
+
+def yaml_blocks(document):
+    """The YAML examples of a document that are objects of some kind."""
+    blocks = re.findall(
+        r"^```yaml\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL
+    )
+    return [one for one in map(yaml.safe_load, blocks) if "kind" in one]
+
+
 class Shell:
-    def __init__(self, kubectl, directory):
-        self.directory = directory
+    def __init__(self, kubectl, directory, here=None):
+        self.directory = here or directory
         config = directory / "kubeconfig"
         config.write_text(kubectl("config", "view", "--raw"))
         self.environ = {**os.environ, "KUBECONFIG": str(config), "TERM": "dumb"}
@@ -45,9 +65,9 @@ class Shell:
         return done.stdout
 
     def answer(self, command, question, answer, within=90):
-        """Run a command that asks something on a terminal, and type the answer.
+        """Run a command that asks a question on a terminal, and type the answer.
 
-        Gives all that the terminal showed.
+        Returns everything the terminal showed.
         """
         ours, theirs = pty.openpty()
         shown = b""
@@ -77,10 +97,10 @@ class Shell:
 
 
 def read(terminal, end):
-    """What it shows next; nothing when all who write to it have gone, or it is late."""
+    """The terminal's next output; empty at its end or after the deadline."""
     if not select.select([terminal], [], [], max(0.0, end - time.monotonic()))[0]:
         return b""
     try:
         return os.read(terminal, 65536)
-    except OSError:  # how Linux says that it was closed
+    except OSError:  # how Linux reports that it was closed
         return b""

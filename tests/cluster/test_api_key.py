@@ -1,6 +1,6 @@
 """overlays/api-key: the proxy behind its Service, called from another pod.
 
-Applied as it is; the tests' own kustomization says only where Anthropic is.
+The overlay is applied as it ships; the test's kustomization only redirects Anthropic.
 """
 
 import itertools
@@ -9,18 +9,16 @@ import threading
 
 import pytest
 
-from overlays import (
+from callers import Caller, stream
+from kustomizations import (
     ROOT,
-    Caller,
     kustomization,
     make_inbound_key,
     make_keys,
     proxy_environ,
-    rolled_out,
     secret,
-    stream,
-    why_it_waits,
 )
+from node import rolled_out, why_it_waits
 from standin import server
 
 DEPLOYMENT = "deployment/claude-code-proxy"
@@ -30,7 +28,7 @@ OVERLAY = str(ROOT / "kustomize/overlays/api-key")
 
 @pytest.fixture(scope="module")
 def upstream(outside):
-    """The stand-in for Anthropic's API, for all tests of a namespace."""
+    """The stand-in for Anthropic's API, shared by the tests of a namespace."""
     with server.serve(outside) as standin:
         yield standin
 
@@ -51,7 +49,7 @@ def caller(restricted, upstream, tmp_path_factory):
 
 
 @pytest.mark.parametrize("domain", ["", ".{}.svc.cluster.local"])
-def test_clients_reach_the_proxy_by_its_services_name(caller, domain):
+def test_clients_reach_the_proxy_by_the_name_of_its_service(caller, domain):
     domain = domain.format(caller.kubectl.namespace)
 
     answer = caller.ask(f"http://claude-code-proxy{domain}/v1")
@@ -61,14 +59,14 @@ def test_clients_reach_the_proxy_by_its_services_name(caller, domain):
 
 
 @pytest.mark.parametrize("key", ["", "another"])
-def test_without_the_inbound_key_nobody_is_answered(caller, key):
+def test_without_the_inbound_key_nobody_is_served(caller, key):
     answer = caller.ask(key=key)
 
     assert answer.status == 401, answer
     assert answer.error["code"] == "invalid_api_key"
 
 
-def test_the_services_stream_arrives_while_it_is_made(caller, upstream):
+def test_a_stream_through_the_service_arrives_as_it_is_produced(caller, upstream):
     rest_may_come = threading.Event()
     upstream.answer_with(stream("first", rest_may_come, "second"))
 
@@ -90,7 +88,7 @@ def test_without_the_api_keys_secret_the_pod_waits_and_says_so(namespace):
     why_it_waits(namespace, SELECTOR, 'secret "anthropic-api-key" not found')
 
 
-def test_a_secret_with_another_key_is_told_by_the_name_that_it_should_have(namespace):
+def test_a_secret_with_the_wrong_key_is_reported_with_the_right_one(namespace):
     make_inbound_key(namespace)
     secret(namespace, "anthropic-api-key", key="sk-ant-api03-misplaced")
     namespace("apply", "--kustomize", OVERLAY)

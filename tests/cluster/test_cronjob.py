@@ -1,6 +1,6 @@
-"""The refresher without an operator: the overlay cronjob, and the real CLI.
+"""overlays/cronjob: the refresher without an operator, with the real CLI.
 
-All the time chat completions are asked for: by the agent from its sidecar on the same
+Chat completions are requested all the time: by the agent from its sidecar on the same
 volume, by the neighbour from the overlay's proxy.
 """
 
@@ -10,10 +10,10 @@ import time
 
 import pytest
 
+from installation import DUE, revision
 from node import until
 from oauth_standin import Behaviour
 from shell import Shell, pasted
-from stage import DUE, revision
 
 EVERYBODY = ("agent", "neighbour")
 PROXIES = ("agent", "claude-code-proxy")
@@ -24,66 +24,68 @@ kind: CronJob
 metadata: {name: claude-refresher}
 spec: {suspend: true}
 """
-"""Else a tick of the shipped schedule could come in the middle of a test."""
+"""Otherwise the shipped schedule could fire in the middle of a test."""
 
 
 LOGIN = pasted("kubectl run claude-login ")
 IMPORT = LOGIN.replace(" -it ", " -i ").replace(
-    "claude auth login", "claude-refresher import < .credentials.json"
+    "claude auth login", "claude-refresher import --force < .credentials.json"
 )
-"""The same with other last words, as docs/kubernetes.md says."""
+"""The same pod with another command, as documented."""
 
 
-def log_in(stage, shell, access_left=28800):
-    """Import a login with the document's command; gives its token's revision."""
-    login = stage.standin.login(access_left)
+def log_in(installation, shell, access_left=28800):
+    """Import a login with the documented command; returns its token's revision."""
+    login = installation.standin.login(access_left)
     (shell.directory / ".credentials.json").write_text(json.dumps(login))
-    assert "installed in /var/lib/claude: " in shell.run(IMPORT)
+    assert "installed in /var/lib/claude; " in shell.run(IMPORT)
     return revision(login["claudeAiOauth"]["accessToken"])
 
 
 @pytest.fixture(scope="module")
-def day(empty_stage):
-    """The overlay, then a login, then RockBot: in the document's order."""
-    stage = empty_stage
-    stage.apply(OVERLAY, patches=[{"patch": SUSPENDED}])
-    log_in(stage, Shell(stage.kubectl, stage.directory))
-    stage.with_agents("token-from-pvc")
-    stage.rolled_out("claude-code-proxy", *EVERYBODY)
-    return stage
+def installed(empty_installation):
+    """The overlay, then a login, then RockBot: the documented order."""
+    installation = empty_installation
+    installation.apply(OVERLAY, patches=[{"patch": SUSPENDED}])
+    log_in(installation, Shell(installation.kubectl, installation.directory))
+    installation.with_agents("token-from-pvc")
+    installation.rolled_out("claude-code-proxy", *EVERYBODY)
+    return installation
 
 
 @pytest.fixture
-def stage(day):
-    day.standin.behaviour = Behaviour()
-    return day
+def installation(installed):
+    installed.standin.behaviour = Behaviour()
+    return installed
 
 
 @pytest.fixture
-def shell(stage):
-    return Shell(stage.kubectl, stage.directory)
+def shell(installation):
+    return Shell(installation.kubectl, installation.directory)
 
 
 @pytest.fixture
-def every_minute(stage):
-    """The CronJob ticks, with a schedule that is quick enough for a test."""
-    change(stage, schedule="* * * * *", suspend=False)
+def every_minute(installation):
+    """The CronJob runs every minute, which is quick enough for a test."""
+    change(installation, schedule="* * * * *", suspend=False)
     yield
-    change(stage, suspend=True)
-    jobs = lambda: stage.kubectl.json("get", "jobs")["items"]  # noqa: E731
+    change(installation, suspend=True)
+    jobs = lambda: installation.kubectl.json("get", "jobs")["items"]  # noqa: E731
     until(lambda: not any(job["status"].get("active") for job in jobs()))
 
 
-def change(stage, **spec):
+def change(installation, **spec):
     patch = json.dumps({"spec": spec})
-    stage.kubectl("patch", "cronjob/claude-refresher", f"--patch={patch}")
+    installation.kubectl("patch", "cronjob/claude-refresher", f"--patch={patch}")
 
 
-def ended(stage, job):
-    """(exit code, log) of a Job's only pod, once it is over."""
+def ended(installation, job):
+    """(exit code, log) of a Job's only pod, once it has ended."""
 
     def over():
-        pods = stage.kubectl.json("get", "pods", f"--selector=job-name={job}")["items"]
+        pods = installation.kubectl.json("get", "pods", f"--selector=job-name={job}")[
+            "items"
+        ]
         for pod in pods:
             for status in pod["status"].get("containerStatuses", []):
                 if "terminated" in status["state"]:
@@ -91,112 +93,120 @@ def ended(stage, job):
         return None
 
     pod, state = until(over, within=120, what=f"{job} does not end")
-    return state["exitCode"], stage.kubectl("logs", pod)
+    return state["exitCode"], installation.kubectl("logs", pod)
 
 
-def run_a_job(stage):
-    """Do by hand what a tick does."""
+def run_a_job(installation):
+    """Run by hand what the schedule runs."""
     name = f"by-hand-{secrets.token_hex(3)}"
-    stage.kubectl("create", "job", name, "--from=cronjob/claude-refresher")
-    return name, *ended(stage, name)
+    installation.kubectl("create", "job", name, "--from=cronjob/claude-refresher")
+    return name, *ended(installation, name)
 
 
-def latest_tick(stage):
-    """The Job that the CronJob made last."""
+def latest_scheduled(installation):
+    """The Job that the CronJob created last."""
     jobs = [
         job["metadata"]
-        for job in stage.kubectl.json("get", "jobs")["items"]
+        for job in installation.kubectl.json("get", "jobs")["items"]
         if not job["metadata"]["name"].startswith("by-hand-")
     ]
     return max(jobs, key=lambda each: each["creationTimestamp"])["name"]
 
 
-def cli_calls(stage):
-    """What the CLI asked of Anthropic's hosts; the proxy is not on this way."""
-    return [call for call in stage.standin.calls if call["host"]]
+def cli_calls(installation):
+    """The CLI's calls to Anthropic's hosts; the proxy's do not name a host."""
+    return [call for call in installation.standin.calls if call["host"]]
 
 
-def test_a_tick_renews_and_the_proxy_serves_the_new_token(
-    stage, shell, every_minute, audit
+def test_a_scheduled_run_renews_and_the_proxy_serves_the_new_token(
+    installation, shell, every_minute, audit
 ):
-    before = len(stage.standin.token_calls())
-    due = log_in(stage, shell, DUE)
+    before = len(installation.standin.token_calls())
+    due = log_in(installation, shell, DUE)
     for app in PROXIES:
-        stage.uses(app, due)
-    with stage.nobody_notices(*EVERYBODY):
+        installation.uses(app, due)
+    with installation.nobody_notices(*EVERYBODY):
         until(
-            lambda: stage.standin.token_calls()[before:],
+            lambda: installation.standin.token_calls()[before:],
             within=90,
-            what="no tick renewed",
+            what="no scheduled run renewed",
         )
-        job = latest_tick(stage)
-        code, log = ended(stage, job)
+        job = latest_scheduled(installation)
+        code, log = ended(installation, job)
         after = time.time()
-        stage.answered(*EVERYBODY)
+        installation.answered(*EVERYBODY)
 
     assert code == 0
     assert "Refreshed: the new access token is valid until " in log
-    stage.kubectl.wait(f"job/{job}", "condition=Complete")
-    [renewed] = {used for app in PROXIES for _, used in stage.calls(app, after)}
+    installation.kubectl.wait(f"job/{job}", "condition=Complete")
+    [renewed] = {used for app in PROXIES for _, used in installation.calls(app, after)}
     assert renewed != due
-    ours = f"system:serviceaccount:{stage.kubectl.namespace}:"
+    ours = f"system:serviceaccount:{installation.kubectl.namespace}:"
     asked = [one["user"].get("username", "") for one in audit.entries()]
     assert [user for user in asked if user.startswith(ours)] == []
 
 
-def test_a_job_that_is_not_due_starts_no_cli(stage, shell):
-    token = log_in(stage, shell, 3600)
-    before = len(cli_calls(stage))
-    with stage.nobody_notices(*EVERYBODY):
-        job, code, log = run_a_job(stage)
+def test_a_job_that_is_not_due_starts_no_cli(installation, shell):
+    token = log_in(installation, shell, 3600)
+    before = len(cli_calls(installation))
+    with installation.nobody_notices(*EVERYBODY):
+        job, code, log = run_a_job(installation)
 
     assert code == 0
     assert log.startswith("NotDue: the access token is valid until ")
-    assert len(cli_calls(stage)) == before
-    stage.kubectl.wait(f"job/{job}", "condition=Complete")
-    stage.uses_only(token, *PROXIES)
+    assert len(cli_calls(installation)) == before
+    installation.kubectl.wait(f"job/{job}", "condition=Complete")
+    installation.uses_only(token, *PROXIES)
 
 
-def test_a_lost_login_fails_the_job_in_words_until_a_person_logs_in(stage, shell):
-    stage.standin.behaviour = Behaviour(status=400, error="invalid_grant")
-    log_in(stage, shell, DUE)
+def test_a_lost_login_fails_the_job_with_a_reason_until_a_person_logs_in(
+    installation, shell
+):
+    installation.standin.behaviour = Behaviour(status=400, error="invalid_grant")
+    log_in(installation, shell, DUE)
 
-    job, code, log = run_a_job(stage)
-    calls = len(cli_calls(stage))
-    _, again, said = run_a_job(stage)
+    job, code, log = run_a_job(installation)
+    calls = len(cli_calls(installation))
+    _, again, said = run_a_job(installation)
 
     assert (code, again) == (78, 78)
     assert (
         "LoginRequired: the login is lost: Anthropic refused the refresh token" in log
     )
     assert "LoginRequired: the login is lost" in said
-    assert len(cli_calls(stage)) == calls
-    stage.kubectl.wait(f"job/{job}", "condition=Failed")
+    assert len(cli_calls(installation)) == calls
+    installation.kubectl.wait(f"job/{job}", "condition=Failed")
 
-    stage.standin.behaviour = Behaviour()
-    token = log_in(stage, shell)
-    assert run_a_job(stage)[1] == 0
+    installation.standin.behaviour = Behaviour()
+    token = log_in(installation, shell)
+    assert run_a_job(installation)[1] == 0
     for app in PROXIES:
-        stage.uses(app, token)
+        installation.uses(app, token)
 
 
-def test_a_person_logs_in_by_the_documents_command(stage, shell):
+def test_a_person_logs_in_with_the_documented_command(installation, shell):
     command = LOGIN
     for here, more in (  # the way to the stand-in, as a company's proxy would need it
-        ("--restart=Never", f"--env=HTTPS_PROXY={stage.standin.url}"),
-        ("--restart=Never", "--env=NODE_EXTRA_CA_CERTS=/etc/world/ca.pem"),
-        ('"volumeMounts": [', '{"name": "world", "mountPath": "/etc/world"},'),
-        ('"volumes": [', '{"name": "world", "configMap": {"name": "world"}},'),
+        ("--restart=Never", f"--env=HTTPS_PROXY={installation.standin.url}"),
+        ("--restart=Never", "--env=NODE_EXTRA_CA_CERTS=/etc/anthropic-standin/ca.pem"),
+        (
+            '"volumeMounts": [',
+            '{"name": "anthropic-standin", "mountPath": "/etc/anthropic-standin"},',
+        ),
+        (
+            '"volumes": [',
+            '{"name": "anthropic-standin", "configMap": {"name": "anthropic-standin"}},',
+        ),
     ):
         assert command.count(here) == 1
         command = command.replace(here, f"{here} {more}")
 
-    shown = shell.answer(command, "Paste code here", stage.standin.ledger.code())
+    shown = shell.answer(command, "Paste code here", installation.standin.ledger.code())
 
     assert "https://claude.ai/oauth/authorize" in shown
     assert "Login successful." in shown
-    assert run_a_job(stage)[2].startswith("NotDue: ")
+    assert run_a_job(installation)[2].startswith("NotDue: ")
     after = time.time()
-    stage.answered(*EVERYBODY)
-    [token] = {used for app in PROXIES for _, used in stage.calls(app, after)}
-    assert token == stage.newest()
+    installation.answered(*EVERYBODY)
+    [token] = {used for app in PROXIES for _, used in installation.calls(app, after)}
+    assert token == installation.newest()

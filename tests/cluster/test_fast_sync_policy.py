@@ -1,4 +1,4 @@
-"""Who may patch pods may swap their images. The refresher may only annotate them."""
+"""Whoever may patch pods may swap their images. The refresher may only annotate them."""
 
 import json
 import ssl
@@ -24,7 +24,7 @@ POD = {
         "annotations": {"theirs": "kept"},
     },
     "spec": {
-        "schedulerName": "nobody",  # it is never to run
+        "schedulerName": "nobody",  # it must never run
         "containers": [{"name": "agent", "image": "agent"}],
     },
 }
@@ -43,9 +43,9 @@ DENIED: dict[str, dict[str, Any]] = {
 
 
 class Refresher(NamedTuple):
-    """Its ServiceAccount, signed in, with the rights that are shipped and fast-sync's.
+    """Its ServiceAccount, with the shipped rights and those of fast-sync.
 
-    It asks as the operator does. (`kubectl patch` would first `get` the pod.)
+    It sends what the operator sends. (`kubectl patch` would first `get` the pod.)
     """
 
     kubectl: Kubectl
@@ -53,7 +53,7 @@ class Refresher(NamedTuple):
     token: str
 
     def patch(self, change):
-        """Give the status of the answer, and its words."""
+        """Patch the pod; returns the response's status and text."""
         namespace = self.kubectl.namespace
         request = urllib.request.Request(
             f"{self.server}/api/v1/namespaces/{namespace}/pods/consumer",
@@ -85,8 +85,7 @@ def refresher(kubectl, namespace):
     token = namespace("create", "token", "claude-refresher").strip()
     config = namespace.json("config", "view")
     made = Refresher(namespace, config["clusters"][0]["cluster"]["server"], token)
-    # A new namespace gets its default ServiceAccount, and a new policy comes into force,
-    # when the controllers come to it.
+    # The namespace's default ServiceAccount and a new policy take effect with a delay.
     until(
         lambda: namespace.run("apply", "-f", "-", data=json.dumps(POD)).returncode == 0
     )
@@ -106,7 +105,7 @@ def test_the_refresher_changes_nothing_else(refresher):
         assert (status, POLICY in said) == (422, True), what
 
 
-def test_the_refresher_lists_pods_and_can_do_nothing_more_with_them(refresher):
+def test_the_refresher_may_list_and_patch_pods_and_nothing_else(refresher):
     user = f"--as=system:serviceaccount:{refresher.kubectl.namespace}:claude-refresher"
     verbs = ("get", "list", "watch", "create", "update", "patch", "delete")
     can = {
@@ -118,5 +117,5 @@ def test_the_refresher_lists_pods_and_can_do_nothing_more_with_them(refresher):
     assert can == {"list", "patch"}
 
 
-def test_the_policy_is_about_the_refresher_alone(refresher):
+def test_the_policy_leaves_everybody_else_alone(refresher):
     refresher.kubectl("label", "pod", "consumer", "app=another")

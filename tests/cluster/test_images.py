@@ -24,7 +24,7 @@ SHELLS = ("bash", "dash")  # `sh` is a link to the second
 
 
 def pod(name, image, *args, uid=10001, environ=None, **container):
-    """A pod of one container, with nothing to write to but /tmp and a login's volume."""
+    """A pod of one container that can write to /tmp and the login's volume only."""
     blocked = [
         {"name": "nothing", "mountPath": f"/usr/bin/{shell}", "subPath": "nothing"}
         for shell in SHELLS
@@ -85,7 +85,7 @@ def here(restricted):
 
 @pytest.fixture(scope="module")
 def serve(here, image):
-    """Run the proxy's image; its API's address once it is Ready."""
+    """Run the proxy's image; returns the API's address once it is Ready."""
 
     def start(name, *args, **more):
         environ = {
@@ -114,7 +114,7 @@ def serve(here, image):
 
 @pytest.fixture(scope="module")
 def inside(here, image):
-    """Run a command in a pod of an image that does nothing else: the finished process."""
+    """Run a command in an idle pod of an image; returns the finished process."""
     started = set()
 
     def run(which, *words, data=None):
@@ -167,7 +167,7 @@ def test_a_wrong_inbound_key_is_refused(serve):
         assert answer.code == 401
 
 
-def test_a_bad_setting_is_told_in_the_log_and_ends_with_78(here, image):
+def test_a_bad_setting_is_logged_and_ends_with_78(here, image):
     here.apply(pod("misled", image.proxy, environ={"HOST": "0.0.0.0"}))
 
     here.wait("pod/misled", "jsonpath={.status.phase}=Failed")
@@ -229,8 +229,8 @@ def test_an_imported_login_is_renewed_without_node_git_or_shell(
     assert len(standin.token_calls()) == 1
 
 
-# What is in an image, told by its own Python: every path with owner and mode, and the
-# certificates.
+# What an image holds, listed by its own Python: every path with owner and mode, and
+# the certificates.
 LOOK = r"""
 import hashlib, json, os, re, stat
 files, certificates = [], set()
@@ -305,7 +305,7 @@ def test_an_image_holds_no_certificate_of_the_build_machine(contents, which):
 
 
 @both
-def test_its_user_owns_and_may_write_nothing_but_places_for_volumes(contents, which):
+def test_its_user_owns_and_may_write_only_the_mount_points(contents, which):
     for_anyone = {"/run/lock", "/tmp", "/var/tmp", "/var/lock", "/var/lib/claude"}
     volumes = {"/home/claude"} if which == "refresher" else set()
 
@@ -334,9 +334,9 @@ def test_its_modules_are_compiled(contents, which):
 
 @both
 def test_its_user_has_a_name(inside, which):
-    told = "import getpass, os; print(getpass.getuser(), os.path.expanduser('~'))"
+    script = "import getpass, os; print(getpass.getuser(), os.path.expanduser('~'))"
 
-    assert inside(which, "python3", "-c", told).stdout == "claude /home/claude\n"
+    assert inside(which, "python3", "-c", script).stdout == "claude /home/claude\n"
 
 
 def test_a_volume_that_was_used_comes_back_empty(namespace, image):

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from overlays import kustomization, python_container, secret
+from callers import python_container
+from kustomizations import kustomization, secret
 
 COMPONENTS = ["kustomize/components/sidecar-job", "kustomize/components/api-key"]
 INJECTED = {"claude-proxy.internal/inject": "true"}
@@ -15,13 +16,13 @@ request = urllib.request.Request("http://127.0.0.1:8089/v1/chat/completions", da
     headers={"content-type": "application/json"})
 print(urllib.request.urlopen(request).status)
 """
-# A slow machine: the proxy takes a while until it listens.
+# A slow machine, on which the proxy takes a while to listen.
 SLOW = "import os, time; time.sleep(4); os.execvp('claude-proxy', ['claude-proxy'])"
 
 
 @pytest.fixture
 def here(namespace):
-    """A namespace that takes no pod outside of `restricted`, with the sidecar's key."""
+    """A namespace that enforces `restricted`, with the sidecar's key."""
     label = "pod-security.kubernetes.io/enforce=restricted"
     namespace("label", "namespace", namespace.namespace, label)
     secret(namespace, "anthropic-api-key", **{"api-key": "sk-ant-api03-of-a-test"})
@@ -29,7 +30,7 @@ def here(namespace):
 
 
 def template(work=ASK_AT_ONCE):
-    """A pod template of somebody's own work."""
+    """A pod template of a user's own work."""
     containers = [python_container("work", work)]
     return {"spec": {"restartPolicy": "Never", "containers": containers}}
 
@@ -45,7 +46,7 @@ def job(name, work=ASK_AT_ONCE):
 
 @pytest.fixture
 def apply(here, anthropic, tmp_path):
-    """Apply somebody's work with the sidecar, whose Anthropic is the stand-in."""
+    """Apply a user's work with the sidecar, which calls the stand-in."""
     upstream = {"name": "ANTHROPIC_API_BASE", "value": anthropic.base_url}
 
     def run(work, pod="/spec/template", **sidecar):
@@ -70,30 +71,30 @@ def apply(here, anthropic, tmp_path):
 
 
 def done(here, name):
-    """The work's log, when its Job is complete."""
+    """The work's log, once its Job is complete."""
     here.wait(f"job/{name}", "condition=Complete")
     return here("logs", f"job/{name}", "--container=work")
 
 
-def test_a_job_is_complete_when_its_work_is(here, apply):
+def test_a_job_completes_when_its_work_does(here, apply):
     apply(job("work"))
 
     assert done(here, "work") == "200\n"
 
 
-def test_the_work_begins_when_the_proxy_listens(here, apply):
+def test_the_work_starts_once_the_proxy_listens(here, apply):
     apply(job("work"), command=["python3", "-c", SLOW])
 
     assert done(here, "work") == "200\n"
 
 
-def test_a_job_whose_work_failed_has_failed(here, apply):
+def test_a_job_fails_when_its_work_does(here, apply):
     apply(job("work", "raise SystemExit(3)"))
 
     here.wait("job/work", "condition=Failed")
 
 
-def test_a_cronjobs_run_is_complete_when_its_work_is(here, apply):
+def test_a_cronjobs_run_completes_when_its_work_does(here, apply):
     spec = {"schedule": "0 3 * * *", "jobTemplate": {"spec": job("any")["spec"]}}
     nightly = {"name": "nightly", "labels": INJECTED}
     apply(
@@ -113,7 +114,7 @@ def test_a_cronjobs_run_is_complete_when_its_work_is(here, apply):
 
 @pytest.fixture
 def keda(kubectl):
-    """KEDA's ScaledJob, as far as that a cluster takes one."""
+    """A CRD for KEDA's ScaledJob that accepts anything."""
     group, plural = "keda.sh", "scaledjobs"
     name = f"{plural}.{group}"
     anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}

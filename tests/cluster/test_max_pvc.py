@@ -1,122 +1,124 @@
-"""The shape the project was asked for: two processes that share a volume, nothing else.
+"""overlays/max-pvc: two processes that share a volume and nothing else.
 
-The overlay max-pvc, and beside it a stand-in for RockBot with the proxy as a sidecar on
-the same volume. All the time both ask for chat completions: the agent its sidecar, the
-neighbour the overlay's own proxy behind the Service. The CLI is the real one.
+Beside the overlay runs a stand-in for RockBot with the proxy as a sidecar on the same
+volume. Both request chat completions all the time: the agent from its sidecar, the
+neighbour from the overlay's own proxy behind the Service. The CLI is the real one.
 """
 
 import time
 
 import pytest
 
+from installation import DUE, REFRESHER, instant
 from node import until
 from oauth_standin import Behaviour
 from shell import Shell, pasted
-from stage import DUE, REFRESHER, instant
 
 EVERYBODY = ("agent", "neighbour")
 
 
 @pytest.fixture(scope="module")
-def day(empty_stage):
-    """The overlay, then a login, then RockBot: in the document's order."""
-    stage = empty_stage
-    stage.apply("kustomize/overlays/max-pvc")
-    stage.started()
-    stage.log_in()
-    stage.with_agents("token-from-pvc")
-    stage.rolled_out("claude-code-proxy", *EVERYBODY)
-    return stage
+def installed(empty_installation):
+    """The overlay, then a login, then RockBot: the documented order."""
+    installation = empty_installation
+    installation.apply("kustomize/overlays/max-pvc")
+    installation.started()
+    installation.log_in()
+    installation.with_agents("token-from-pvc")
+    installation.rolled_out("claude-code-proxy", *EVERYBODY)
+    return installation
 
 
 @pytest.fixture
-def stage(day):
-    """The same with a login that is well, at the beginning of each test."""
-    day.is_well()
-    day.answered(*EVERYBODY)
-    return day
+def installation(installed):
+    """The same, with a healthy login at the start of each test."""
+    installed.becomes_healthy()
+    installed.answered(*EVERYBODY)
+    return installed
 
 
-def test_the_real_cli_renews_and_no_request_fails(stage):
-    lives = stage.lives()
-    with stage.nobody_notices(*EVERYBODY):
-        token, seconds = stage.renewed()
-        stage.uses_only(token, "agent", "claude-code-proxy")
-        stage.answered(*EVERYBODY)
+def test_the_real_cli_renews_and_no_request_fails(installation):
+    before = installation.restarts()
+    with installation.nobody_notices(*EVERYBODY):
+        token, seconds = installation.renewed()
+        installation.uses_only(token, "agent", "claude-code-proxy")
+        installation.answered(*EVERYBODY)
 
-    assert stage.standin.ledger.reused == 0
-    assert stage.lives() == lives
+    assert installation.standin.ledger.reused == 0
+    assert installation.restarts() == before
     print(f"renewed {seconds:.1f} s after the import began")  # noqa: T201 - pytest -rP
 
 
-def test_the_columns_tell_of_a_renewal(stage):
+def test_the_columns_show_a_renewal(installation):
     since = time.time()
-    stage.renewed()
+    installation.renewed()
 
-    columns = stage.columns()
+    columns = installation.columns()
 
     assert (columns["READY"], columns["REASON"]) == ("True", "TokenValid")
     assert 28000 < instant(columns["EXPIRES"]) - time.time() <= 28800
     assert instant(columns["EXPIRES"]) - instant(columns["NEXT"]) == 240
     assert columns["LAST"] in {f"{seconds}s" for seconds in range(20)}
-    assert ("Normal", "Refreshed") in stage.events(since)
+    assert ("Normal", "Refreshed") in installation.events(since)
 
 
-def test_a_person_logs_in_by_the_documents_command(stage):
-    shell = Shell(stage.kubectl, stage.directory)
+def test_a_person_logs_in_with_the_documented_command(installation):
+    shell = Shell(installation.kubectl, installation.directory)
     since = time.time()
 
     shown = shell.answer(
         pasted(f"kubectl exec -it {REFRESHER} "),
         "Paste code here",
-        stage.standin.ledger.code(),
+        installation.standin.ledger.code(),
     )
 
     assert "https://claude.ai/oauth/authorize" in shown
     assert "Login successful." in shown
-    until(lambda: stage.status["tokenRevision"] == stage.newest(), within=10)
-    stage.becomes("Ready", "True", "TokenValid")
-    assert ("Normal", "CredentialsChanged") in stage.events(since)
-    stage.uses_only(stage.newest(), "agent", "claude-code-proxy")
+    until(
+        lambda: installation.status["tokenRevision"] == installation.newest(), within=10
+    )
+    installation.becomes("Ready", "True", "TokenValid")
+    assert ("Normal", "CredentialsChanged") in installation.events(since)
+    installation.uses_only(installation.newest(), "agent", "claude-code-proxy")
 
 
-def test_a_failing_renewal_is_told_and_harms_nobody(stage):
+def test_a_failing_renewal_is_reported_and_harms_nobody(installation):
     since = time.time()
-    stage.standin.behaviour = Behaviour(status=429, error="rate_limited")
-    with stage.nobody_notices(*EVERYBODY):
-        stage.log_in(DUE)
-        stage.becomes("Ready", "True", "RefreshFailing")
+    installation.standin.behaviour = Behaviour(status=429, error="rate_limited")
+    with installation.nobody_notices(*EVERYBODY):
+        installation.log_in(DUE)
+        installation.becomes("Ready", "True", "RefreshFailing")
 
-    columns = stage.columns()
+    columns = installation.columns()
     assert (columns["READY"], columns["REASON"]) == ("True", "RefreshFailing")
     assert 0 < instant(columns["EXPIRES"]) - time.time() < DUE
     assert 30 < instant(columns["NEXT"]) - time.time() <= 60
-    assert ("Warning", "RefreshFailed") in stage.events(since)
-    assert stage.status["failedAttempts"] == 1
-    stage.kubectl.wait(f"pod/{REFRESHER}")
+    assert ("Warning", "RefreshFailed") in installation.events(since)
+    assert installation.status["failedAttempts"] == 1
+    installation.kubectl.wait(f"pod/{REFRESHER}")
 
 
-def test_a_lost_login_is_told_and_a_new_one_is_noticed(stage):
+def test_a_lost_login_is_reported_and_a_new_one_is_noticed(installation):
     since = time.time()
-    restarts = stage.container(REFRESHER)["restartCount"]
-    stage.standin.behaviour = Behaviour(status=400, error="invalid_grant")
-    with stage.nobody_notices(*EVERYBODY):  # the last token is still good
-        stage.log_in(DUE)
-        stage.becomes("Ready", "False", "LoginRequired")
-        stage.becomes("LoginRequired", "True", "LoginLost")
-        columns = stage.columns()
+    restarts = installation.container(REFRESHER)["restartCount"]
+    installation.standin.behaviour = Behaviour(status=400, error="invalid_grant")
+    with installation.nobody_notices(*EVERYBODY):  # the last token is still good
+        installation.log_in(DUE)
+        installation.becomes("Ready", "False", "LoginRequired")
+        installation.becomes("LoginRequired", "True", "LoginLost")
+        columns = installation.columns()
         assert (columns["READY"], columns["REASON"]) == ("False", "LoginRequired")
         assert (columns["EXPIRES"], columns["NEXT"]) == ("", "")
-        assert ("Warning", "LoginRequired") in stage.events(since)
-        stage.kubectl.wait(f"pod/{REFRESHER}", "condition=Ready=False")
-        assert stage.container(REFRESHER)["restartCount"] == restarts
+        assert ("Warning", "LoginRequired") in installation.events(since)
+        installation.kubectl.wait(f"pod/{REFRESHER}", "condition=Ready=False")
+        assert installation.container(REFRESHER)["restartCount"] == restarts
 
-    stage.standin.behaviour = Behaviour()
-    stage.log_in()
+    installation.standin.behaviour = Behaviour()
+    installation.log_in()
     began = time.monotonic()
-    stage.becomes("Ready", "True", "TokenValid", within=5)
+    installation.becomes("Ready", "True", "TokenValid", within=5)
     print(f"a new login was noticed within {time.monotonic() - began:.1f} s")  # noqa: T201 - pytest -rP
-    assert stage.columns()["READY"] == "True"
-    assert ("Normal", "CredentialsChanged") in stage.events(since)
-    stage.kubectl.wait(f"pod/{REFRESHER}")
-    assert stage.container(REFRESHER)["restartCount"] == restarts
+    assert installation.columns()["READY"] == "True"
+    assert ("Normal", "CredentialsChanged") in installation.events(since)
+    installation.kubectl.wait(f"pod/{REFRESHER}")
+    assert installation.container(REFRESHER)["restartCount"] == restarts

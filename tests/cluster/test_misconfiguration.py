@@ -1,31 +1,29 @@
-"""What is wrong is told where a person looks: the CR, its events, the pod's log."""
+"""A mistake is reported where a person looks: the CR, its events, the pod's log."""
 
 import json
 
 import pytest
 
-from node import until
-from overlays import (
+from callers import Caller, python_container
+from kustomizations import (
     ROOT,
-    Caller,
     kustomization,
     make_inbound_key,
-    python_container,
-    rolled_out,
     secret,
     sidecar_environ,
 )
+from node import condition, rolled_out, until
 
 MAX_PVC = "kustomize/overlays/max-pvc"
 DEPLOYMENT = "deployment/claude-code-proxy"
 CR = "claudecredential/claude"
 PROBE = """
 import json, os, urllib.request
-told = {name: os.environ.get(name) for name in ("PORT_PORT", "HEALTH_PORT")}
+found = {name: os.environ.get(name) for name in ("PORT_PORT", "HEALTH_PORT")}
 for port in (8089, 8080):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as answer:
-        told[port] = answer.status
-print(json.dumps(told))
+        found[port] = answer.status
+print(json.dumps(found))
 """
 
 
@@ -47,7 +45,7 @@ def test_without_a_login_the_cr_and_the_proxy_say_what_to_do(namespace):
 
 @pytest.fixture
 def hostpath(namespace, tmp_path):
-    """overlays/max-pvc on a directory of root's that no fsGroup ever changes."""
+    """overlays/max-pvc on a directory owned by root that no fsGroup ever changes."""
     directory = tmp_path / "volume"
     directory.mkdir(mode=0o755)
     volume = {
@@ -80,43 +78,36 @@ def hostpath(namespace, tmp_path):
 
 
 def ready(namespace):
-    """The condition Ready, in words, once there is one."""
-
-    def found():
-        conditions = namespace.json("get", CR).get("status", {}).get("conditions", [])
-        return next((one for one in conditions if one["type"] == "Ready"), None)
-
-    return until(found)
+    """The condition Ready, once there is one."""
+    return until(lambda: condition(namespace.json("get", CR), "Ready"))
 
 
-def test_a_volume_that_cannot_be_written_is_told_before_anyone_logs_in(
-    namespace, hostpath
-):
-    condition = ready(namespace)
+def test_an_unwritable_volume_is_reported_before_anyone_logs_in(namespace, hostpath):
+    found = ready(namespace)
 
-    assert condition["reason"] == "Blocked"
-    told = "/var/lib/claude cannot be written, so a new token could not be saved"
-    assert told in condition["message"]
-    assert told in namespace("logs", "claude-refresher-0")
+    assert found["reason"] == "Blocked"
+    message = "/var/lib/claude is not writable, so a new token could not be saved"
+    assert message in found["message"]
+    assert message in namespace("logs", "claude-refresher-0")
     assert "Blocked" in namespace("get", "events")
 
 
-def test_a_login_that_only_root_may_read_is_told(namespace, hostpath):
+def test_a_login_that_only_root_may_read_is_reported(namespace, hostpath):
     login = hostpath / ".credentials.json"
     login.write_text("{}")
     login.chmod(0o600)  # as busybox and `kubectl cp` leave it
 
     until(lambda: "cannot be read" in ready(namespace)["message"])
-    condition = ready(namespace)
+    found = ready(namespace)
 
-    told = "/var/lib/claude/.credentials.json cannot be read"
-    assert condition["reason"] == "Blocked"
-    assert told in condition["message"]
-    assert told in namespace("logs", "claude-refresher-0")
+    message = "/var/lib/claude/.credentials.json cannot be read"
+    assert found["reason"] == "Blocked"
+    assert message in found["message"]
+    assert message in namespace("logs", "claude-refresher-0")
 
 
-# Kubernetes tells a pod of each Service of its namespace: HEALTH_PORT=tcp://... for one
-# called `health`, PORT_PORT for `port`.
+# Kubernetes gives a pod variables for each Service of its namespace: HEALTH_PORT=tcp://...
+# for one called `health`, PORT_PORT for `port`.
 NAMES = ["port", "host", "health", "log-level", "proxy-api-key", "claude-code-proxy"]
 
 
@@ -156,11 +147,11 @@ def test_services_named_like_settings_change_nothing(namespace, anthropic, tmp_p
     namespace("apply", "--kustomize", folder)
     rolled_out(namespace, "deployment/agent")
 
-    def told():
+    def found():
         words = ("deployment/agent", "--container=agent", "--", "python3", "-c", PROBE)
         return namespace.run("exec", *words).stdout
 
-    answer = json.loads(until(told))
+    answer = json.loads(until(found))
     assert answer["HEALTH_PORT"].startswith("tcp://")
     assert answer["PORT_PORT"].startswith("tcp://")
     assert (answer["8089"], answer["8080"]) == (200, 200)

@@ -1,6 +1,6 @@
-"""One command by a cluster's admin, once; after it a namespace's admin needs nobody.
+"""After one command by the cluster's admin, a namespace's admin needs nobody else.
 
-The namespace enforces the restricted profile, which has nothing to say to our pods.
+The namespace enforces the restricted profile, which our pods satisfy.
 """
 
 from pathlib import Path
@@ -46,12 +46,12 @@ ORIGINAL = {
         },
     },
 }
-"""The proxy that this project takes the place of, as far as an upgrade meets it."""
+"""The proxy that this project replaces, as far as an upgrade touches it."""
 
 
 @pytest.fixture
 def somebody(kubectl, namespace):
-    """`kubectl` as the admin of a restricted namespace, in which no pod is ever made."""
+    """`kubectl` as the admin of a restricted namespace with a quota of no pods."""
     kubectl("apply", "-k", ROOT / "manifests/crd")
     for how in ("enforce", "warn"):
         label = f"pod-security.kubernetes.io/{how}=restricted"
@@ -68,7 +68,7 @@ def somebody(kubectl, namespace):
 
 @pytest.fixture
 def fast_sync(tmp_path):
-    """A kustomization of somebody's own, which asks for more than an overlay."""
+    """A user's kustomization that adds components to an overlay."""
     for name in ("manifests", "kustomize"):
         (tmp_path / name).symlink_to(ROOT / name)
     kustomization = {
@@ -85,7 +85,7 @@ def fast_sync(tmp_path):
 
 def apply_twice_and_delete(somebody, names, folder):
     applied = somebody("apply", "-k", folder)
-    assert (applied.returncode, applied.stderr) == (0, "")  # and no warning
+    assert (applied.returncode, applied.stderr) == (0, "")  # no warning
     again = somebody("apply", "-k", folder)
     assert {line.split()[-1] for line in again.stdout.splitlines()} == {"unchanged"}
 
@@ -108,13 +108,22 @@ def test_an_admin_of_the_namespace_applies_and_deletes_an_overlay(
     apply_twice_and_delete(somebody, names(kubectl, folder), folder)
 
 
-def test_an_admin_of_the_namespace_may_give_the_right_to_patch_pods(
+def test_an_admin_of_the_namespace_may_grant_the_patching_of_pods(
     somebody, kubectl, fast_sync
 ):
     apply_twice_and_delete(somebody, names(kubectl, fast_sync), fast_sync)
 
 
-def test_the_cluster_wide_part_needs_the_clusters_admin(somebody):
+def test_another_apply_of_the_cluster_wide_part_changes_nothing(kubectl):
+    folder = ROOT / "manifests/crd"
+    kubectl("apply", "-k", folder)
+
+    again = kubectl("apply", "-k", folder)
+
+    assert {line.split()[-1] for line in again.splitlines()} == {"unchanged"}
+
+
+def test_the_cluster_wide_part_needs_a_cluster_admin(somebody):
     refused = somebody("apply", "-k", ROOT / "manifests/crd")
 
     assert refused.returncode != 0
@@ -122,9 +131,7 @@ def test_the_cluster_wide_part_needs_the_clusters_admin(somebody):
 
 
 @pytest.mark.parametrize("user", ["own-deployment", "jobs"])
-def test_the_restricted_profile_has_nothing_to_say_of_the_sidecar(
-    somebody, namespace, user
-):
+def test_the_sidecar_satisfies_the_restricted_profile(somebody, namespace, user):
     text = namespace("kustomize", ROOT / "tests/manifests/users" / user)
     objects = [  # no API server knows ScaledJobs here
         one for one in yaml.safe_load_all(text) if one["kind"] != "ScaledJob"
@@ -139,8 +146,8 @@ def test_the_restricted_profile_has_nothing_to_say_of_the_sidecar(
     assert "claude" not in applied.stderr
 
 
-def test_an_original_that_was_applied_becomes_ours_and_keeps_nothing(somebody):
-    """Its volume is not among what is applied, so it is not touched."""
+def test_an_applied_original_becomes_ours_and_keeps_nothing(somebody):
+    """Its volume is not part of the upgrade, so it is not touched."""
     somebody("apply", "-f", "-", data=yaml.safe_dump(ORIGINAL))
 
     done = somebody("apply", "-k", ROOT / "tests/manifests/users/upgrade")

@@ -1,4 +1,4 @@
-"""What an admin does to what runs: a rollout, a drain, an eviction."""
+"""What an admin does to running pods: a rollout, a drain, an eviction."""
 
 import json
 import threading
@@ -6,11 +6,8 @@ import threading
 import pytest
 
 import oauth_standin
-from node import until
-from oauth_ledger import Behaviour
-from overlays import (
-    Caller,
-    Load,
+from callers import Caller, Load, stream
+from kustomizations import (
     kustomization,
     log_in,
     make_authority,
@@ -18,10 +15,9 @@ from overlays import (
     make_keys,
     proxy_environ,
     refresher_at,
-    rolled_out,
-    running,
-    stream,
 )
+from node import rolled_out, running, until
+from oauth_ledger import Behaviour
 
 DEPLOYMENT = "deployment/claude-code-proxy"
 STATEFULSET = "statefulset/claude-refresher"
@@ -65,7 +61,7 @@ def standin(tmp_path, outside):
 
 @pytest.fixture
 def max_pvc(namespace, standin, tmp_path):
-    """Apply overlays/max-pvc in the test's world, every pod with a label of it."""
+    """Apply overlays/max-pvc against the stand-in, every pod with a label of this test."""
     make_inbound_key(namespace)
     make_authority(namespace, standin.ca_file.read_text())
     label = {"pairs": {"of-the-test": namespace.namespace}, "includeTemplates": True}
@@ -78,7 +74,7 @@ def max_pvc(namespace, standin, tmp_path):
     namespace("apply", "--kustomize", folder)
 
 
-def test_a_drained_node_is_left_by_all_and_an_uncordoned_one_has_them_back(
+def test_a_drain_moves_everything_and_an_uncordon_brings_it_back(
     namespace, max_pvc, standin
 ):
     log_in(namespace, json.dumps(standin.login(access_left=8 * 3600)))
@@ -104,7 +100,7 @@ def test_a_drained_node_is_left_by_all_and_an_uncordoned_one_has_them_back(
     assert standin.token_calls() == []
 
 
-def test_an_evicted_refresher_ends_its_renewal_before_the_next_one_begins(
+def test_an_evicted_refresher_finishes_its_renewal_before_the_next_starts(
     namespace, max_pvc, standin
 ):
     standin.behaviour = Behaviour(delay=6)
@@ -126,7 +122,7 @@ def test_an_evicted_refresher_ends_its_renewal_before_the_next_one_begins(
 
 
 def refresher(namespace):
-    """The refresher's pod, or None; a second one would fail the test."""
+    """The refresher's pod, or None; a second one fails the test."""
     pods = namespace.json("get", "pods", "--selector", REFRESHER)["items"]
     assert len(pods) < 2
     return pods[0] if pods else None

@@ -1,12 +1,12 @@
-"""Each overlay in a namespace with Pod Security `restricted`, and off again."""
+"""Each overlay in a namespace with Pod Security `restricted`, and its removal."""
 
 from datetime import timedelta
 
 import pytest
 
 import logins
-from node import until
-from overlays import ROOT, log_in, make_keys, rolled_out
+from kustomizations import ROOT, log_in, make_keys
+from node import rolled_out, until
 from refresher import refresh
 
 OVERLAYS = ["api-key", "workload-identity", "max-pvc", "max-secret", "cronjob"]
@@ -15,7 +15,7 @@ UPGRADE = str(ROOT / "tests/manifests/users/upgrade")
 
 @pytest.fixture
 def strict(namespace):
-    """A namespace that takes no pod outside of `restricted`, with what users make."""
+    """A namespace that enforces `restricted`, with the Secrets that users create."""
     label = "pod-security.kubernetes.io/enforce=restricted"
     namespace("label", "namespace", namespace.namespace, label)
     until(lambda: namespace.run("get", "serviceaccount/default").stdout)
@@ -31,13 +31,13 @@ def strict(namespace):
 
 @pytest.fixture(scope="session")
 def kinds(kubectl):
-    """All that a namespace can hold, but for events, which tell of it and end."""
+    """Every kind a namespace can hold except events, which expire on their own."""
     words = ("api-resources", "--namespaced", "--verbs=list", "--output=name")
     return ",".join(kind for kind in kubectl(*words).split() if "events" not in kind)
 
 
 def install(kubectl, folder):
-    """Apply it, and wait until all that it brings has run."""
+    """Apply it, and wait until everything in it has run."""
     kubectl("apply", "--kustomize", folder)
     rolled_out(kubectl, "deployment/claude-code-proxy")
     if kubectl.run("get", "statefulset/claude-refresher").stdout:
@@ -65,7 +65,7 @@ def test_an_overlay_runs_under_restricted_and_goes_without_a_trace(
     becomes(strict, kinds, before)
 
 
-def test_the_volume_and_its_login_stay_where_they_were_not_applied(strict, kinds):
+def test_a_volume_that_was_not_applied_keeps_its_login(strict, kinds):
     before = everything(strict, kinds)
     strict("apply", "--kustomize", str(ROOT / "manifests/pvc"))
     install(strict, UPGRADE)
@@ -81,7 +81,7 @@ def everything(kubectl, kinds):
 
 
 def becomes(kubectl, kinds, expected):
-    """The cluster collects what belonged to what was deleted."""
+    """Wait for the garbage collection of what the deleted objects owned."""
     until(
         lambda: everything(kubectl, kinds) == expected,
         what=lambda: f"left: {everything(kubectl, kinds) ^ expected}",

@@ -1,4 +1,4 @@
-"""From the original to overlays/max-pvc, in place and without a pause."""
+"""From the original proxy to overlays/max-pvc, in place and without downtime."""
 
 import json
 
@@ -6,28 +6,27 @@ import pytest
 
 import longhorn
 import oauth_standin
-from node import until
-from overlays import (
+from callers import Load
+from kustomizations import (
     ROOT,
-    Load,
     kustomization,
     make_authority,
     make_inbound_key,
     proxy_environ,
     refresher_at,
-    rolled_out,
 )
+from node import rolled_out, until
 
 ORIGINAL = str(ROOT / "tests/cluster/original")
 UPGRADE = "tests/manifests/users/upgrade"
 DEPLOYMENT = "deployment/claude-code-proxy"
 PVC = "pvc/claude-credentials"
-SOON = 200.0  # seconds: within the last minutes of a token's life, when it is renewed
+SOON = 200.0  # seconds of life left: due for renewal
 
 
 @pytest.fixture
 def volume(namespace, tmp_path):
-    """The directory of the node that is the original's volume."""
+    """The directory of the node behind the original's volume."""
     directory = tmp_path / "volume"
     directory.mkdir(mode=0o755)
     longhorn.install_driver(namespace)
@@ -46,7 +45,7 @@ def standin(tmp_path, outside):
 
 @pytest.fixture
 def original(namespace, volume, standin):
-    """The original at work, with a login as `kubectl cp` from busybox left it."""
+    """The original, running, with a login as `kubectl cp` through busybox left it."""
     login = volume / ".credentials.json"
     login.write_text(json.dumps(standin.login(access_left=SOON)))
     login.chmod(0o600)
@@ -57,7 +56,7 @@ def original(namespace, volume, standin):
 
 @pytest.fixture
 def upgrade(namespace, standin, tmp_path):
-    """The documented kustomization, in the test's world."""
+    """The documented kustomization, against the stand-in."""
     make_inbound_key(namespace)
     make_authority(namespace, standin.ca_file.read_text())
     return kustomization(
@@ -70,7 +69,7 @@ def upgrade(namespace, standin, tmp_path):
     )
 
 
-def test_an_upgrade_in_place_keeps_all_and_answers_throughout(
+def test_an_upgrade_in_place_keeps_everything_and_serves_throughout(
     namespace, original, upgrade, standin
 ):
     kept = [uid(namespace, name) for name in (PVC, "service/claude-code-proxy")]

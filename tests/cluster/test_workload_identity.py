@@ -1,4 +1,4 @@
-"""overlays/workload-identity: a projected token is all the proxy has."""
+"""overlays/workload-identity: the proxy has a projected token and nothing else."""
 
 import base64
 import json
@@ -7,17 +7,15 @@ import ssl
 import pytest
 import trustme
 
-from node import until
-from overlays import (
-    Caller,
+from callers import Caller
+from kustomizations import (
     as_list,
     kustomization,
     make_authority,
     make_inbound_key,
     pod_patch,
-    rolled_out,
-    why_it_waits,
 )
+from node import rolled_out, until, why_it_waits
 from standin import server
 from standin.handler import Handler
 
@@ -28,9 +26,9 @@ RULE, ORGANIZATION = "fdrl_test", "org-of-a-test"
 
 
 class Federating(Handler):
-    """The stand-in with a token endpoint, which knows one rule, and with TLS.
+    """The stand-in with TLS, and with a token endpoint that knows one rule.
 
-    The SDK takes an identity token to no other.
+    The SDK sends an identity token only over TLS.
     """
 
     asked: list[dict]
@@ -68,7 +66,7 @@ def authority():
 
 @pytest.fixture
 def anthropic(outside, authority, monkeypatch):
-    """The stand-in, where only an exchanged token is accepted."""
+    """The stand-in, which accepts only an exchanged token."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(outside).configure_cert(tls)
     monkeypatch.setattr(Federating, "asked", [], raising=False)
@@ -82,7 +80,7 @@ def anthropic(outside, authority, monkeypatch):
 
 @pytest.fixture
 def overlay(namespace, anthropic, authority, tmp_path):
-    """Apply it; its ConfigMap is the test's affair."""
+    """Apply it; the ConfigMap is up to the test."""
     make_inbound_key(namespace)
     make_authority(namespace, authority.cert_pem.bytes().decode())
     where = {
@@ -112,7 +110,7 @@ def ids(namespace, rule):
     )  # fmt: skip
 
 
-def test_the_pods_own_token_is_exchanged_and_answers_come(namespace, overlay):
+def test_the_pods_own_token_is_exchanged(namespace, overlay):
     ids(namespace, RULE)
     rolled_out(namespace, DEPLOYMENT)
 
@@ -121,18 +119,18 @@ def test_the_pods_own_token_is_exchanged_and_answers_come(namespace, overlay):
     assert answer.status == 200, answer
     [asked] = Federating.asked
     assert asked["organization_id"] == ORGANIZATION
-    claims = said_by(asked["assertion"])
+    claims = claims_of(asked["assertion"])
     assert claims["aud"] == [AUDIENCE]
     account = f"system:serviceaccount:{namespace.namespace}:claude-code-proxy"
     assert claims["sub"] == account
 
 
-def said_by(token):
+def claims_of(token):
     payload = token.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
-def test_without_the_ids_the_pod_waits_and_says_so_and_then_starts(namespace, overlay):
+def test_without_the_ids_the_pod_waits_says_so_and_then_starts(namespace, overlay):
     why_it_waits(namespace, SELECTOR, 'configmap "claude-workload-identity" not found')
 
     ids(namespace, RULE)
@@ -140,7 +138,7 @@ def test_without_the_ids_the_pod_waits_and_says_so_and_then_starts(namespace, ov
     rolled_out(namespace, DEPLOYMENT)
 
 
-def test_ids_that_no_rule_has_are_told_to_the_client_and_in_the_log(namespace, overlay):
+def test_unknown_ids_are_reported_to_the_client_and_in_the_log(namespace, overlay):
     ids(namespace, "fdrl_...")  # as it stands in the overlay
     rolled_out(namespace, DEPLOYMENT)
 

@@ -1,4 +1,4 @@
-"""Everything is rendered by kustomize as kubectl has it, which is all that a user has."""
+"""Everything is rendered with the kustomize in kubectl, which is what users have."""
 
 import functools
 import subprocess
@@ -20,7 +20,7 @@ def _rendered(kubectl: str, folder: Path) -> Rendered:
     )
     if made.returncode:
         raise RuntimeError(made.stderr)
-    # kustomize names what it will not take for long, and nothing else.
+    # kustomize prints deprecations here, and nothing else.
     assert made.stderr == ""
     return Rendered(list(yaml.safe_load_all(made.stdout)))
 
@@ -29,7 +29,7 @@ def _rendered(kubectl: str, folder: Path) -> Rendered:
 def render() -> Render:
     """Render a folder, by its path from the project's root.
 
-    Raises RuntimeError with kustomize's words where that fails.
+    Raises RuntimeError with kustomize's message if that fails.
     """
     program = kubectl()
     if program is None:

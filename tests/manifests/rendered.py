@@ -1,4 +1,4 @@
-"""What kustomize made, as a reader of it asks."""
+"""What kustomize rendered, with the questions that tests ask of it."""
 
 import glob
 import itertools
@@ -23,7 +23,7 @@ FOLDERS = [
     *(f"kustomize/overlays/{name}" for name in OVERLAYS),
     *(f"tests/manifests/users/{name}" for name in USERS),
 ]
-"""What is meant to be applied: the overlays, and what users are told to write."""
+"""What is meant to be applied: the overlays, and the kustomizations users write."""
 
 OURS = {"claude-proxy", "proxy", "refresher"}
 """The names of our containers."""
@@ -32,14 +32,14 @@ Object = dict[str, Any]
 
 
 def kubectl() -> str | None:
-    """The one on PATH, else the test node's."""
+    """The one on PATH, or else the test node's."""
     home = os.environ.get("CLUSTER_HOME") or "~/.cache/one-node-cluster"
     built = glob.glob(os.path.expanduser(f"{home}/bin-*/kubectl"))  # noqa: PTH111, PTH207
     return shutil.which("kubectl") or next(iter(sorted(built)), None)
 
 
 class Pod(NamedTuple):
-    """A pod template, where it comes from, and whether the pod is ours as a whole."""
+    """A pod template, its owner, and whether the whole pod is ours."""
 
     owner: str
     labels: dict[str, str]

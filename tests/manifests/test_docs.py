@@ -1,5 +1,6 @@
 """What the documents tell people to apply is there, and does what they say."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -13,11 +14,15 @@ from rendered import OVERLAYS, ROOT, Render, Rendered, kubectl, walk
 
 README = (ROOT / "README.md").read_text()
 DOCUMENT = (ROOT / "docs/kubernetes.md").read_text()
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
+GITOPS = (ROOT / "docs/gitops.md").read_text()
 BLOCKS = re.findall(
-    r"^```(\w+)\n(.*?)^```", f"{README}\n{DOCUMENT}", re.MULTILINE | re.DOTALL
+    r"^```(\w+)\n(.*?)^```", f"{README}\n{DOCUMENT}\n{GITOPS}", re.MULTILINE | re.DOTALL
 )
 YAML = [yaml.safe_load(text) for kind, text in BLOCKS if kind == "yaml"]
-KUSTOMIZATIONS = [each for each in YAML if each.get("kind") == "Kustomization"]
+KUSTOMIZATIONS = [
+    each for each in YAML if each.get("apiVersion") == "kustomize.config.k8s.io/v1beta1"
+]
 PATCHES = [each for each in YAML if each.keys() == {"patches"}]
 FOLDERS = sorted(
     {
@@ -100,6 +105,8 @@ def rendered_as(tmp_path: Path) -> Any:
         shutil.copytree(ROOT / part, clone / part)
     mine = tmp_path / "mine"
     shutil.copytree(ROOT / "tests/manifests/users/own-deployment", mine)
+    chart = ROOT / "tests/manifests/users/rockbot-gitops/rockbot"
+    shutil.copytree(chart, mine / "rockbot")
     program = kubectl()
     if program is None:
         pytest.skip("no kubectl to render with, neither on PATH nor the test node's")
@@ -125,6 +132,9 @@ def test_every_kustomization_renders_and_leaves_no_image_or_sidecar_out(
     assert images
     if "images" in kustomization:
         assert images == {"registry.example/claude-code-proxy:1"}
+    if "namespace" in kustomization:
+        namespaces = {one["metadata"]["namespace"] for one in made}
+        assert namespaces == {kustomization["namespace"]}
     if any(
         "$patch: delete" in each["patch"] for each in kustomization.get("patches", ())
     ):
@@ -157,3 +167,68 @@ def test_a_storage_class_and_an_access_mode_can_be_chosen(rendered_as: Any) -> N
     [claim] = made.of("PersistentVolumeClaim")
     assert claim["spec"]["storageClassName"] == "longhorn"
     assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
+
+
+def test_the_logins_volume_can_be_kept_from_gitops_tools(rendered_as: Any) -> None:
+    [patch] = [each for each in PATCHES if "prune: disabled" in str(each)]
+    made = rendered_as(
+        {"resources": ["../claude-code-proxy/kustomize/overlays/max-secret"], **patch}
+    )
+
+    [claim] = made.of("PersistentVolumeClaim")
+    assert claim["metadata"]["annotations"] == {
+        "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+        "kustomize.toolkit.fluxcd.io/prune": "disabled",
+    }
+
+
+def test_replicas_can_follow_a_metric_that_the_proxy_has(rendered_as: Any) -> None:
+    [patch] = [each for each in PATCHES if "HorizontalPodAutoscaler" in str(each)]
+    folder = "../claude-code-proxy/kustomize"
+    made = rendered_as(
+        {
+            "resources": [f"{folder}/overlays/api-key"],
+            "components": [f"{folder}/components/scale"],
+            **patch,
+        }
+    )
+
+    [scaler] = made.of("HorizontalPodAutoscaler")
+    by_cpu, by_requests = scaler["spec"]["metrics"]
+    assert by_cpu["resource"]["name"] == "cpu"
+    assert f"`{by_requests['pods']['metric']['name']}`" in OPERATIONS
+
+
+def test_a_default_cpu_limit_satisfies_a_quota(render: Render) -> None:
+    [limits] = [each for each in YAML if each.get("kind") == "LimitRange"]
+
+    [limit] = limits["spec"]["limits"]
+    assert limit["type"] == "Container"
+    assert set(limit["default"]) == {"cpu"}  # the containers have memory limits
+
+
+def test_every_gitops_resource_names_what_is_here() -> None:
+    kinds = {each.get("kind") for each in YAML}
+
+    assert {"Application", "Kustomization"} <= kinds
+    assert (ROOT / "manifests/argocd/health.lua").is_file()
+    assert "manifests/argocd/health.lua" in GITOPS
+
+
+def test_the_label_that_the_network_policy_wants_is_documented(render: Render) -> None:
+    policy = render("tests/manifests/users/everything").one(
+        "NetworkPolicy/claude-code-proxy"
+    )
+
+    [[rule]] = [each["from"] for each in policy["spec"]["ingress"]]
+    [(label, value)] = rule["podSelector"]["matchLabels"].items()
+    assert f'`{label}: "{value}"`' in DOCUMENT
+
+
+def test_the_pod_that_logs_in_takes_the_documented_pull_secret() -> None:
+    [overrides] = re.findall(r"--overrides='(.*?)'", DOCUMENT, re.DOTALL)
+    [fragment] = re.findall(r'`("imagePullSecrets": .*?,)`', DOCUMENT)
+
+    spec = json.loads(overrides.replace('"containers"', f'{fragment} "containers"'))
+
+    assert spec["spec"]["imagePullSecrets"] == [{"name": "claude-registry"}]

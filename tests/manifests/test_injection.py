@@ -1,4 +1,4 @@
-"""The components work on the pods they are for: one that finds none says nothing."""
+"""The components find the pods they are for: kustomize is silent if they find none."""
 
 import os
 import tempfile
@@ -23,7 +23,7 @@ Build = Callable[[list[dict[str, Any]], list[str]], Rendered]
 
 @pytest.fixture
 def build(render: Render, tmp_path: Path) -> Build:
-    """Render somebody's own workloads with these of our components."""
+    """Render a user's own workloads with these components."""
 
     def build(workloads: list[dict[str, Any]], components: list[str]) -> Rendered:
         folder = Path(tempfile.mkdtemp(dir=tmp_path)).resolve()
@@ -40,7 +40,7 @@ def build(render: Render, tmp_path: Path) -> Build:
 
 
 def workload(kind: str, *, labelled: bool = True, **pod: Any) -> dict[str, Any]:
-    """A workload that somebody could have: one container, which is not ours."""
+    """A user's workload with one container, which is not ours."""
     spec = {"containers": [{"name": "app", "image": "app"}], **pod}
     template: dict[str, Any] = {"metadata": {"labels": {"app": "app"}}, "spec": spec}
     match kind:
@@ -124,7 +124,7 @@ def test_a_workload_without_the_label_stays_as_it_is(
     assert build([plain], [component]) == [plain]
 
 
-def test_what_the_workload_has_of_its_own_stays(render: Render) -> None:
+def test_a_workload_keeps_what_is_its_own(render: Render) -> None:
     objects = render("tests/manifests/users/own-deployment")
     pod, other = objects.pod("Deployment/agent"), objects.pod("Deployment/other")
 
@@ -139,7 +139,7 @@ def test_what_the_workload_has_of_its_own_stays(render: Render) -> None:
 
 
 @pytest.mark.parametrize("component", ["token-from-pvc", "token-from-secret"])
-def test_who_reads_the_refreshers_token_is_a_consumer(
+def test_readers_of_the_refreshers_token_are_labelled_as_consumers(
     build: Build, component: str
 ) -> None:
     for kind in ["Deployment", "Job", "CronJob"]:
@@ -156,7 +156,7 @@ def test_the_sidecar_is_the_same_in_every_kind(build: Build) -> None:
         sidecars.append(sidecar(pod))
         volumes.append(pod.spec["volumes"])
 
-    # In pods that never restart, a hook holds the work back instead of a probe.
+    # In pods that never restart, a hook delays the work instead of a probe.
     gates = {"startupProbe", "lifecycle"}
     assert [set(one) & gates for one in sidecars] == [
         {"startupProbe"},
@@ -178,7 +178,7 @@ def test_the_sidecar_is_the_same_in_every_kind(build: Build) -> None:
     ],
     ids=["init containers", "volumes"],
 )
-def test_a_scaled_jobs_own_lists_are_refused_and_not_lost(
+def test_a_scaled_jobs_own_lists_are_refused_rather_than_lost(
     build: Build, own: dict[str, Any]
 ) -> None:
     with pytest.raises(RuntimeError, match=next(iter(own))):
@@ -206,3 +206,127 @@ def test_our_own_deployment_gets_a_credential_without_the_label(render: Render) 
             "ANTHROPIC_IDENTITY_TOKEN_FILE",
             "CLAUDE_CREDENTIALS_PATH",
         }
+
+
+@pytest.mark.parametrize("kind", PLAIN_KINDS + JOB_KINDS)
+def test_inject_all_injects_into_a_workload_without_the_label(
+    build: Build, kind: str
+) -> None:
+    plain = workload(kind, labelled=False)
+    components = ["inject-all", sidecar_for(kind), "api-key", "pull-secret"]
+
+    (pod,) = build([plain], components).pods()
+
+    assert "ANTHROPIC_API_KEY" in env(sidecar(pod))
+    assert pod.spec["imagePullSecrets"] == [{"name": "claude-registry"}]
+
+
+def test_inject_all_leaves_the_proxy_and_the_refresher_alone(build: Build) -> None:
+    ours = [
+        workload(kind, labelled=False) | {"metadata": {"name": name}}
+        for kind, name in (
+            ("Deployment", "claude-code-proxy"),
+            ("StatefulSet", "claude-refresher"),
+            ("CronJob", "claude-refresher"),
+        )
+    ]
+
+    made = build(ours, ["inject-all", "sidecar", "sidecar-job"])
+
+    assert [pod.ours() for pod in made.pods()] == [[], [], []]
+
+
+def test_a_label_of_the_same_kustomization_comes_too_late_and_of_a_base_does_not(
+    render: Render, tmp_path: Path
+) -> None:
+    label = [{"pairs": {INJECT: "true"}}]
+    ours = os.path.relpath(ROOT / COMPONENTS, tmp_path.resolve() / "same")
+    components = {"components": [f"{ours}/sidecar", f"{ours}/api-key"]}
+    plain = [workload("Deployment", labelled=False)]
+    base = {"resources": ["workloads.yaml"], "labels": label}
+    for folder, kustomization in {
+        "same": base | components,
+        "base": base,
+        "over": {"resources": ["../base"]} | components,
+    }.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "workloads.yaml").write_text(yaml.safe_dump_all(plain))
+        text = yaml.safe_dump(kustomization)
+        (tmp_path / folder / "kustomization.yaml").write_text(text)
+
+    [same], [over] = (
+        render(tmp_path.resolve() / folder).pods() for folder in ("same", "over")
+    )
+    assert same.ours() == []
+    assert len(over.ours()) == 1
+
+
+@pytest.mark.parametrize("kind", PLAIN_KINDS + JOB_KINDS)
+def test_pull_secrets_reach_every_pod_with_the_sidecar(build: Build, kind: str) -> None:
+    (pod,) = build([workload(kind)], [sidecar_for(kind), "pull-secret"]).pods()
+
+    assert pod.spec["imagePullSecrets"] == [{"name": "claude-registry"}]
+
+
+def test_a_pods_own_pull_secrets_stay(build: Build) -> None:
+    own = workload("Deployment", imagePullSecrets=[{"name": "own"}])
+    (pod,) = build([own], ["sidecar", "pull-secret"]).pods()
+
+    names = {one["name"] for one in pod.spec["imagePullSecrets"]}
+    assert names == {"own", "claude-registry"}
+
+
+def test_pull_secrets_reach_the_proxy_and_the_refresher(
+    render: Render, tmp_path: Path
+) -> None:
+    for overlay, owners in {
+        "max-secret": {"Deployment/claude-code-proxy", "StatefulSet/claude-refresher"},
+        "cronjob": {"Deployment/claude-code-proxy", "CronJob/claude-refresher"},
+    }.items():
+        pods = render(over(tmp_path, overlay, "pull-secret")).pods()
+
+        assert {pod.owner for pod in pods} == owners
+        for pod in pods:
+            assert pod.spec["imagePullSecrets"] == [{"name": "claude-registry"}]
+
+
+def over(directory: Path, overlay: str, *components: str) -> Path:
+    """Write a user's kustomization of an overlay with components; returns its folder."""
+    folder = Path(tempfile.mkdtemp(dir=directory)).resolve()
+    ours = os.path.relpath(ROOT / "kustomize", folder)
+    kustomization = {
+        "resources": [f"{ours}/overlays/{overlay}"],
+        "components": [f"{ours}/components/{name}" for name in components],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    return folder
+
+
+@pytest.mark.parametrize("overlay", ["api-key", "workload-identity", "max-secret"])
+def test_scale_works_for_credentials_that_several_pods_can_use(
+    render: Render, tmp_path: Path, overlay: str
+) -> None:
+    made = render(over(tmp_path, overlay, "scale"))
+
+    deployment = made.one("Deployment/claude-code-proxy")["spec"]
+    assert (
+        "replicas" not in deployment
+    )  # every apply would reset the autoscaler's number
+    [spread] = deployment["template"]["spec"]["topologySpreadConstraints"]
+    assert spread["whenUnsatisfiable"] == "ScheduleAnyway"
+    scaler = made.one("HorizontalPodAutoscaler/claude-code-proxy")["spec"]
+    assert scaler["scaleTargetRef"]["name"] == "claude-code-proxy"
+    assert scaler["minReplicas"] >= 2
+    budget = made.one("PodDisruptionBudget/claude-code-proxy")["spec"]
+    assert budget["selector"] == deployment["selector"]
+    assert budget["maxUnavailable"] == 1
+    service = made.one("Service/claude-code-proxy")["spec"]
+    assert service["sessionAffinity"] == "ClientIP"
+
+
+@pytest.mark.parametrize("overlay", ["max-pvc", "cronjob"])
+def test_scale_refuses_a_login_on_a_volume_which_is_on_one_node(
+    render: Render, tmp_path: Path, overlay: str
+) -> None:
+    with pytest.raises(RuntimeError, match="/spec/template/spec/affinity"):
+        render(over(tmp_path, overlay, "scale"))

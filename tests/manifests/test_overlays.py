@@ -1,4 +1,4 @@
-"""What each overlay puts into the cluster, and what it grants: two tables."""
+"""What each overlay creates in the cluster, and what it grants: two tables."""
 
 from typing import Any
 
@@ -44,7 +44,12 @@ RIGHTS: dict[str, list[Any]] = {
     "tests/manifests/users/jobs": [],
     "tests/manifests/users/upgrade": NAMED_RIGHTS,
     "tests/manifests/users/everything": NAMED_RIGHTS + FAST_SYNC,
-    "tests/manifests/users/rockbot-login": [],
+    "tests/manifests/users/inject-all": [],
+    "tests/manifests/users/pull-secret": NAMED_RIGHTS,
+    "tests/manifests/users/rockbot-gitops": [],
+    "tests/manifests/users/rockbot-pvc": [],
+    "tests/manifests/users/rockbot-secret": [],
+    "tests/manifests/users/scaled": [],
 }
 
 PROXY_READS = {
@@ -56,7 +61,7 @@ PROXY_READS = {
 }
 
 
-def test_the_tables_leave_out_no_overlay() -> None:
+def test_the_tables_cover_every_overlay() -> None:
     assert set(OBJECTS) == set(OVERLAYS)
     folders = (ROOT / "kustomize/overlays").iterdir()
     assert {folder.name for folder in folders} == set(OVERLAYS)
@@ -70,7 +75,7 @@ def test_an_overlay_is_these_objects_and_no_others(
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_the_rights_are_the_ones_of_the_table(render: Render, folder: str) -> None:
+def test_the_rights_are_those_of_the_table(render: Render, folder: str) -> None:
     objects = render(folder)
     granted = [
         (group, resource, name, set(rule["verbs"]))
@@ -116,7 +121,7 @@ def test_only_max_secret_publishes(render: Render) -> None:
     }
 
 
-def test_the_upgrade_is_max_pvc_but_for_the_volume_that_is_there(
+def test_the_upgrade_is_max_pvc_without_the_existing_volume(
     render: Render,
 ) -> None:
     upgrade = render("tests/manifests/users/upgrade").names()
@@ -130,10 +135,10 @@ def test_the_upgrade_keeps_what_the_original_cannot_change(render: Render) -> No
     service = objects.one("Service/claude-code-proxy")["spec"]
 
     assert deployment["selector"] == {"matchLabels": {"app": "claude-code-proxy"}}
-    # Else a Deployment that was not made by `kubectl apply` would have two containers.
+    # Otherwise a Deployment that was not made by `kubectl apply` would have two containers.
     names = [one["name"] for one in deployment["template"]["spec"]["containers"]]
     assert names == ["proxy"]
-    # A port's name would not resolve in the pod that is being replaced.
+    # A named port would not resolve in the pod that is being replaced.
     assert service["ports"] == [{"port": 80, "targetPort": 8080}]
     assert service["selector"] == {"app": "claude-code-proxy"}
 
@@ -144,6 +149,15 @@ def test_detaching_from_rockbot_applies_nothing_at_all(render: Render) -> None:
 
     assert set(detached) == {"apiVersion", "kind", "metadata"}
     assert detached["metadata"] == {"name": attached["metadata"]["name"]}
+
+
+def test_gitops_never_prunes_or_deletes_rockbots_deployment(render: Render) -> None:
+    (attached,) = render("kustomize/overlays/rockbot")
+
+    assert attached["metadata"]["annotations"] == {
+        "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+        "kustomize.toolkit.fluxcd.io/prune": "disabled",
+    }
 
 
 def test_fast_sync_turns_the_annotation_on(render: Render) -> None:

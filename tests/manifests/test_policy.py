@@ -28,9 +28,11 @@ NAMESPACED = {
     "CronJob",
     "DaemonSet",
     "Deployment",
+    "HorizontalPodAutoscaler",
     "Job",
     "NetworkPolicy",
     "PersistentVolumeClaim",
+    "PodDisruptionBudget",
     "Role",
     "RoleBinding",
     "ScaledJob",
@@ -69,7 +71,7 @@ def test_every_mount_has_its_volume_and_every_volume_its_mount(
 ) -> None:
     for pod in objects.pods():
         if pod.owner == "Deployment/rockbot-agent":
-            continue  # the rest of it is Helm's
+            continue  # Helm owns the rest of it
         mounted = {
             mount["name"]
             for container in pod.containers()
@@ -193,7 +195,7 @@ def test_the_logins_volume_belongs_to_our_group_whichever_pod_is_first(
                     "fsGroup": 10001,
                     "fsGroupChangePolicy": "OnRootMismatch",
                 }
-            else:  # a claim that is read-only is not given to another pod's fsGroup
+            else:  # a read-only claim keeps its group whatever the pod's fsGroup
                 assert volume["persistentVolumeClaim"]["readOnly"] is True
 
 
@@ -210,7 +212,7 @@ def test_only_the_operator_has_a_service_account_token(objects: Rendered) -> Non
         if pod.is_ours:
             is_operator = pod.owner == "StatefulSet/claude-refresher"
             assert pod.spec["automountServiceAccountToken"] is is_operator
-        else:  # the pod's own is hidden behind an empty directory
+        else:  # the pod's own is hidden by an empty directory
             mounts = pod.container("claude-proxy")["volumeMounts"] if pod.ours() else []
             for mount in mounts:
                 if mount["mountPath"] == SERVICE_ACCOUNT_TOKEN:
@@ -259,11 +261,35 @@ def test_services_of_the_namespace_are_no_variables_of_our_pods(
         assert pod.spec.get("enableServiceLinks", True) is not pod.is_ours
 
 
+def test_replicas_never_share_a_volume(objects: Rendered) -> None:
+    scaled = {
+        one["spec"]["scaleTargetRef"]["name"]
+        for one in objects.of("HorizontalPodAutoscaler")
+    }
+    for one in objects.of("Deployment"):
+        name, spec = one["metadata"]["name"], one["spec"]
+        volumes = spec["template"]["spec"].get("volumes", [])
+        if name in scaled or spec.get("replicas", 1) > 1:
+            assert not [v for v in volumes if "persistentVolumeClaim" in v], (
+                f"{name}: a ReadWriteOnce volume is on one node, so replicas on other "
+                "nodes would never start; use token-from-secret"
+            )
+
+
 def test_nobody_has_to_be_where_somebody_else_is(objects: Rendered) -> None:
-    """A required affinity waits for ever on the first install."""
+    """A required affinity would wait forever on the first install."""
     assert "requiredDuringSchedulingIgnoredDuringExecution" not in dict(
         walk([pod.spec for pod in objects.pods()])
     )
+
+
+def test_rockbots_sidecar_gives_up_before_rockbots_user_does(render: Render) -> None:
+    """RockBot's user waits three minutes for a reply."""
+    (pod,) = render("kustomize/overlays/rockbot").pods()
+    (sidecar,) = pod.spec["initContainers"]
+    env = {one["name"]: one.get("value") for one in sidecar["env"]}
+
+    assert float(env["PROGRESS_TIMEOUT"]) < 180
 
 
 def test_rockbots_tiers_all_ask_the_sidecar_for_a_model_that_exists(
@@ -284,7 +310,7 @@ def test_rockbots_tiers_all_ask_the_sidecar_for_a_model_that_exists(
 
 
 @pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=str)
-def test_a_kustomization_says_what_it_is_and_uses_no_field_of_yesterday(
+def test_a_kustomization_says_what_it_is_and_uses_no_deprecated_field(
     path: Path,
 ) -> None:
     text = (ROOT / path).read_text()

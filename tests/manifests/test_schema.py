@@ -1,7 +1,7 @@
 """Kubernetes' own schemas, strictly: no unknown field, no wrong type.
 
-Of the oldest version that is supported and of the test node's. What no schema knows (a
-name that does not exist, a port out of range) the node's API server is asked for.
+Checked against the oldest supported version and the test node's. What no schema can
+refuse (a name that does not exist, a port out of range) is left to the node's API server.
 """
 
 from typing import Any
@@ -64,12 +64,12 @@ def test_a_scaled_jobs_pods_are_pods(render: Render, version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
-    "folder", ["kustomize/overlays/rockbot", "tests/manifests/users/rockbot-login"]
+    "folder", ["kustomize/overlays/rockbot", "tests/manifests/users/rockbot-secret"]
 )
 def test_the_part_for_rockbot_makes_a_whole_of_what_helm_made(
     render: Render, folder: str, version: str
 ) -> None:
-    """Server-side apply adds; what is added has other names than what is there."""
+    """Server-side apply adds list items whose names differ from the existing ones."""
     (part,) = render(folder)
     whole = yaml.safe_load(yaml.safe_dump(part))
     spec = whole["spec"]["template"]["spec"]
@@ -80,7 +80,7 @@ def test_the_part_for_rockbot_makes_a_whole_of_what_helm_made(
 
 
 def _closed(schema: Any) -> Any:
-    """The schema, but with every object's unknown fields refused, as a server prunes."""
+    """The schema with unknown fields refused, where a server would prune them."""
     match schema:
         case dict():
             made = {key: _closed(value) for key, value in schema.items()}

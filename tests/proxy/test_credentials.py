@@ -161,3 +161,27 @@ def test_nothing_secret_has_a_readable_repr(path: Path) -> None:
     shown = f"{credentials.File(str(path)).token()!r} {config!r} {config}"
 
     assert "secret" not in shown
+
+
+@pytest.mark.parametrize(
+    ("said", "ends_at", "scopes"),
+    [
+        ({}, None, ()),
+        ({"refreshTokenExpiresAt": 1_800_000_000_000}, 1_800_000_000.0, ()),
+        ({"refreshTokenExpiresAt": "soon", "scopes": "all"}, None, ()),
+        ({"refreshTokenExpiresAt": True, "scopes": [1, "user:inference", "<b>"]},
+         None, ("user:inference",)),
+        ({"refreshTokenExpiresAt": 1e300, "scopes": None}, None, ()),
+    ],
+)  # fmt: skip
+def test_what_a_file_says_of_its_login_never_costs_the_token(
+    said: dict[str, object], ends_at: float | None, scopes: tuple[str, ...]
+) -> None:
+    text = json.dumps({"claudeAiOauth": {"accessToken": "token-1", **said}})
+
+    token = credentials.parse(text)
+
+    assert token is not None
+    assert (token.value, token.login_ends_at, token.scopes) == (
+        "token-1", ends_at, scopes,
+    )  # fmt: skip

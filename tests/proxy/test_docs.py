@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import parser
 
-from proxy import body, errors, log, metrics, settings
+from proxy import body, errors, limits, log, metrics, prices, settings, trail, usage
 from proxy.schema import chat_request
 from proxy.translate import error, request
 from row_cases import HI
@@ -216,19 +217,64 @@ def section(heading: str) -> str:
 
 
 def in_code(text: str) -> set[str]:
-    return set(re.findall(r"`([a-z_]+)(?:\{[\w,]+\})?`", text))
+    return set(re.findall(r"`([a-z0-9_]+)`", text))
 
 
-def test_every_metric_is_explained() -> None:
-    measured = metrics.Metrics(
-        in_flight=lambda: 0.0, expires_at=lambda: None, log_lines_dropped=lambda: 0
+def every_series() -> dict[str, set[str]]:
+    """Every metric and its labels, from a process in which everything has happened."""
+    window = limits.Window(0.5, 1.0, 0.0)
+    state = metrics.State(
+        in_flight=0,
+        slots=0,
+        windows={"5h": window},
+        verdict=limits.Verdict("allowed"),
+        credential="file",
+        expires_at=1.0,
+        refused_at=1.0,
+        log_lines_dropped=1,
     )
-    given = set(re.findall(rb"^# TYPE (\S+)", measured.text(), re.MULTILINE))
-    explained = in_code(section("Health checks and metrics"))
-
-    assert {name.decode() for name in given} == {
-        name for name in explained if name.startswith("claude_")
+    spent = usage.Spent(input=1, web_searches=1)
+    record = log.Completion(
+        request_id="r",
+        code="overloaded",
+        warnings=("seed_ignored",),
+        first_event_ms=1.0,
+        own_ms=1.0,
+    )
+    way = trail.Trail()
+    way.call()
+    way.step("retry")
+    measured = metrics.Metrics(lambda: state)
+    measured.completed(record, way, trail.Bill(spent, 1.0, spent, 1.0, 1))
+    _, exposed = measured.exposition()
+    return {
+        sample.name.removesuffix("_bucket"): sample.labels.keys() - {"le"}
+        for family in parser.text_string_to_metric_families(exposed.decode())
+        for sample in family.samples
+        if not sample.name.endswith(("_sum", "_count"))
     }
+
+
+def test_every_metric_is_explained_with_its_labels() -> None:
+    table = section("Health checks and metrics")
+    explained = {
+        name: set(filter(None, labels.split(",")))
+        for name, labels in re.findall(r"`(claude_\w+)\{?([\w,]*)\}?`", table)
+    }
+
+    assert explained == every_series()
+
+
+def test_the_example_of_a_price_list_is_one(tmp_path: Path) -> None:
+    [example] = re.findall(r"```json\n(\{\n.*?)```", OPERATIONS.read_text(), re.DOTALL)
+    file = tmp_path / "prices.json"
+    file.write_text(example)
+
+    given, built_in = prices.load(str(file)), prices.BUILT_IN.models
+
+    assert given.models == {"claude-haiku-5-5": built_in["claude-haiku-5-5"]}
+    assert built_in is not given.models
+    assert prices.BUILT_IN.date in section("Health checks and metrics")
 
 
 def test_every_field_of_a_completions_log_line_is_shown_and_explained() -> None:

@@ -61,6 +61,20 @@ def test_a_missing_file_is_not_ready_and_says_what_to_do(path: Path) -> None:
     assert str(path) in one.trouble()
 
 
+@pytest.mark.parametrize("text", [None, ""], ids=["missing", "empty"])
+def test_a_missing_published_token_is_not_a_matter_of_logging_in_here(
+    tmp_path: Path, text: str | None
+) -> None:
+    published = tmp_path / "access-token"
+    if text is not None:
+        published.write_text(text)
+
+    trouble = credential(published).trouble() or ""
+
+    assert "kubectl get claudecredentials" in trouble
+    assert "auth login" not in trouble
+
+
 def test_a_file_that_appears_or_changes_is_read_by_the_next_request(path: Path) -> None:
     one = credential(path)
     assert one.trouble()

@@ -17,7 +17,8 @@ config = pathlib.Path(os.environ["CLAUDE_CONFIG_DIR"])
 path = config / ".credentials.json"
 calls = here / "calls.jsonl"
 note = {"words": sys.argv[1:], "environ": dict(os.environ), "cwd": os.listdir("."),
-        "pid": os.getpid(), "sid": os.getsid(0), "stdin": sys.stdin.read()}
+        "pid": os.getpid(), "sid": os.getsid(0), "stdin": sys.stdin.read(),
+        "blocked": [*map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ()))]}
 number = len(calls.read_text().splitlines()) if calls.exists() else 0
 with calls.open("a") as file:
     file.write(json.dumps(note) + "\n")

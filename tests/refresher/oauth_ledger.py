@@ -32,7 +32,9 @@ class Behaviour:
     """A refresh token that was used is refused: invalid_grant."""
     expires_in: int = 28800
     api_status: int = 200
-    """Of /v1/messages."""
+    """Of /v1/messages and /v1/models."""
+    unknown_tokens: bool = False
+    """The API accepts access tokens that were not issued here, unless revoked."""
 
 
 class Ledger:
@@ -43,6 +45,7 @@ class Ledger:
         self._refresh: dict[str, bool] = {}  # token -> was it used
         self._access: dict[str, float] = {}  # token -> when it ends
         self._codes: set[str] = set()
+        self._revoked: set[str] = set()
         self.reused = 0
         self.newest = ""
         """The access token that was given out last."""
@@ -91,9 +94,18 @@ class Ledger:
             access, successor, _ = self._issue(behaviour.expires_in)
         return _answer(behaviour, access, successor if behaviour.rotate else None)
 
-    def accepts(self, access: str) -> bool:
-        """Say whether the API takes this access token now."""
+    def revoke(self, access: str) -> None:
+        """Reject this access token from now on, whatever its expiry."""
         with self._lock:
+            self._revoked.add(access)
+
+    def accepts(self, access: str, *, unknown: bool = False) -> bool:
+        """Whether the API accepts this access token now; `unknown`: any, unless revoked."""
+        with self._lock:
+            if access in self._revoked:
+                return False
+            if unknown and access not in self._access:
+                return True
             return self._access.get(access, 0) > time.time()
 
 

@@ -144,6 +144,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._json(HTTPStatus.OK, standin.calls, record=False)
         elif self.host is None and self.path == "/standin/ca.pem":
             self._send(HTTPStatus.OK, standin.ca_file.read_bytes(), "text/plain")
+        elif self.host == API_HOST and self.path.partition("?")[0] == "/v1/models":
+            if self._accepted():
+                self._json(HTTPStatus.OK, {"data": [], "has_more": False}, record=False)
         else:
             self._not_found()
 
@@ -223,18 +226,26 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return ledger.redeem(str(body["code"]), behaviour)
         return ledger.exchange(str(body["refresh_token"]), behaviour)
 
-    def _messages(self, body: dict[str, object]) -> None:
+    def _accepted(self) -> bool:
+        """Whether the API accepts the request's token; it has had its response if not."""
         standin = self.server.standin
         token = self.headers.get("authorization", "").removeprefix("Bearer ")
         beta = "oauth-2025-04-20" in self.headers.get("anthropic-beta", "")
-        status = standin.behaviour.api_status
-        if not standin.ledger.accepts(token) or not beta:
+        status, unknown = standin.behaviour.api_status, standin.behaviour.unknown_tokens
+        if not standin.ledger.accepts(token, unknown=unknown) or not beta:
             status = HTTPStatus.UNAUTHORIZED
         self._record(status, access_token=token)
         if status != HTTPStatus.OK:
-            error = {"type": "authentication_error", "message": "not accepted"}
+            refused = status == HTTPStatus.UNAUTHORIZED
+            kind = "authentication_error" if refused else "api_error"
+            error = {"type": kind, "message": "not accepted"}
             self._json(status, {"type": "error", "error": error}, record=False)
-        elif body.get("stream"):
+        return status == HTTPStatus.OK
+
+    def _messages(self, body: dict[str, object]) -> None:
+        if not self._accepted():
+            return
+        if body.get("stream"):
             self._send(HTTPStatus.OK, _pong_events(body), "text/event-stream")
         else:
             self._json(HTTPStatus.OK, _message(body, _PONG, "end_turn"), record=False)

@@ -241,8 +241,12 @@ def test_the_operator_says_what_to_install(volume, fake, tmp_path):
 @pytest.mark.parametrize(
     ("environ", "code", "words"),
     [
-        ({}, 78, "POD_NAMESPACE is not set"),
-        ({"POD_NAMESPACE": "here"}, 75, "no service account and no kubeconfig here"),
+        ({}, 78, "POD_NAMESPACE: must be the namespace"),
+        (
+            {"POD_NAMESPACE": "here"},
+            75,
+            "no service account and no valid kubeconfig here",
+        ),
     ],
 )
 def test_the_operator_says_what_it_lacks_to_start(volume, fake, environ, code, words):
@@ -391,3 +395,30 @@ def test_an_unknown_expiry_is_never_shown_as_a_date(volume, fake, put, odd):
     assert all("1970" not in each for each in shown)
     assert "expiry unknown" in shown[2]
     assert "Refreshed: " in shown[4]
+
+
+BLOCKED = ["env", "--block-signal=TERM,INT"]
+"""How the image starts the program."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_sent_before_python_runs_ends_the_program(volume, fake, put, number):
+    put(-60)
+    claude = fake("ok")
+    signalled = ["sh", "-c", f'kill -{int(number)} $$; exec "$@"', "sh"]
+
+    done = refresher_process.refresher(
+        volume, claude.path, "once", before=[*BLOCKED, *signalled]
+    )
+
+    assert done.returncode == 128 + number
+    assert claude.calls == []
+
+
+def test_the_cli_is_started_with_no_signal_blocked(volume, fake, put):
+    put(-60)
+    claude = fake("ok")
+
+    refresher_process.refresher(volume, claude.path, "once", before=BLOCKED)
+
+    assert claude.calls[0]["blocked"] == []

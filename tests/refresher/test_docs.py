@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from refresher import outcome, settings
-from refresher.operator import health, resource
+from refresher.operator import health, observation, resource, status
 
 ROOT = Path(__file__).parents[2]
 PATH = ROOT / "docs/refresher.md"
@@ -80,6 +80,28 @@ def test_the_tested_version_is_the_pinned_one_for_every_platform():
     assert all("resolved" not in each for each in locked["packages"].values())
 
 
+def reasons():
+    """Every reason that a condition can have."""
+    package = Path(inspect.getfile(observation)).parent
+    code = "".join((package / f"{name}.py").read_text() for name in _SPEAKERS)
+    found = re.findall(r'(?:Statement|_invalid)\(\s*(?:\w+, )?"([A-Z]\w+)"', code)
+    constants = [status.PUBLISHED, status.PODS_ANNOTATED, status.PODS_NOT_ANNOTATED]
+    shared = {meaning.condition for meaning in outcome.MEANINGS.values()}
+    return {*found, *constants, *shared, observation.UNVERIFIED}
+
+
+_SPEAKERS = ("observation", "status", "scheduler", "reporter")
+_NOT_OF_A_CONDITION = {"Managed", "NoClaudeCredential", "WaitingForApiServer"}
+
+
+def test_every_reason_of_a_condition_is_in_the_table():
+    section = DOCUMENT.partition("## In a cluster")[2].partition("**Ready means")[0]
+    documented = set(re.findall(r"`([A-Z][A-Za-z]+)`", section))
+
+    assert reasons() - _NOT_OF_A_CONDITION <= documented
+    assert documented - reasons() == {"ClaudeCredential", "Unknown", "Pending"}
+
+
 def test_every_metric_of_the_operator_is_listed():
     shown = set(re.findall(r"`(claude_\w+)(?:\{result\})?`", DOCUMENT))
     kinds = health.Metrics().registry.collect()
@@ -95,8 +117,9 @@ def test_the_credential_of_the_example_says_all_that_a_spec_can_say():
     spec = resource.parse({**body, "metadata": body["metadata"] | there}).spec
 
     assert body["apiVersion"] == f"{resource.GROUP}/{resource.VERSION}"
-    assert body["spec"].keys() == {"schedule", "timeZone", "suspend", "publish"}
-    assert spec.publish.secret_name == "claude-access-token"
-    assert settings.Settings.from_environ({"HOME": "/h"}).scheduled(
-        spec.schedule, spec.time_zone
-    )
+    fields = [field.encode_name for field in msgspec.structs.fields(resource.Spec)]
+    assert list(body["spec"]) == fields
+    assert len(body["spec"]["publish"]) == len(msgspec.structs.fields(spec.publish))
+    plain = settings.Settings.from_environ({"HOME": "/h"})
+    assert plain.renewing(spec.renew_before)
+    assert plain.scheduled(spec.schedule, spec.time_zone)

@@ -1,6 +1,6 @@
-"""Ask for one chat completion after the other, in turns plain and streamed.
+"""Request chat completions without end, alternately plain and streamed.
 
-Writes a line of JSON for each: {"time": when it was over, "trouble": null or why}.
+Prints a JSON line for each: {"time": when it ended, "trouble": null or what went wrong}.
 """
 
 import http.client
@@ -15,7 +15,7 @@ PAUSE = 0.25
 
 
 def ask(*, stream):
-    """Gives None, or what was wrong with the answer."""
+    """Make one request; returns None, or what was wrong with the response."""
     question = {"messages": [{"role": "user", "content": "ping"}], "stream": stream}
     request = urllib.request.Request(
         os.environ["OPENAI_BASE_URL"] + "/chat/completions",

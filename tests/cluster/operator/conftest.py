@@ -3,8 +3,11 @@
 import pytest
 
 from fake_claude import FakeClaude
+from oauth_ledger import Behaviour
+from oauth_standin import Standin
+from operator_process import ROOT
 from tests.cluster.operator.api_proxy import ApiProxy
-from tests.cluster.operator.house import ROOT, House
+from tests.cluster.operator.installation import Installation
 
 
 @pytest.fixture(scope="session")
@@ -16,13 +19,22 @@ def server(kubectl):
 
 
 @pytest.fixture
-def house(namespace, tmp_path, server):
+def anthropic(tmp_path):
+    """Anthropic's hosts, which accept any token that was not revoked."""
+    directory = tmp_path / "anthropic"
+    directory.mkdir()
+    with Standin(directory) as standin:
+        standin.behaviour = Behaviour(unknown_tokens=True)
+        yield standin
+
+
+@pytest.fixture
+def installed(namespace, tmp_path, server, anthropic):
     """A namespace, a volume, the operator's rights; no ClaudeCredential yet."""
-    made = House(namespace, tmp_path, server)
+    made = Installation(namespace, tmp_path, server, anthropic)
     yield made
-    if made.process:
-        made.process.kill()
-        made.process.wait()
+    if made.operator and made.operator.runs:
+        made.operator.kill()
 
 
 @pytest.fixture

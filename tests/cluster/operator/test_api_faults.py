@@ -1,4 +1,4 @@
-"""An API server that fails, is away, is silent: the login is renewed all the same."""
+"""An API server that fails, is away or is silent: the login is refreshed all the same."""
 
 import pytest
 
@@ -12,7 +12,7 @@ EVENTS = "/events"
 
 @pytest.mark.parametrize("status", [409, 429, 500, 503, 0])
 @pytest.mark.parametrize("part", [SECRET, STATUS, EVENTS])
-def test_it_converges_after_three_failed_calls(house, fake, api, part, status):
+def test_it_converges_after_three_failed_calls(installed, fake, api, part, status):
     left = [3]
 
     def fault(_method, path):
@@ -21,94 +21,97 @@ def test_it_converges_after_three_failed_calls(house, fake, api, part, status):
             return Answer(status, {"retry-after": "1"} if status == 429 else {})
         return None
 
-    house.login()
-    house.create()
-    house.start(fake("ok").path, server=api.url)
-    house.becomes("Published", "True", "TokenPublished")
+    installed.login()
+    installed.create()
+    installed.start(fake("ok").path, server=api.url)
+    installed.becomes("Published", "True", "TokenPublished")
 
     api.fault = fault
-    house.login(left=200, access="access-2")
+    installed.login(left=200, access="access-2")
 
-    until(lambda: house.status.get("refreshes") == 1)
-    until(lambda: house.secret and house.secret["access-token"] == house.token)
-    until(lambda: ("Normal", "Refreshed") in house.events)
+    until(lambda: installed.status.get("refreshes") == 1)
+    until(
+        lambda: installed.secret and installed.secret["access-token"] == installed.token
+    )
+    until(lambda: ("Normal", "Refreshed") in installed.events)
     assert left == [0]
-    assert house.process.poll() is None
+    assert installed.operator.runs
 
 
-def test_a_cluster_that_is_away_holds_up_no_renewal(house, fake, api):
-    house.login(left=28800)
-    house.create()
-    house.start(fake("ok", "unchanged").path, server=api.url)
-    house.becomes("Published", "True", "TokenPublished")
+def test_a_cluster_that_is_away_holds_up_no_renewal(installed, fake, api):
+    installed.login(left=28800)
+    installed.create()
+    installed.start(fake("ok", "unchanged").path, server=api.url)
+    installed.becomes("Published", "True", "TokenPublished")
 
     api.away()
-    house.login(left=100, access="access-2")
-    until(lambda: house.token not in {"access-1", "access-2"})
-    assert house.ask("/healthz")[0] == 200
-    assert house.ask("/readyz")[0] == 200
+    installed.login(left=100, access="access-2")
+    until(lambda: installed.token not in {"access-1", "access-2"})
+    assert installed.operator.ask("/healthz")[0] == 200
+    assert installed.operator.ask("/readyz")[0] == 200
     api.back()
 
-    until(lambda: house.secret["access-token"] == house.token)
-    until(lambda: house.status.get("refreshes") == 1)
-    until(lambda: ("Normal", "Refreshed") in house.events)
+    until(lambda: installed.secret["access-token"] == installed.token)
+    until(lambda: installed.status.get("refreshes") == 1)
+    until(lambda: ("Normal", "Refreshed") in installed.events)
 
 
-def test_a_watch_that_says_nothing_only_delays_what_it_would_tell(house, fake, api):
+def test_a_watch_that_says_nothing_only_delays_what_it_would_tell(installed, fake, api):
     api.silent_watches = True
-    house.login(left=28800)
-    house.create()
-    house.start(fake("ok").path, server=api.url)
-    house.becomes("Published", "True", "TokenPublished")
+    installed.login(left=28800)
+    installed.create()
+    installed.start(fake("ok").path, server=api.url)
+    installed.becomes("Published", "True", "TokenPublished")
 
-    house.login(left=100, access="access-2")
+    installed.login(left=100, access="access-2")
 
-    until(lambda: house.status.get("refreshes") == 1)
-    until(lambda: house.secret["access-token"] == house.token)
+    until(lambda: installed.status.get("refreshes") == 1)
+    until(lambda: installed.secret["access-token"] == installed.token)
 
 
-def test_a_watch_that_is_cut_is_begun_again(house, fake, api):
-    house.login()
-    house.create()
-    house.start(fake("ok").path, server=api.url)
-    house.becomes("Ready", "True", "TokenValid")
+def test_a_watch_that_is_cut_is_begun_again(installed, fake, api):
+    installed.login()
+    installed.create()
+    installed.start(fake("ok").path, server=api.url)
+    installed.becomes("Ready", "True", "TokenValid")
     api.away()
     api.back()
 
-    house.create(suspend=True)
+    installed.create(suspend=True)
 
-    house.becomes("Suspended", "True", "Suspended")
+    installed.becomes("Suspended", "True", "Suspended")
 
 
-def test_without_its_crd_it_says_so_and_ends(house, fake, api):
+def test_a_404_for_its_kind_is_waited_out_and_reported(installed, fake, api):
     api.fault = lambda _method, path: (
         Answer(404) if "claude-proxy.internal" in path else None
     )
-    house.begin(fake("ok").path, server=api.url)
+    installed.login(left=200)
+    installed.create()
+    installed.start(fake("ok").path, server=api.url)
+    until(lambda: "cannot list claudecredentials: no" in installed.log)
+    assert installed.operator.ask("/readyz")[0] == 503
 
-    assert house.process.wait(timeout=30) == 78
-    assert "an admin applies manifests/crd" in house.log
-    assert "Traceback" not in house.log
+    api.fault = lambda *_: None
 
-
-def test_it_ends_when_its_crd_is_taken_away(house, fake, api):
-    house.login()
-    house.create()
-    house.start(fake("ok").path, server=api.url)
-    house.becomes("Ready", "True", "TokenValid")
-
-    house.kubectl("delete", "ccred", "claude")
-    api.fault = lambda _method, path: (
-        Answer(404) if "claude-proxy.internal" in path else None
-    )
-
-    assert house.process.wait(timeout=60) == 78
-    assert "the CRD is gone" in house.log
+    until(lambda: installed.status.get("refreshes") == 1)
+    installed.create(suspend=True)
+    installed.becomes("Suspended", "True", "Suspended")
 
 
-def test_an_api_server_that_does_not_answer_at_the_start_ends_it(house, fake, api):
+def test_a_start_needs_no_api_server_where_the_volume_is_known(installed, fake, api):
+    installed.login()
+    installed.create()
+    installed.start(fake("ok").path, server=api.url)
+    installed.becomes("Published", "True", "TokenPublished")
+    assert installed.operator.stop() == 0
+
     api.away()
-    house.begin(fake("ok").path, server=api.url)
+    installed.login(left=100, access="access-2")
+    installed.start(fake("ok").path, server=api.url)
+    until(lambda: installed.token not in {"access-1", "access-2"})
+    assert installed.operator.runs
+    api.back()
 
-    assert house.process.wait(timeout=60) == 75
-    assert "no answer from the API server" in house.log
+    until(lambda: installed.secret["access-token"] == installed.token)
+    until(lambda: ("Normal", "Refreshed") in installed.events)

@@ -9,112 +9,119 @@ import pytest
 from logins import age_last_attempt
 from node import until
 from refresher import files, refresh
-from tests.cluster.operator.house import SECRET
+from tests.cluster.operator.installation import SECRET
 
 
-def test_it_tells_that_a_login_is_needed_and_notices_a_persons_login(house, fake):
-    house.create()
-    house.start(fake("ok").path)
-    house.becomes("Ready", "False", "NoCredentials")
-    house.becomes("LoginRequired", "True", "NoCredentials")
-    assert house.condition("Published") == ("False", "NoToken")
-    assert house.ask("/readyz")[0] == 503
-    assert house.secret is None
+def test_it_says_that_a_login_is_needed_and_notices_a_persons_login(installed, fake):
+    installed.create()
+    installed.start(fake("ok").path)
+    installed.becomes("Ready", "False", "NoCredentials")
+    installed.becomes("LoginRequired", "True", "NoCredentials")
+    assert installed.condition("Published") == ("False", "NoToken")
+    assert installed.operator.ask("/readyz")[0] == 503
+    assert installed.secret is None
 
-    house.login()
+    installed.login()
 
-    house.becomes("Ready", "True", "TokenValid", seconds=5)
-    house.becomes("Published", "True", "TokenPublished", seconds=5)
-    assert house.secret["access-token"] == "access-1"
-    assert house.secret["expires-at"] == house.status["expiresAt"]
-    assert house.ask("/readyz")[0] == 200
-    assert house.events == [
+    installed.becomes("Ready", "True", "TokenValid", seconds=5)
+    installed.becomes("Published", "True", "TokenPublished", seconds=5)
+    assert installed.secret["access-token"] == "access-1"
+    assert installed.secret["expires-at"] == installed.status["expiresAt"]
+    assert installed.operator.ask("/readyz")[0] == 200
+    assert installed.events == [
         ("Warning", "LoginRequired"),
         ("Normal", "CredentialsChanged"),
         ("Normal", "TokenPublished"),
     ]
 
 
-def test_it_renews_a_token_that_is_due_and_publishes_it_at_once(house, fake):
+def test_it_refreshes_a_token_that_is_due_and_publishes_it_at_once(installed, fake):
     claude = fake("ok")
-    house.login(left=200)
-    house.create()
-    house.start(claude.path)
+    installed.login(left=200)
+    installed.create()
+    installed.start(claude.path)
 
-    until(lambda: house.status.get("refreshes") == 1)
+    until(lambda: installed.status.get("refreshes") == 1)
     until(
-        lambda: house.secret and house.secret["access-token"] == house.token, within=5
+        lambda: (
+            installed.secret and installed.secret["access-token"] == installed.token
+        ),
+        within=5,
     )
 
-    assert house.token != "access-1"
+    assert installed.token != "access-1"
     assert len(claude.calls) == 1
-    assert house.condition("Ready") == ("True", "TokenValid")
-    assert house.status["lastRefreshTime"]
-    assert house.status["failedAttempts"] == 0
-    assert ("Normal", "Refreshed") in house.events
-    assert ("Normal", "CredentialsChanged") not in house.events
-    assert house.metric('claude_refresh_total{result="Refreshed"}') == 1
-    assert house.metric("claude_credential_ready") == 1
-    assert house.metric("claude_refresh_duration_seconds_count") == 1
-    assert house.metric('claude_token_publish_total{result="published"}') >= 1
-    ends = house.metric("claude_credential_expiration_timestamp_seconds")
+    assert installed.condition("Ready") == ("True", "TokenValid")
+    assert installed.status["lastRefreshTime"]
+    assert installed.status["failedAttempts"] == 0
+    assert ("Normal", "Refreshed") in installed.events
+    assert ("Normal", "CredentialsChanged") not in installed.events
+    assert installed.operator.metric('claude_refresh_total{result="Refreshed"}') == 1
+    assert installed.operator.metric("claude_credential_ready") == 1
+    assert installed.operator.metric("claude_refresh_duration_seconds_count") == 1
+    assert (
+        installed.operator.metric('claude_token_publish_total{result="published"}') >= 1
+    )
+    ends = installed.operator.metric("claude_credential_expiration_timestamp_seconds")
     assert abs(ends - time.time() - 28800) < 60
 
 
-def test_the_columns_are_readable(house, fake):
-    house.login()
-    house.create()
-    house.start(fake("ok").path)
-    house.becomes("Published", "True", "TokenPublished")
+def test_the_columns_are_readable(installed, fake):
+    installed.login()
+    installed.create()
+    installed.start(fake("ok").path)
+    installed.becomes("Published", "True", "TokenPublished")
 
-    head, row = house.kubectl("get", "claudecredentials").splitlines()
+    head, row = installed.kubectl("get", "claudecredentials").splitlines()
 
-    assert head.split() == ["NAME", "READY", "REASON", "EXPIRES", "NEXT", "LAST"]
-    assert row.split()[:3] == ["claude", "True", "TokenValid"]
-    house.kubectl("wait", "--for=condition=Ready", "ccred/claude", "--timeout=5s")
+    assert head.split() == [
+        "NAME", "READY", "REASON", "LOGIN", "EXPIRES", "NEXT", "LAST", "AGE",
+    ]  # fmt: skip
+    assert row.split()[:4] == ["claude", "True", "TokenValid", "LoginAlive"]
+    installed.kubectl("wait", "--for=condition=Ready", "ccred/claude", "--timeout=5s")
 
 
-def test_a_failure_is_told_and_survives_a_restart_in_the_middle_of_the_pause(
-    house, fake
+def test_a_failure_is_reported_and_survives_a_restart_in_the_middle_of_the_pause(
+    installed, fake
 ):
     claude = fake("unchanged")
-    house.login(left=200)
-    house.create()
-    house.start(claude.path)
-    house.becomes("Ready", "True", "RefreshFailing")
-    due = house.status["nextRefreshTime"]
+    installed.login(left=200)
+    installed.create()
+    installed.start(claude.path)
+    installed.becomes("Ready", "True", "RefreshFailing")
+    due = installed.status["nextRefreshTime"]
 
-    assert house.stop() == 0
-    house.start(claude.path)
-    until(lambda: house.metric("claude_refresh_consecutive_failures") == 1)
+    assert installed.operator.stop() == 0
+    installed.start(claude.path)
+    until(lambda: installed.operator.metric("claude_refresh_consecutive_failures") == 1)
 
     assert len(claude.calls) == 1  # the pause goes on
-    assert house.status["nextRefreshTime"] == due
-    assert house.events.count(("Warning", "RefreshFailed")) == 1
+    assert installed.status["nextRefreshTime"] == due
+    assert installed.events.count(("Warning", "RefreshFailed")) == 1
 
-    age_last_attempt(house.volume, 61)
-    until(lambda: house.status["failedAttempts"] == 2)
+    age_last_attempt(installed.volume, 61)
+    until(lambda: installed.status["failedAttempts"] == 2)
     assert len(claude.calls) == 2
 
 
-def test_a_lost_login_stops_the_tries_and_leaves_the_secret(house, fake):
+def test_a_lost_login_stops_the_attempts_and_leaves_the_secret(installed, fake):
     claude = fake("blank", "ok")
-    house.login(left=200)
-    house.create()
-    house.start(claude.path)
+    installed.login(left=200)
+    installed.create()
+    installed.start(claude.path)
 
-    house.becomes("Ready", "False", "LoginRequired")
-    house.becomes("LoginRequired", "True", "LoginLost")
-    assert house.secret["access-token"] == "access-1"  # it may live for minutes
-    assert "nextRefreshTime" not in house.status
-    assert ("Warning", "LoginRequired") in house.events
-    assert house.metric("claude_login_required") == 1
+    installed.becomes("Ready", "False", "LoginRequired")
+    installed.becomes("LoginRequired", "True", "LoginLost")
+    assert installed.secret["access-token"] == "access-1"  # it may live for minutes
+    assert "nextRefreshTime" not in installed.status
+    assert ("Warning", "LoginRequired") in installed.events
+    assert installed.operator.metric("claude_login_required") == 1
 
-    age_last_attempt(house.volume, 3600)
-    house.login(left=28800, access="access-2")
-    house.becomes("Ready", "True", "TokenValid")
+    age_last_attempt(installed.volume, 3600)
+    installed.login(left=28800, access="access-2")
+    installed.becomes("Ready", "True", "TokenValid")
     assert len(claude.calls) == 1
-    until(lambda: house.secret["access-token"] == "access-2", within=5)
+    until(lambda: installed.secret["access-token"] == "access-2", within=5)
 
 
 @pytest.mark.parametrize(
@@ -135,217 +142,334 @@ def test_a_lost_login_stops_the_tries_and_leaves_the_secret(house, fake):
     ],
 )
 def test_however_the_cli_ends_the_file_alone_is_believed(
-    house, fake, mode, ready, login
+    installed, fake, mode, ready, login
 ):
     claude = fake(mode)
-    house.login(left=200)
-    house.create()
-    house.start(claude.path)
-    until(lambda: house.metric("claude_refresh_duration_seconds_count") == 1)
+    installed.login(left=200)
+    installed.create()
+    installed.start(claude.path)
+    until(
+        lambda: installed.operator.metric("claude_refresh_duration_seconds_count") == 1
+    )
 
-    house.becomes("Ready", *ready)
-    assert house.condition("LoginRequired")[1] == login
+    installed.becomes("Ready", *ready)
+    assert installed.condition("LoginRequired")[1] == login
     assert len(claude.calls) == 1
     if login == "LoginAlive":
-        until(lambda: house.secret["access-token"] == house.token, within=5)
+        until(lambda: installed.secret["access-token"] == installed.token, within=5)
     else:
-        assert house.secret["access-token"] == "access-1"
+        assert installed.secret["access-token"] == "access-1"
 
 
-def test_a_login_that_ends_soon_is_told_while_the_tries_go_on(house, fake):
-    house.login(login_ends_at=refresh.utc_now() + timedelta(days=6))
-    house.create()
-    house.start(fake("ok").path)
+def test_a_login_that_ends_soon_is_reported_while_the_attempts_go_on(installed, fake):
+    installed.login(login_ends_at=refresh.utc_now() + timedelta(days=6))
+    installed.create()
+    installed.start(fake("ok").path)
 
-    house.becomes("LoginRequired", "True", "LoginEndsSoon")
-    assert house.condition("Ready") == ("True", "TokenValid")
-    assert house.status["nextRefreshTime"]
-    ends = house.metric("claude_login_expiration_timestamp_seconds")
+    installed.becomes("LoginRequired", "True", "LoginEndsSoon")
+    assert installed.condition("Ready") == ("True", "TokenValid")
+    assert installed.status["nextRefreshTime"]
+    ends = installed.operator.metric("claude_login_expiration_timestamp_seconds")
     assert abs(ends - time.time() - 6 * 86400) < 60
 
 
-def test_a_request_does_not_wait_for_a_long_pause(house, fake):
+def test_a_request_does_not_wait_for_a_long_pause(installed, fake):
     claude = fake("unchanged", "unchanged", "ok")
-    house.login(left=-86400)
-    house.create()
-    house.start(claude.path)
-    until(lambda: house.status.get("failedAttempts") == 1)
-    age_last_attempt(house.volume, 61)
-    until(lambda: house.status.get("failedAttempts") == 2)
-    age_last_attempt(house.volume, 61)  # the pause is two minutes by now
+    installed.login(left=-86400)
+    installed.create()
+    installed.start(claude.path)
+    until(lambda: installed.status.get("failedAttempts") == 1)
+    age_last_attempt(installed.volume, 61)
+    until(lambda: installed.status.get("failedAttempts") == 2)
+    age_last_attempt(installed.volume, 61)  # the pause is two minutes by now
 
-    house.kubectl(
-        "annotate", "ccred/claude", "claude-proxy.internal/refresh-requested-at=noon"
-    )
+    installed.request("noon")
 
-    until(lambda: house.status.get("handledRefreshRequest") == "noon")
-    house.becomes("Ready", "True", "TokenValid")
+    until(lambda: installed.status.get("handledRefreshRequest") == "noon")
+    installed.becomes("Ready", "True", "TokenValid")
     assert len(claude.calls) == 3
-    assert ("Normal", "RefreshRequested") in house.events
+    assert ("Normal", "RefreshRequested") in installed.events
 
 
 def test_a_request_also_mends_the_secret_and_starts_nothing_that_is_not_due(
-    house, fake
+    installed, fake
 ):
     claude = fake("ok")
-    house.login()
-    house.create()
-    house.start(claude.path)
-    house.becomes("Published", "True", "TokenPublished")
+    installed.login()
+    installed.create()
+    installed.start(claude.path)
+    installed.becomes("Published", "True", "TokenPublished")
     edit = '{"data": {"access-token": "eA==", "their-own": "eQ=="}}'
-    house.kubectl("patch", "secret", SECRET, "--type=merge", "-p", edit)
+    installed.kubectl("patch", "secret", SECRET, "--type=merge", "-p", edit)
 
-    house.kubectl(
-        "annotate", "ccred/claude", "claude-proxy.internal/refresh-requested-at=1"
+    installed.request("1")
+
+    until(lambda: installed.secret["access-token"] == "access-1", within=10)
+    assert installed.secret["their-own"] == "y"  # what is not ours stays
+    until(lambda: installed.status.get("handledRefreshRequest") == "1")
+    assert claude.calls == []
+
+
+def test_a_suspended_credential_is_published_and_never_refreshed(installed, fake):
+    claude = fake("ok")
+    installed.login(left=200)
+    installed.create(suspend=True, publish={"secretName": SECRET})
+    installed.start(claude.path)
+    installed.becomes("Suspended", "True", "Suspended")
+    installed.becomes("Published", "True", "TokenPublished")
+    assert installed.condition("Ready") == ("True", "TokenValid")
+    assert claude.calls == []
+
+    installed.create()
+
+    installed.becomes("Suspended", "False", "Active")
+    until(lambda: installed.status.get("refreshes") == 1)
+    assert installed.events.count(("Normal", "Resumed")) == 1
+
+
+def test_another_credential_in_the_environment_makes_it_idle(installed, fake):
+    claude = fake("ok")
+    installed.login(left=200)
+    installed.create()
+    installed.start(claude.path, ANTHROPIC_API_KEY="sk-ant-api-1")
+
+    installed.becomes("Suspended", "True", "OtherCredential")
+    assert claude.calls == []
+    assert "sk-ant-api-1" not in installed.log
+
+
+def test_a_volume_that_cannot_take_a_token_is_reported_long_before_it_is_due(
+    installed, fake
+):
+    claude = fake("ok")
+    installed.login(left=28800)
+    (installed.volume / ".credentials.json").rename(
+        installed.directory / "elsewhere.json"
     )
+    (installed.volume / ".credentials.json").symlink_to(
+        installed.directory / "elsewhere.json"
+    )
+    installed.create()
+    installed.start(claude.path)
 
-    until(lambda: house.secret["access-token"] == "access-1", within=10)
-    assert house.secret["their-own"] == "y"  # what is not ours stays
-    until(lambda: house.status.get("handledRefreshRequest") == "1")
-    assert claude.calls == []
+    installed.becomes("Ready", "True", "Blocked")
+    assert "symbolic link" in installed.log
+    assert ("Warning", "Blocked") in installed.events
 
 
-def test_a_suspended_credential_is_published_and_never_renewed(house, fake):
+def test_a_schedule_that_is_none_is_reported(installed, fake):
+    installed.login()
+    installed.create(schedule="61 * * * *")
+    installed.start(fake("ok").path)
+
+    installed.becomes("Ready", "False", "InvalidSchedule")
+    installed.create(schedule="17 */4 * * *", timeZone="Europe/Berlin")
+    installed.becomes("Ready", "True", "TokenValid")
+
+
+def test_deleting_the_credential_leaves_nothing(installed, fake):
     claude = fake("ok")
-    house.login(left=200)
-    house.create(suspend=True, publish={"secretName": SECRET})
-    house.start(claude.path)
-    house.becomes("Suspended", "True", "Suspended")
-    house.becomes("Published", "True", "TokenPublished")
-    assert house.condition("Ready") == ("True", "TokenValid")
-    assert claude.calls == []
-
-    house.create()
-
-    house.becomes("Suspended", "False", "Active")
-    until(lambda: house.status.get("refreshes") == 1)
-    assert house.events.count(("Normal", "Resumed")) == 1
-
-
-def test_another_credential_in_the_environment_makes_it_idle(house, fake):
-    claude = fake("ok")
-    house.login(left=200)
-    house.create()
-    house.start(claude.path, ANTHROPIC_API_KEY="sk-ant-api-1")
-
-    house.becomes("Suspended", "True", "OtherCredential")
-    assert claude.calls == []
-    assert "sk-ant-api-1" not in house.log
-
-
-def test_a_volume_that_cannot_take_a_token_is_told_long_before_it_is_due(house, fake):
-    claude = fake("ok")
-    house.login(left=28800)
-    (house.volume / ".credentials.json").rename(house.directory / "elsewhere.json")
-    (house.volume / ".credentials.json").symlink_to(house.directory / "elsewhere.json")
-    house.create()
-    house.start(claude.path)
-
-    house.becomes("Ready", "True", "Blocked")
-    assert "symbolic link" in house.log
-    assert ("Warning", "Blocked") in house.events
-
-
-def test_a_schedule_that_is_none_is_told(house, fake):
-    house.login()
-    house.create(schedule="61 * * * *")
-    house.start(fake("ok").path)
-
-    house.becomes("Ready", "True", "InvalidSchedule")
-    house.create(schedule="17 */4 * * *", timeZone="Europe/Berlin")
-    house.becomes("Ready", "True", "TokenValid")
-
-
-def test_deleting_the_credential_leaves_nothing(house, fake):
-    claude = fake("ok")
-    house.login()
-    house.create()
-    house.start(claude.path)
-    house.becomes("Published", "True", "TokenPublished")
-    metadata = house.get("ccred", "claude")["metadata"]
+    installed.login()
+    installed.create()
+    installed.start(claude.path)
+    installed.becomes("Published", "True", "TokenPublished")
+    metadata = installed.get("ccred", "claude")["metadata"]
     assert "finalizers" not in metadata
     assert list(metadata["annotations"]) == [
         "kubectl.kubernetes.io/last-applied-configuration"
     ]
 
-    house.kubectl("delete", "ccred", "claude", "--timeout=5s")
+    installed.kubectl("delete", "ccred", "claude", "--timeout=5s")
 
-    until(lambda: house.secret is None)
-    house.login(left=200, access="access-2")
-    until(lambda: house.metric("claude_credential_ready") == 1)
-    until(lambda: "is gone" in house.log)
+    until(lambda: installed.secret is None)
+    installed.login(left=200, access="access-2")
+    until(lambda: installed.operator.metric("claude_credential_ready") == 1)
+    until(lambda: "was deleted, so nothing is refreshed" in installed.log)
+    assert installed.operator.ask("/readyz")[0] == 503
     assert claude.calls == []
 
-    house.create()  # the same name again is another credential
-    until(lambda: house.status.get("refreshes") == 1)
-    until(lambda: house.secret["access-token"] == house.token)
+    installed.create()  # the same name again is another credential
+    until(lambda: installed.status.get("refreshes") == 1)
+    until(lambda: installed.secret["access-token"] == installed.token)
 
 
-def test_deleting_works_while_no_operator_runs(house, fake):
-    house.login()
-    house.create()
-    house.start(fake("ok").path)
-    house.becomes("Published", "True", "TokenPublished")
-    house.stop(signal.SIGKILL)
+def test_deleting_works_while_no_operator_runs(installed, fake):
+    installed.login()
+    installed.create()
+    installed.start(fake("ok").path)
+    installed.becomes("Published", "True", "TokenPublished")
+    installed.operator.kill()
 
-    house.kubectl("delete", "ccred", "claude", "--timeout=5s")
+    installed.kubectl("delete", "ccred", "claude", "--timeout=5s")
 
-    until(lambda: house.secret is None)
+    until(lambda: installed.secret is None)
 
 
-def test_a_signal_lets_the_cli_finish_and_publishes_what_it_renewed(house, fake):
+def test_a_signal_lets_the_cli_finish_and_publishes_what_it_refreshed(installed, fake):
     claude = fake("wait_then_ok")
-    house.login(left=200)
-    house.create()
-    house.start(claude.path)
+    installed.login(left=200)
+    installed.create()
+    installed.start(claude.path)
     until(lambda: claude.started)
 
-    house.process.send_signal(signal.SIGTERM)
-    until(lambda: "is let to finish" in house.log)
-    assert house.process.poll() is None
+    installed.operator.process.send_signal(signal.SIGTERM)
+    until(lambda: "waiting for the running CLI to finish" in installed.log)
+    assert installed.operator.runs
     claude.go()
 
-    assert house.process.wait(timeout=30) == 0
-    assert house.status["refreshes"] == 1
-    assert house.secret["access-token"] == house.token != "access-1"
-    assert files.read_history(house.volume).failures == 0
+    assert installed.operator.process.wait(timeout=30) == 0
+    assert installed.status["refreshes"] == 1
+    assert installed.secret["access-token"] == installed.token != "access-1"
+    assert files.read_history(installed.volume).failures == 0
 
 
-def test_two_operators_on_one_volume_start_one_cli(house, fake):
+def test_two_operators_on_one_volume_start_one_cli(installed, fake):
     claude = fake("wait_then_ok")
-    house.login(left=200)
-    house.create()
-    house.start(claude.path)
+    installed.login(left=200)
+    installed.create()
+    installed.start(claude.path)
     until(lambda: claude.started)
-    first = house.process
+    first = installed.operator
     try:
-        house.start(claude.path)
+        installed.start(claude.path)
         claude.go()
-        until(lambda: house.status.get("refreshes") == 1)
-        house.becomes("Ready", "True", "TokenValid")
+        until(lambda: installed.status.get("refreshes") == 1)
+        installed.becomes("Ready", "True", "TokenValid")
     finally:
         first.kill()
-        first.wait()
 
     assert len(claude.calls) == 1
 
 
 @pytest.mark.parametrize("mode", ["blank", "unchanged", "ok"])
-def test_no_token_is_ever_told(house, fake, mode):
+def test_no_token_is_ever_shown(installed, fake, mode):
     secrets = ("secret-access", "secret-refresh")
-    house.login(left=200, access=secrets[0], refresh=secrets[1])
-    house.create()
-    house.start(fake(mode).path, LOG_LEVEL="debug")
-    until(lambda: house.metric("claude_refresh_duration_seconds_count") == 1)
-    until(lambda: house.status.get("conditions"))
+    installed.login(left=200, access=secrets[0], refresh=secrets[1])
+    installed.create()
+    installed.start(fake(mode).path, LOG_LEVEL="debug")
+    until(
+        lambda: installed.operator.metric("claude_refresh_duration_seconds_count") == 1
+    )
+    until(lambda: installed.status.get("conditions"))
 
     told = [
-        house.log,
-        house.ask("/metrics")[1],
-        house.ask("/readyz")[1],
-        house.kubectl("get", "ccred,events", "-o", "yaml"),
+        installed.log,
+        installed.operator.ask("/metrics")[1],
+        installed.operator.ask("/readyz")[1],
+        installed.kubectl("get", "ccred,events", "-o", "yaml"),
     ]
 
     for text in told:
         assert not any(secret in text for secret in secrets)
-    assert secrets[1] not in str(house.secret)
+    assert secrets[1] not in str(installed.secret)
+
+
+def test_every_edit_is_judged_by_its_own_generation(installed, fake):
+    installed.login()
+    installed.create()
+    installed.start(fake("ok").path)
+    for number in range(10):
+        suspended = number % 2 == 0
+        installed.create(suspend=suspended)
+        generation = installed.get("ccred", "claude")["metadata"]["generation"]
+        until(lambda now=generation: installed.status["observedGeneration"] == now)
+        assert installed.condition("Suspended")[0] == str(suspended)
+
+
+def test_a_revoked_token_is_rejected_and_refreshed_on_request(installed, fake):
+    claude = fake("ok")
+    installed.login()
+    installed.create()
+    installed.start(claude.path)
+    installed.becomes("Ready", "True", "TokenValid")
+    installed.anthropic.ledger.revoke("access-1")
+
+    installed.request("noon")
+
+    until(lambda: installed.status.get("refreshes") == 1)
+    installed.becomes("Ready", "True", "TokenValid")
+    assert len(claude.calls) == 1
+    assert installed.secret["access-token"] == installed.token != "access-1"
+
+
+def test_a_secret_that_a_person_made_is_not_taken_over(installed, fake):
+    installed.make_secret(**{"access-token": "mine"})
+    installed.login()
+    installed.create()
+    installed.start(fake("ok").path)
+
+    installed.becomes("Ready", "False", "PublishForbidden")
+    assert installed.secret == {"access-token": "mine"}
+    assert "creationPolicy to Merge" in installed.log
+
+
+def test_with_merge_a_persons_secret_gets_our_keys_and_stays_theirs(installed, fake):
+    installed.make_secret(own="mine")
+    installed.login()
+    installed.create(publish={"secretName": SECRET, "creationPolicy": "Merge"})
+    installed.start(fake("ok").path)
+
+    installed.becomes("Ready", "True", "TokenValid")
+    assert installed.secret.keys() == {"own", "access-token", "expires-at"}
+    metadata = installed.get("secret", SECRET)["metadata"]
+    assert "ownerReferences" not in metadata
+
+    installed.kubectl("delete", "ccred", "claude", "--timeout=5s")
+    until(lambda: installed.operator.ask("/readyz")[0] == 503)
+    assert installed.secret["own"] == "mine"
+
+
+def test_merge_says_when_there_is_no_secret(installed, fake):
+    installed.login()
+    installed.create(publish={"secretName": SECRET, "creationPolicy": "Merge"})
+    installed.start(fake("ok").path)
+
+    installed.becomes("Published", "False", "PublishFailed")
+    installed.becomes("Stalled", "True", "PublishFailed")
+    assert "not found" in installed.log
+
+
+def test_a_secret_that_was_emptied_by_hand_is_filled_again(installed, fake):
+    installed.login()
+    installed.create()
+    installed.start(fake("ok").path)
+    installed.becomes("Published", "True", "TokenPublished")
+    installed.kubectl("patch", "secret", SECRET, "--type=merge", "-p", '{"data": null}')
+
+    installed.request("now")
+
+    until(lambda: (installed.secret or {}).get("access-token") == "access-1")
+
+
+def test_an_immutable_secret_says_why_it_is_not_written(installed, fake):
+    installed.login()
+    installed.create()
+    installed.start(fake("ok").path)
+    installed.becomes("Published", "True", "TokenPublished")
+    edit = '{"immutable": true}'
+    installed.kubectl("patch", "secret", SECRET, "--type=merge", "-p", edit)
+
+    installed.login(access="access-2")
+
+    installed.becomes("Ready", "False", "PublishFailed")
+    assert "immutable" in installed.log
+    assert "access-2" not in installed.log
+
+
+def test_a_secret_of_a_credential_that_was_made_again_stays(installed, fake):
+    installed.login()
+    installed.create()
+    installed.start(fake("ok").path)
+    installed.becomes("Published", "True", "TokenPublished")
+
+    installed.kubectl("delete", "ccred", "claude", "--cascade=orphan")
+    installed.create()
+
+    installed.becomes("Published", "True", "TokenPublished")
+    uid = installed.get("ccred", "claude")["metadata"]["uid"]
+
+    def owners():
+        metadata = (installed.get("secret", SECRET) or {}).get("metadata", {})
+        return [each["uid"] for each in metadata.get("ownerReferences", [])]
+
+    until(lambda: owners() == [uid])

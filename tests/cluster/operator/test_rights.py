@@ -3,16 +3,18 @@
 import collections
 import urllib.parse
 
+import pytest
+
 from node import until
-from tests.cluster.operator.house import SECRET
+from tests.cluster.operator.installation import SECRET
 
 DISCOVERY = ("/api", "/apis", "/api/v1", "/apis/")
 OURS = "/apis/claude-proxy.internal/v1alpha1/namespaces/{}/claudecredentials"
 
 
-def asked(audit, house):
+def asked(audit, installed):
     """{(verb, path): {codes}} of everything that the operator asked for by name."""
-    user = f"system:serviceaccount:{house.namespace}:claude-refresher"
+    user = f"system:serviceaccount:{installed.namespace}:claude-refresher"
     found = collections.defaultdict(set)
     for each in audit.entries(user):
         path = urllib.parse.urlsplit(each["requestURI"])
@@ -31,17 +33,20 @@ def in_namespaces(found):
     }
 
 
-def test_it_asks_for_what_its_role_names_and_for_nothing_else(house, fake, audit):
-    house.login(left=200)
-    house.create()
-    house.start(fake("ok").path)
-    until(lambda: house.status.get("refreshes") == 1)
-    house.becomes("Published", "True", "TokenPublished")
-    until(lambda: ("Normal", "TokenPublished") in house.events)
-    house.stop()
+def test_it_asks_for_what_its_role_names_and_for_nothing_else(installed, fake, audit):
+    installed.login(left=200)
+    installed.create()
+    installed.start(fake("ok").path)
+    until(lambda: installed.status.get("refreshes") == 1)
+    installed.becomes("Published", "True", "TokenPublished")
+    until(lambda: ("Normal", "TokenPublished") in installed.events)
+    installed.operator.stop()
 
-    ours, core = OURS.format(house.namespace), f"/api/v1/namespaces/{house.namespace}"
-    found = asked(audit, house)
+    ours, core = (
+        OURS.format(installed.namespace),
+        f"/api/v1/namespaces/{installed.namespace}",
+    )
+    found = asked(audit, installed)
     assert in_namespaces(found).keys() == {
         ("list", ours),
         ("watch", ours),
@@ -49,25 +54,27 @@ def test_it_asks_for_what_its_role_names_and_for_nothing_else(house, fake, audit
         ("patch", f"{core}/secrets/{SECRET}"),
         ("create", f"{core}/events"),
     }
+    assert found.pop(("patch", f"{core}/secrets/{SECRET}")) == {200, 201, 404}
     assert set.union(*in_namespaces(found).values()) <= {200, 201}
     rest = {path for verb, path in found if "/namespaces" not in path}
     assert all(path.startswith(DISCOVERY) for path in rest)
     assert all(verb == "get" for verb, path in found if path in rest)
 
 
-def test_a_secret_that_the_role_does_not_name_is_refused_and_told(house, fake):
-    house.login()
-    house.create(publish={"secretName": "another"})
-    house.start(fake("ok").path)
+def test_a_secret_that_the_role_does_not_name_is_refused_and_reported(installed, fake):
+    installed.login()
+    installed.create(publish={"secretName": "another"})
+    installed.start(fake("ok").path)
 
-    house.becomes("Published", "False", "PublishForbidden")
-    assert house.condition("Ready") == ("True", "TokenValid")
-    assert ("Warning", "PublishForbidden") in house.events
-    assert 'secrets "another" is forbidden' in house.log
-    assert house.get("secret", "another") is None
+    installed.becomes("Published", "False", "PublishForbidden")
+    installed.becomes("Ready", "False", "PublishForbidden")
+    installed.becomes("Stalled", "True", "PublishForbidden")
+    until(lambda: ("Warning", "PublishForbidden") in installed.events)
+    assert 'secrets "another" is forbidden' in installed.log
+    assert installed.get("secret", "another") is None
 
 
-def pod(house, name, **labels):
+def pod(installed, name, **labels):
     """Make a pod that no node takes."""
     body = {
         "apiVersion": "v1",
@@ -78,72 +85,88 @@ def pod(house, name, **labels):
             "containers": [{"name": "x", "image": "x"}],
         },
     }
-    house.kubectl.apply(body)
+    installed.kubectl.apply(body)
 
 
-def revision(house, name):
-    annotations = house.get("pod", name)["metadata"].get("annotations", {})
+def revision(installed, name):
+    annotations = installed.get("pod", name)["metadata"].get("annotations", {})
     return annotations.get("claude-proxy.internal/token-revision")
 
 
-def test_pods_are_not_told_without_the_right_to_and_that_is_told(house, fake):
-    pod(house, "agent", **{"claude-proxy.internal/consumer": "true"})
-    house.login()
-    house.create(publish={"secretName": SECRET, "annotatePods": True})
-    house.start(fake("ok").path)
+def test_pods_are_not_annotated_without_the_right_to_and_that_is_reported(
+    installed, fake
+):
+    pod(installed, "agent", **{"claude-proxy.internal/consumer": "true"})
+    installed.login()
+    installed.create(publish={"secretName": SECRET, "annotatePods": True})
+    installed.start(fake("ok").path)
 
-    house.becomes("Published", "True", "PodsNotAnnotated")
-    assert house.secret["access-token"] == "access-1"
-    assert ("Warning", "PodsNotAnnotated") in house.events
-    assert revision(house, "agent") is None
+    installed.becomes("Published", "False", "PodsNotAnnotated")
+    installed.becomes("Ready", "False", "PodsNotAnnotated")
+    assert installed.secret["access-token"] == "access-1"
+    until(lambda: ("Warning", "PodsNotAnnotated") in installed.events)
+    assert revision(installed, "agent") is None
 
 
-def test_consumers_pods_are_told_of_each_token_and_others_are_not(house, fake):
-    pod(house, "agent", **{"claude-proxy.internal/consumer": "true"})
-    pod(house, "stranger", app="other")
+@pytest.mark.parametrize("name", [SECRET, None])
+def test_consumers_pods_hear_of_each_token_and_others_do_not(installed, fake, name):
+    pod(installed, "agent", **{"claude-proxy.internal/consumer": "true"})
+    pod(installed, "stranger", app="other")
+    let_it_annotate(installed)
+    installed.login()
+    where = {"secretName": name} if name else {}
+    installed.create(publish={**where, "annotatePods": True})
+    installed.start(fake("ok").path)
+    reason = "TokenPublished" if name else "PodsAnnotated"
+    installed.becomes("Published", "True", reason)
+    assert revision(installed, "agent") == installed.status["tokenRevision"]
+    assert (installed.secret is None) is (name is None)
+
+    installed.login(access="access-2")
+
+    first = installed.status["tokenRevision"]
+    until(lambda: revision(installed, "agent") not in {None, first}, within=10)
+    assert revision(installed, "stranger") is None
+
+
+def let_it_annotate(installed):
+    """Give the right to annotate pods, as the component fast-sync does."""
     for words in (
         ("role", "fast", "--verb=list,patch", "--resource=pods"),
         ("rolebinding", "fast", "--role=fast"),
     ):
-        account = f"--serviceaccount={house.namespace}:claude-refresher"
+        account = f"--serviceaccount={installed.namespace}:claude-refresher"
         more = [account] if words[0] == "rolebinding" else []
-        house.kubectl("create", *words, *more)
-    house.login()
-    house.create(publish={"secretName": SECRET, "annotatePods": True})
-    house.start(fake("ok").path)
-    house.becomes("Published", "True", "TokenPublished")
-    assert revision(house, "agent") == house.status["tokenRevision"]
-
-    house.login(access="access-2")
-
-    first = house.status["tokenRevision"]
-    until(lambda: revision(house, "agent") not in {None, first}, within=10)
-    assert revision(house, "stranger") is None
+        installed.kubectl("create", *words, *more)
 
 
-def test_without_its_rights_it_says_so_and_ends(house, fake):
-    house.kubectl("delete", "rolebinding", "claude-refresher")
-    house.begin(fake("ok").path)
+def test_without_its_rights_it_says_so_and_begins_when_it_has_them(installed, fake):
+    installed.kubectl("delete", "rolebinding", "claude-refresher")
+    installed.login()
+    installed.create()
+    installed.start(fake("ok").path)
 
-    assert house.process.wait(timeout=30) == 78
-    assert "claudecredentials" in house.log
-    assert "manifests/refresher" in house.log
-    assert "Traceback" not in house.log
+    until(lambda: "claudecredentials" in installed.log and "forbidden" in installed.log)
+    assert installed.operator.ask("/readyz")[0] == 503
+    assert "Traceback" not in installed.log
+
+    installed.grant()
+    installed.becomes("Published", "True", "TokenPublished", seconds=90)
 
 
-def test_rights_that_are_taken_away_and_given_back_need_no_restart(house, fake):
-    house.login()
-    house.create()
-    house.start(fake("ok").path)
-    house.becomes("Published", "True", "TokenPublished")
-    house.kubectl("delete", "rolebinding", "claude-refresher")
-    house.login(access="access-2")
-    until(lambda: "forbidden" in house.log)
-    assert house.process.poll() is None
-    assert house.ask("/healthz")[0] == 200
+def test_rights_that_are_taken_away_and_given_back_need_no_restart(installed, fake):
+    installed.login()
+    installed.create()
+    installed.start(fake("ok").path)
+    installed.becomes("Published", "True", "TokenPublished")
+    installed.kubectl("delete", "rolebinding", "claude-refresher")
+    installed.login(access="access-2")
+    until(lambda: "forbidden" in installed.log)
+    assert installed.operator.runs
+    assert installed.operator.ask("/healthz")[0] == 200
 
-    house.grant()
+    installed.grant()
 
-    until(lambda: house.secret["access-token"] == "access-2", within=90)
-    house.create(suspend=True)
-    house.becomes("Suspended", "True", "Suspended", seconds=60)
+    until(lambda: installed.secret["access-token"] == "access-2", within=90)
+    installed.create(suspend=True)
+    installed.becomes("Suspended", "True", "Suspended", seconds=60)

@@ -1,6 +1,6 @@
-"""Look at the mounted Secret ten times a second.
+"""Read the mounted Secret ten times a second.
 
-Writes a line of JSON for each token: {"time": when, "token": its revision, "expires_at"}.
+Prints a JSON line for each token: {"time": when, "token": its revision, "expires_at"}.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ PAUSE = 0.1
 
 
 def look():
-    """Gives the token's revision and its expiry; None while there is none."""
+    """The token's revision and its expiry, or None while there is none."""
     try:
         directory = Path("/token/..data").resolve()  # both files of one publication
         token = (directory / "access-token").read_bytes()

@@ -1,6 +1,6 @@
-"""RockBot's agent for a test: it asks each tier in turn, and says how that went.
+"""A stand-in for RockBot's agent: calls each tier in turn and prints the result.
 
-A tier counts with all of its three values, else Balanced takes its place.
+A tier counts only if all three of its values are set; otherwise Balanced replaces it.
 """
 
 import json
@@ -27,14 +27,14 @@ TOOL = {
 
 
 def tier(name):
-    """Endpoint, key and model of a tier."""
+    """A tier's endpoint, key and model."""
     parts = ("Endpoint", "ApiKey", "ModelId")
     values = [os.environ.get(f"LLM__{name}__{part}", "") for part in parts]
     return values if all(values) else tier("Balanced")
 
 
 def ask(name):
-    """A turn as the agent sends it; what came of it."""
+    """Send a turn as the agent does; returns its finish reason, or what went wrong."""
     endpoint, key, model = tier(name)
     body = {
         "messages": [

@@ -44,6 +44,15 @@ def samples(running):
     }
 
 
+def total(samples, name, *labels):
+    """The sum of a metric's samples that have these labels among theirs."""
+    return sum(
+        value
+        for (found, *values), value in samples.items()
+        if found == name and set(labels) <= set(values)
+    )
+
+
 def test_the_health_port_answers_without_a_key(keyed):
     assert get(f"{keyed.health_url}/healthz").json() == {"status": "ok"}
     assert get(f"{keyed.health_url}/readyz").json() == {"status": "ready"}
@@ -68,12 +77,27 @@ def test_the_metrics_count_what_was_answered(keyed, standin):
     until(lambda: len(keyed.completions) == lines + 3)
     after = samples(keyed)
     more = {name: value - before.get(name, 0) for name, value in after.items()}
-    assert more["claude_proxy_requests_total", "200"] == 2
-    assert more["claude_proxy_requests_total", "402"] == 1
-    assert more["claude_proxy_tokens_total", "output"] == 2 * usage.completion_tokens
-    assert more["claude_proxy_tokens_total", "input"] == 2 * usage.prompt_tokens
-    assert more["claude_proxy_request_duration_seconds_count",] == 3
+    assert total(more, "claude_proxy_requests_total", "200") == 2
+    assert total(more, "claude_proxy_requests_total", "402") == 1
+    generated = sum(
+        total(more, "claude_proxy_tokens_total", kind)
+        for kind in ("output", "thinking")
+    )
+    assert generated == 2 * usage.completion_tokens
+    assert total(more, "claude_proxy_tokens_total", "input") == 2 * usage.prompt_tokens
+    assert total(more, "claude_proxy_request_duration_seconds_count") == 3
     assert after["claude_proxy_requests_in_flight",] == 0
+
+
+def test_a_scraper_that_asks_for_openmetrics_gets_it(keyed):
+    accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+    with connect(keyed, api_key="inbound-key") as client:
+        ask(client)
+    answer = httpx2.get(
+        f"{keyed.health_url}/metrics", headers={"accept": accept}, trust_env=False
+    )
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert answer.text.endswith("# EOF\n")
 
 
 def test_a_running_completion_is_counted_and_does_not_delay_a_probe(keyed, standin):

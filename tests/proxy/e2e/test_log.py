@@ -1,6 +1,7 @@
 """The log line: one JSON object a completion, and nothing private in it."""
 
 import json
+import re
 
 import openai
 import pytest
@@ -122,3 +123,17 @@ def test_a_retried_and_failed_completion_tells_its_error_and_its_calls(
 def test_a_request_id_that_is_none_is_replaced(http, bad):
     answer = http.get("/health", headers={"x-request-id": bad.encode()})
     assert answer.headers["x-request-id"].startswith("req_")
+
+
+def test_text_is_for_people_and_without_colour_where_it_is_no_terminal(start):
+    running = start(ANTHROPIC_API_KEY="sk-ant-canary", LOG_FORMAT="text")
+    with connect(running) as client:
+        ask(client, messages=[user(CANARY)], extra_headers={"x-request-id": "mine"})
+    until(lambda: "mine" in running.text)
+    [line] = [one for one in running.text.splitlines() if "mine" in one]
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d 200 claude-\S+  \d+\.\d s  \d+ in.*, \d+ out  \$[\d.]+ .*mine",
+        line,
+    )
+    assert CANARY not in running.text
+    assert "\033" not in running.text

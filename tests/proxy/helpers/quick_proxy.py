@@ -167,7 +167,9 @@ class Proxy(Gunicorn):
 
     def lines(self, model):
         """The log lines of the completions that asked for this model."""
-        *whole, _ = self.log[self._mark :].split("\n")  # the last is still being written
+        *whole, _ = self.log[self._mark :].split(
+            "\n"
+        )  # the last is still being written
         lines = [json.loads(one) for one in whole]
         return [one for one in lines if one.get("model") == model]
 

@@ -62,7 +62,7 @@ FRAMED = {
     "length": (of("Content-Length: 7"), (True, 7)),
     "chunked": (of("Transfer-Encoding: Chunked"), (True, None)),
     "closing": (of("Connection: Close"), (False, 0)),
-    "closing among others": (of("Connection: te, close"), (False, 0)),
+    "closing among others": (of("Connection: upgrade, close"), (False, 0)),
     "old": (of(line="GET / HTTP/1.0"), (False, 0)),
     "old and kept": (of("Connection: Keep-Alive", line="GET / HTTP/1.0"), (True, 0)),
     "tunnel": (of(line="CONNECT h:1 HTTP/1.1"), (False, 0)),

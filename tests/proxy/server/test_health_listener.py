@@ -19,13 +19,17 @@ def state():
 
 @pytest.fixture
 def port(state):
-    def page():
+    def page(_):
         state["made"] += 1
-        return 200, "text/plain", b"x" * 100_000
+        return health_listener.Page(200, "text/plain", b"x" * 100_000)
 
     sock = health_listener.bind(0)
-    served = health_listener.pages(lambda: state["trouble"], page)
-    health_listener.Listener(sock, served | {"/broken": lambda: 1 // 0}).start()
+    served = {
+        **health_listener.probes(lambda: state["trouble"]),
+        "/metrics": page,
+        "/broken": lambda _: 1 // 0,
+    }
+    health_listener.Listener(sock, served).start()
     return sock.getsockname()[1]  # the thread is a daemon, as in the worker
 
 

@@ -1,4 +1,4 @@
-"""What probes and Prometheus are told."""
+"""What probes and Prometheus get."""
 
 import asyncio
 import socket
@@ -9,38 +9,29 @@ from datetime import timedelta
 
 import pytest
 
-from logins import NOW, credential
-from refresher.operator import health
-from refresher.operator.status import Report, Said
-from refresher.outcome import Kind, Outcome
+from logins import NOW, credential, make_settings
+from refresher import credentials
+from refresher.operator import board, health
+from refresher.operator.observation import Statement
+from refresher.outcome import Kind, Outcome, moment
+from tests.refresher.operator.observed import failed, observe
 
 ALIVE = credential(left=3600, login_ends_at=NOW + timedelta(days=9))
 
 
-def report(found=ALIVE, *, ready=True, failures=0):
-    return Report(
-        credential=found,
-        ready=Said(ready, "TokenValid" if ready else "NoCredentials", "in words"),
-        login_required=Said(not ready, "LoginAlive", "in words"),
-        suspended=Said(False, "Active", "in words"),
-        next_at=NOW,
-        refreshed_at=None,
-        failed_at=None,
-        failures=failures,
-        refreshes=0,
-        renewing=False,
-    )
+NONE = Statement(False, "NoClaudeCredential", "there is none")
+LOST = observe(credentials.Blanked("empty"))
 
 
-def answers(path, *reports, ticked=0.0, metrics=None):
-    """(status, text) of a path, after these reports, `ticked` seconds after a look."""
+def answers(path, observed=None, *, ticked=0.0, metrics=None):
+    """(status, text) of a path, `ticked` seconds after a look that observed this."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     at = None if ticked is None else time.monotonic() - ticked
-    served = health.Health(metrics or health.Metrics(), lambda: at)
-    for each in reports:
-        served.show(each)
+    shared = board.Board()
+    shared.observation.set(observed)
+    served = health.Health(shared, metrics or health.Metrics(), lambda: at)
 
     def ask():
         try:
@@ -65,44 +56,60 @@ def answers(path, *reports, ticked=0.0, metrics=None):
     ("ticked", "status"), [(None, 503), (0, 200), (29, 200), (31, 503)]
 )
 def test_liveness_is_that_the_volume_was_looked_at_lately(ticked, status):
-    assert answers("/healthz", report(ready=False), ticked=ticked)[0] == status
+    assert answers("/healthz", LOST, ticked=ticked)[0] == status
 
 
 def test_readiness_is_that_the_token_works_and_says_why_not():
-    assert answers("/readyz") == (503, "not looked yet\n")
-    assert answers("/readyz", report()) == (200, "TokenValid: in words\n")
-    assert answers("/readyz", report(None, ready=False)) == (
-        503,
-        "NoCredentials: in words\n",
+    assert answers("/readyz") == (503, "not observed yet\n")
+    assert answers("/readyz", observe(ALIVE)) == (
+        200,
+        f"TokenValid: the access token is valid until {moment(ALIVE.expires_at)}\n",
     )
+    status, text = answers("/readyz", LOST)
+    assert status == 503
+    assert text.startswith("LoginRequired: the login is lost: ")
 
 
-def test_metrics_tell_the_ends_the_failures_and_the_tries():
+def test_without_a_credential_it_is_alive_and_not_ready():
+    unmanaged = observe(ALIVE, managed=NONE)
+
+    assert answers("/healthz", unmanaged)[0] == 200
+    assert answers("/readyz", unmanaged) == (503, "NoClaudeCredential: there is none\n")
+    assert "\nclaude_credential_managed 0.0\n" in answers("/metrics", unmanaged)[1]
+
+
+def test_metrics_hold_the_ends_the_failures_and_the_attempts():
     metrics = health.Metrics()
-    metrics.count_try(Outcome(Kind.REFRESHED, "well"), 1.5)
+    metrics.count_attempt(Outcome(Kind.REFRESHED, "well"), 1.5)
     metrics.count_publish("published")
+    metrics.count_check("rejected")
 
-    _, page = answers("/metrics", report(failures=3), metrics=metrics)
+    _, page = answers("/metrics", observe(ALIVE, failed(ALIVE, 3)), metrics=metrics)
 
     values = dict(line.rsplit(" ", 1) for line in page.splitlines() if line[0] != "#")
+    opens = ALIVE.expires_at - make_settings().before
     expected = {
+        "claude_credential_managed": 1,
         "claude_credential_expiration_timestamp_seconds": ALIVE.expires_at.timestamp(),
         "claude_login_expiration_timestamp_seconds": ALIVE.login_ends_at.timestamp(),
         "claude_credential_ready": 1,
         "claude_login_required": 0,
-        "claude_refresh_next_timestamp_seconds": NOW.timestamp(),
+        "claude_refresh_next_timestamp_seconds": opens.timestamp(),
         "claude_refresh_consecutive_failures": 3,
         'claude_refresh_total{result="Refreshed"}': 1,
         'claude_refresh_total{result="NotRefreshed"}': 0,
         "claude_refresh_duration_seconds_sum": 1.5,
         'claude_token_publish_total{result="published"}': 1,
         'claude_token_publish_total{result="failed"}': 0,
+        'claude_token_check_total{result="rejected"}': 1,
+        'claude_token_check_total{result="accepted"}': 0,
     }
     assert {name: float(values[name]) for name in expected} == expected
 
 
 def test_without_a_login_its_times_are_zero():
-    _, page = answers("/metrics", report(), report(None, ready=False))
+    _, page = answers("/metrics", LOST)
 
     assert "\nclaude_credential_expiration_timestamp_seconds 0.0\n" in page
     assert "\nclaude_credential_ready 0.0\n" in page
+    assert "\nclaude_login_required 1.0\n" in page

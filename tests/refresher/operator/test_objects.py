@@ -4,12 +4,9 @@ import base64
 import json
 from datetime import timedelta
 
-import pytest
-
 from logins import NOW, credential
 from refresher.operator import objects, resource
 from refresher.operator.events import Event
-from refresher.operator.resource import Publish, Spec, Status
 
 FOUND = credential(left=3600, access="sk-access", refresh="sk-refresh")
 BODY = {
@@ -30,35 +27,8 @@ BODY = {
 OWNER = resource.parse(BODY)
 
 
-def test_a_credential_is_read_as_it_was_written():
-    assert (
-        resource.Resource(
-            name="claude",
-            namespace="rockbot",
-            uid="1-2-3",
-            generation=4,
-            spec=Spec(
-                schedule="17 */4 * * *",
-                time_zone="Europe/Berlin",
-                suspend=True,
-                publish=Publish(secret_name="claude-access-token", annotate_pods=True),
-            ),
-            status=Status(),
-            request="noon",
-        )
-        == OWNER
-    )
-
-
-@pytest.mark.parametrize(
-    "status", [{}, {"conditions": "many"}, {"expiresAt": "soon"}, {"newField": 1}]
-)
-def test_a_status_that_is_not_ours_counts_as_none(status):
-    assert resource.parse({**BODY, "status": status}).status == Status()
-
-
 def test_the_secret_holds_the_access_token_its_end_and_nothing_else():
-    secret = objects.secret("claude-access-token", OWNER, FOUND)
+    secret = objects.secret("claude-access-token", OWNER, FOUND, None)
 
     assert {key: base64.b64decode(text) for key, text in secret["data"].items()} == {
         "access-token": b"sk-access",
@@ -70,7 +40,7 @@ def test_the_secret_holds_the_access_token_its_end_and_nothing_else():
 
 
 def test_the_secret_goes_with_its_owner_and_holds_up_nothing():
-    [owner] = objects.secret("any", OWNER, FOUND)["metadata"]["ownerReferences"]
+    [owner] = objects.secret("any", OWNER, FOUND, "uid")["metadata"]["ownerReferences"]
 
     assert owner == {
         "apiVersion": "claude-proxy.internal/v1alpha1",
@@ -81,7 +51,22 @@ def test_the_secret_goes_with_its_owner_and_holds_up_nothing():
     }
 
 
-def test_an_event_is_never_longer_than_the_api_server_takes():
+def test_a_secret_with_a_uid_is_that_secret_and_no_other():
+    named = objects.secret("any", OWNER, FOUND, "5-6-7")["metadata"]
+    new = objects.secret("any", OWNER, FOUND, None)["metadata"]
+
+    assert named["uid"] == "5-6-7"
+    assert "uid" not in new
+
+
+def test_a_persons_secret_gets_our_two_keys_and_no_owner():
+    patch = objects.merge(FOUND)
+
+    assert patch["data"].keys() == {"access-token", "expires-at"}
+    assert patch["metadata"].keys() == {"annotations"}
+
+
+def test_an_event_is_never_longer_than_the_api_server_accepts():
     event = objects.event(OWNER, Event("Warning", "LoginRequired", "x" * 5000), NOW)
 
     assert len(event["message"]) == 1024
@@ -92,7 +77,8 @@ def test_an_event_is_never_longer_than_the_api_server_takes():
 def test_no_object_holds_the_refresh_token():
     written = json.dumps(
         [
-            objects.secret("any", OWNER, FOUND),
+            objects.secret("any", OWNER, FOUND, "uid"),
+            objects.merge(FOUND),
             objects.annotation(FOUND.revision),
             objects.event(OWNER, Event("Normal", "Refreshed", "well"), NOW),
         ]
@@ -100,3 +86,7 @@ def test_no_object_holds_the_refresh_token():
 
     assert "sk-refresh" not in written
     assert base64.b64encode(b"sk-refresh").decode() not in written
+
+
+def test_the_token_is_recognised_in_either_form():
+    assert objects.tokens(FOUND) == ("sk-access", "c2stYWNjZXNz")
