@@ -96,6 +96,7 @@ def rotate(path, standin):
 
 
 def ready(running):
+    """What `/readyz` says, up to a tenth of a second ago: its page is used again."""
     answer = httpx2.get(f"{running.health_url}/readyz", trust_env=False)
     return answer.status_code, answer.json()["status"]
 
@@ -117,11 +118,12 @@ def test_without_a_credential_the_proxy_is_up_and_says_what_is_missing(start, tm
     assert "retry-after" not in caught.value.response.headers
     assert "the credentials file does not exist" in caught.value.message
     assert str(missing) not in caught.value.message
+    until(lambda: running.completions)
     assert len(running.completions) == 1  # the client believed it: no second try
 
     missing.parent.mkdir()
     missing.write_text(written(next(tokens)))
-    assert ready(running) == (200, "ready")
+    until(lambda: ready(running) == (200, "ready"))
     with connect(running) as client:
         assert ask(client).choices[0].finish_reason == "stop"
 
@@ -134,7 +136,7 @@ def test_a_file_that_rotates_is_followed_without_a_failed_request(
         for _ in range(5):
             rotate(write)
             assert ask(client).choices[0].finish_reason == "stop"
-            assert ready(fed) == (200, "ready")
+            until(lambda: ready(fed) == (200, "ready"))
     assert len(sent(standin)) == 5  # and none of them met a 401
     betas = [one.headers["anthropic-beta"] for one in standin.requests]
     assert all("oauth-2025-04-20" in beta for beta in betas)
@@ -191,9 +193,8 @@ def test_a_refused_token_without_a_next_one_is_told_as_the_proxys_own(
     assert caught.value.response.headers["retry-after"] == "8"
     assert "the proxy's own credential (the credentials file)" in caught.value.message
     assert str(path) not in caught.value.message
-    status, words = ready(fed)
-    assert status == 503
-    assert "refused" in words
+    until(lambda: "refused" in ready(fed)[1])
+    assert ready(fed)[0] == 503
 
 
 def test_an_expired_token_is_not_sent_and_the_words_say_when_it_ended(
@@ -204,20 +205,19 @@ def test_an_expired_token_is_not_sent_and_the_words_say_when_it_ended(
         ask(client)
     assert (caught.value.status_code, caught.value.code) == (503, "credentials_expired")
     assert caught.value.response.headers["retry-after"] == "8"
-    status, words = ready(fed)
-    assert status == 503
-    assert "expired at 20" in words
+    until(lambda: "expired at 20" in ready(fed)[1])
+    assert ready(fed)[0] == 503
     assert sent(standin) == []
     rotate()
-    assert ready(fed) == (200, "ready")
+    until(lambda: ready(fed) == (200, "ready"))
 
 
 def test_the_expiry_beside_a_bare_token_counts(fed, path):
     rename_over(path, next(tokens))
     path.with_name("expires-at").write_text("2020-01-01T00:00:00Z\n")
-    assert "2020-01-01T00:00:00Z" in ready(fed)[1]
+    until(lambda: "2020-01-01T00:00:00Z" in ready(fed)[1])
     path.with_name("expires-at").write_text("2099-01-01T00:00:00Z\n")
-    assert ready(fed) == (200, "ready")
+    until(lambda: ready(fed) == (200, "ready"))
 
 
 ASKED = (({}, None), ({"seed": 1}, "seed_ignored"), ({}, None))
@@ -244,9 +244,9 @@ def test_a_credential_that_is_not_allowed_is_final_until_it_changes(
             assert headers["x-should-retry"] == "false"
             assert headers.get("x-proxy-warnings") == warning
         assert len(sent(standin)) == 2
-        assert "ANTHROPIC_API_KEY" in ready(fed)[1]
+        until(lambda: "ANTHROPIC_API_KEY" in ready(fed)[1])
         rotate()
-        assert ready(fed) == (200, "ready")
+        until(lambda: ready(fed) == (200, "ready"))
         assert ask(client)
 
 
@@ -260,7 +260,8 @@ def test_a_credential_of_the_environment_comes_before_the_file(
     running = start(CLAUDE_CREDENTIALS_PATH=path, **{name: token})
     with connect(running) as client:
         assert ask(client).choices[0].finish_reason == "stop"
-    assert f"credential: {name}" in [line["message"] for line in running.log]
+    wanted = f"credential: {name}"
+    until(lambda: wanted in [line["message"] for line in running.log])
     completion = [one for one in standin.requests if one.path == "/v1/messages"]
     beta = completion[-1].headers.get("anthropic-beta", "")
     assert ("oauth-2025-04-20" in beta) is (name == "CLAUDE_ACCESS_TOKEN")
