@@ -19,6 +19,7 @@ _PDF_WITHIN = 1024
 """Bytes: readers of PDF accept a header that begins anywhere in the first kilobyte."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _NO_SPACE = str.maketrans("", "", " \t\r\n")
 
 Control = messages_request.CacheControl | None
@@ -84,22 +85,18 @@ def file(
 def _inline(
     given: chat_request.File, control: Control, *, at: str
 ) -> messages_request.Image | messages_request.Document:
-    """Inline data: a data URL, or bare base64 whose type its bytes or name say."""
-    label, data = "", given.file_data or ""
+    """Inline data: a data URL or bare base64; its type is what its bytes say."""
+    data = given.file_data or ""
     if data[:5].lower() == "data:":
-        label, data = _split_data_url(data, at=at)
+        _, data = _split_data_url(data, at=at)
     else:
         data = _base64(data, at=at)
     title = given.filename or None
     found = media_type_of(data)
     if found is not None:
         return _block(found, data, title, control)
-    if label.startswith("text/") or _names_a_text(given.filename or ""):
-        source = messages_request.TextSource(data=_text(data, at=at))
-        return messages_request.Document(
-            source=source, title=title, cache_control=control
-        )
-    raise rejected(at, "must be a PDF, a text file or an image")
+    source = messages_request.TextSource(data=_text(data, at=at))
+    return messages_request.Document(source=source, title=title, cache_control=control)
 
 
 def _block(
@@ -129,16 +126,14 @@ def _base64(data: str, *, at: str) -> str:
     return data
 
 
-def _names_a_text(filename: str) -> bool:
-    text = (".txt", ".md", ".csv", ".html", ".htm", ".xml", ".json", ".log")
-    return filename.lower().endswith(text)
-
-
 def _text(data: str, *, at: str) -> str:
+    """A text file: UTF-8, without the control characters that only binary data has."""
     try:
         text = base64.b64decode(data).decode()
     except ValueError:
-        raise rejected(at, "must be UTF-8 text", "invalid_value") from None
+        text = "\0"
+    if _BINARY.search(text) is not None:
+        raise rejected(at, "must be a PDF, an image or UTF-8 text")
     if not text.strip():
         raise rejected(at, "must not be an empty text file", "invalid_value")
     return text

@@ -418,14 +418,25 @@ CASES = [
                    "source": {"type": "file", "file_id": "file_011CN"}})]),
     refused("b4.files", "a file of OpenAI's", [said("user", [file(file_id="file-abc")])],
             "messages[0].content[0].file", "unsupported_value"),
+    *[
+        Case("b4.files", f"text of any name and label: {name}",
+             {"messages": [said("user", [file(file_data=data, filename=name)])]},
+             {"messages": [said("user", [
+                 {"type": "document", "title": name,
+                  "source": {"type": "text", "media_type": "text/plain", "data": "a: 1"}}
+             ])]})
+        for name, data in (("a.yaml", "YTogMQ=="), ("Makefile", "YTogMQ=="),
+                           ("a.py", "data:application/octet-stream;base64,YTogMQ=="))
+    ],
     refused("b4.files", "another kind of file",
             [said("user", [file(file_data="UEsDBA==", filename="a.docx")])],
             "messages[0].content[0].file.file_data", "unsupported_value"),
     *[
         refused("b4.files", f"a text file {what}",
                 [said("user", [file(file_data=data, filename="a.txt")])],
-                "messages[0].content[0].file.file_data", "invalid_value")
-        for what, data in (("that is not UTF-8", "/w=="), ("without text", "IAo="))
+                "messages[0].content[0].file.file_data", code)
+        for what, data, code in (("that is not UTF-8", "/w==", "unsupported_value"),
+                                 ("without text", "IAo=", "invalid_value"))
     ],
     refused("b4.files", "never in an assistant message",
             [*HI, said("assistant", [file(file_id="file_011CN")]), *HI],
