@@ -255,7 +255,10 @@ _LIMITS = (
 
 
 def _one_of(param: str, body: bytes) -> str:
-    values = allowed.allowed_values(chat_request.ChatRequest, param, body)
+    try:
+        values = allowed.allowed_values(chat_request.ChatRequest, param, body)
+    except (msgspec.DecodeError, RecursionError):  # what follows it is not JSON
+        values = []
     if not values:
         return "has a value that is not allowed"
     *others, last = values

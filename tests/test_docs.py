@@ -105,15 +105,18 @@ def test_every_folder_is_on_the_map() -> None:
 
 def test_every_measurement_can_be_repeated() -> None:
     text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
-    [command] = re.findall(
+    commands = re.findall(
         r"^\.venv/bin/python (tests/bench/\S+) (.*)$", text, re.MULTILINE
     )
     measured = re.findall(r"\(`([\w-]+)`\) \|", text)
-    script, words = command
-    contestants, _, scenarios = words.partition(" -s ")
     known = tomllib.loads((ROOT / "tests/bench/contestants.toml").read_text("utf-8"))
 
-    assert set(scenarios.split(",")) == set(measured)
-    assert set(contestants.split()) <= known.keys()
-    for scenario in measured:
-        assert f'"{scenario}": Scenario(' in (ROOT / script).read_text("utf-8")
+    assert commands
+    for script, words in commands:
+        assert (ROOT / script).is_file()
+        contestants, _, scenarios = words.partition(" -s ")
+        assert set(scenarios.split(",")) <= set(measured)
+        assert set(contestants.partition(" --")[0].split()) <= known.keys()
+    assert set(commands[0][1].partition(" -s ")[2].split(",")) == set(measured)
+    script = (ROOT / commands[0][0]).read_text("utf-8")
+    assert all(f'"{scenario}": Scenario(' in script for scenario in measured)
