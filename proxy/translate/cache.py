@@ -38,9 +38,7 @@ def control_of(carrier: chat_request.Cacheable) -> Control:
 
 
 def set_on_last(blocks: Sequence[B], control: Control) -> list[B]:
-    """The blocks with ``control`` on the last: a message's own goes there."""
-    if control is None or not blocks:
-        return list(blocks)
+    """The blocks with ``control`` on the last, of at least one."""
     return [*blocks[:-1], structs.replace(blocks[-1], cache_control=control)]
 
 

@@ -69,25 +69,26 @@ def to_anthropic_messages(
 def _leading(messages: Sequence[chat_request.Message]) -> list[messages_request.Text]:
     """The system messages that a conversation begins with, as ``system``."""
     system: list[messages_request.Text] = []
-    for message in messages:
-        if isinstance(message, turns.System):
-            blocks = turns.system_blocks(message)
-            cache.mark_last(
-                system, turns.control_of_dropped(message, kept=bool(blocks))
-            )
-            system += blocks
+    for message in _systems(messages):
+        blocks = turns.system_blocks(message)
+        cache.mark_last(system, turns.control_of_dropped(message, kept=bool(blocks)))
+        system += blocks
     return system
+
+
+def _systems(messages: Sequence[chat_request.Message]) -> list[turns.System]:
+    return [message for message in messages if isinstance(message, turns.System)]
 
 
 def _system_only(
     messages: Sequence[chat_request.Message], warnings: warn.Warnings
 ) -> Conversation:
     """A request of system messages alone: the last one is what the user says."""
-    last, spoken = len(messages), list[messages_request.Text]()
+    systems = _systems(messages)
+    last, spoken = len(systems), list[messages_request.Text]()
     while last and not spoken:
         last -= 1
-        if isinstance(message := messages[last], turns.System):
-            spoken = turns.system_blocks(message)
+        spoken = turns.system_blocks(systems[last])
     if not spoken:
         raise turns.invalid("messages", "must not be blank")
     warnings.add("system_only_request", param="messages")

@@ -115,8 +115,8 @@ class _Parts:
                 self.calls.append(chat_response.ToolCall(id=use_id, function=function))
             case messages_response.ThinkingBlock(thinking, signature):
                 self.thoughts.append(thinking)
-                if signature:
-                    self.blocks.append(chat_response.ThinkingBlock(thinking, signature))
+                signed = chat_response.ThinkingBlock(thinking, signature)
+                self.blocks += [signed] if signature else []
             case messages_response.RedactedThinkingBlock(data):
                 self.blocks.append(chat_response.RedactedThinkingBlock(data))
             case (

@@ -194,22 +194,28 @@ class ChunkStream:
         self, index: int, delta: messages_response.Delta
     ) -> chat_response.Delta | None:
         match delta:
-            case messages_response.TextDelta(text):
-                if text and self.takes_text(index, text):
+            case messages_response.TextDelta(text) if text:
+                if self.takes_text(index, text):
                     return chat_response.Delta(content=text)
-            case messages_response.InputJSONDelta(partial_json):
-                if call := self._calls.get(index):
-                    return self._arguments(call, call.take(partial_json))
-            case messages_response.ThinkingDelta(thinking):
-                if thinking and (thinking_block := self._thinking.get(index)):
-                    thinking_block.pieces.append(thinking)
-                    return chat_response.Delta(reasoning_content=thinking)
-            case messages_response.SignatureDelta(signature):
-                if thinking_block := self._thinking.get(index):
-                    thinking_block.signature = signature
-            case messages_response.CitationsDelta(citation):
-                if cited := self._texts.get(index):
-                    cited.citations.append(citation)
+            case messages_response.InputJSONDelta(partial_json) if (
+                call := self._calls.get(index)
+            ):
+                return self._arguments(call, call.take(partial_json))
+            case messages_response.ThinkingDelta(thinking) if thinking and (
+                thinking_block := self._thinking.get(index)
+            ):
+                thinking_block.pieces.append(thinking)
+                return chat_response.Delta(reasoning_content=thinking)
+            case messages_response.SignatureDelta(signature) if (
+                thinking_block := self._thinking.get(index)
+            ):
+                thinking_block.signature = signature
+            case messages_response.CitationsDelta(citation) if cited := self._texts.get(
+                index
+            ):
+                cited.citations.append(citation)
+            case _:  # of a block that is not passed on, or empty
+                pass
         return None
 
     def _block_stop(self, index: int) -> chat_response.Delta | None:

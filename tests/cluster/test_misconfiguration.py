@@ -78,8 +78,13 @@ def hostpath(namespace, tmp_path):
 
 
 def ready(namespace):
-    """The condition Ready, once there is one."""
-    return until(lambda: condition(namespace.json("get", CR), "Ready"))
+    """The condition Ready, once the operator has judged."""
+
+    def judged():
+        found = condition(namespace.json("get", CR), "Ready")
+        return found if found and found["reason"] != "Pending" else None
+
+    return until(judged)
 
 
 def test_an_unwritable_volume_is_reported_before_anyone_logs_in(namespace, hostpath):

@@ -38,6 +38,13 @@ def test_failures_count_up_and_a_refresh_ends_them():
     assert done.last.revision == RENEWED.revision
 
 
+def test_a_person_who_logs_in_meanwhile_ends_the_failures_without_a_refresh():
+    failed = history.end(begun(), NOW, FAILED, DEAD)
+    ended = history.end(begun(failed), NOW, Outcome(Kind.NOT_DUE, "new"), RENEWED)
+
+    assert (ended.failures, ended.refreshes) == (0, 0)
+
+
 def test_a_new_file_starts_a_new_count():
     failed = msgspec.structs.replace(
         history.end(begun(), NOW, FAILED, DEAD), failures=7
@@ -68,7 +75,15 @@ def test_no_token_is_kept():
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"[]", b'{"failures": "x"}', b'{"refreshed_at": "2026-01-01"}']
+    "data",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"failures": "x"}',
+        b'{"refreshed_at": "2026-01-01"}',
+        b'{"refreshed_at": "1970-01-01T00:00:00Z"}',  # before there was such a file
+    ],
 )
 def test_a_broken_state_file_is_an_error(data):
     with pytest.raises(msgspec.DecodeError):

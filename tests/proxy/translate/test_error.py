@@ -380,6 +380,10 @@ def test_b8_spend_cap_and_credit_cannot_be_said_by_a_client() -> None:
     assert answered("invalid_request_error", said)[0] == 400
 
 
+def test_b6_headers_limits_that_anthropic_did_not_report_are_absent() -> None:
+    assert error.passed_headers({}, datetime(2026, 11, 1, tzinfo=UTC)) == {}
+
+
 def test_b6_headers_rate_limits_are_passed_in_openais_names() -> None:
     now = datetime(2026, 11, 1, tzinfo=UTC)
 

@@ -199,6 +199,9 @@ CASES = [
                 warnings=("tool_arguments_invalid_json",))
         for given in ('{"a": ', "[1]", '"text"', "17", "{'a': 1}", '{"a": 1e999}')
     ],
+    refused("b4.arguments", "arguments of more than 100,000 values",
+            [*HI, calls(call(arguments=f'{{"a": [{"0," * 100_000}0]}}')), result()],
+            "messages[1].tool_calls[0].function.arguments", "invalid_value"),
     refused("b4.arguments", "a call without id", [*HI, calls(call(call_id="")), result()],
             "messages[1].tool_calls[0].id"),
     refused("b4.arguments", "a call without a name", [*HI, calls(call(name="")), result()],
@@ -466,6 +469,9 @@ CASES = [
     ],
     Case("b4.caching", "a mark on a system message that is dropped moves back",
          {"messages": [said("system", "A"), said("system", "", cache_control=MARK), *HI]},
+         {"messages": [user(text("Hi"))], "system": [text("A", cache_control=MARK)]}),
+    Case("b4.caching", "a mark on a dropped part of a system message moves back",
+         {"messages": [said("system", [text("A"), text("", cache_control=MARK)]), *HI]},
          {"messages": [user(text("Hi"))], "system": [text("A", cache_control=MARK)]}),
     Case("b4.caching", "a mark on a dropped part of a result is the result's",
          {"messages": [*HI, calls(call()),
