@@ -31,10 +31,12 @@ STRING, NUMBER = {"type": "string"}, {"type": "number"}
                 "dependentSchemas": {"c": STRING},
             },
         ),
+        ({"dependencies": {"a": None, "b": "c"}}, {"dependentRequired": {"b": ["c"]}}),
         ({"divisibleBy": 2}, {"multipleOf": 2}),
         ({"id": "#a"}, {"$anchor": "a"}),
         ({"id": "https://a.b/c"}, {"id": "https://a.b/c"}),
         ({"$id": "#a"}, {"$anchor": "a"}),
+        ({"$anchor": "a", "items": []}, {"$anchor": "a"}),
         ({"$id": "https://a.b/c#d"}, {"$id": "https://a.b/c", "$anchor": "d"}),
         ({"$recursiveRef": "#", "$recursiveAnchor": True}, {"$ref": "#"}),
         (
@@ -113,6 +115,8 @@ def test_the_dialect_is_named_anew_only_where_something_was_converted() -> None:
         ({"$id": "#/a/b"}, "$id"),
         ({"pattern": 7}, "pattern"),
         ({"uniqueItems": 1}, "uniqueItems"),
+        ({"$anchor": 7}, "$anchor"),
+        ({"$dynamicAnchor": "#a"}, "$dynamicAnchor"),
     ],
 )
 def test_what_no_draft_allows_is_refused_with_its_path(schema: dict, path: str) -> None:

@@ -87,6 +87,11 @@ def closed(**properties: object) -> dict:
             closed(a=STRING, b=STRING),
         ),
         (closed(a={"allOf": [STRING], "title": "T"}), closed(a={**STRING, "title": "T"})),
+        (
+            {**closed(a={"$ref": "#/x"}), "x": {**STRING, "description": None}},
+            {**closed(a=STRING),
+             "description": 'x: {"type":"string","description":null}'},
+        ),
         (STRING, STRING),
     ],
 )  # fmt: skip
@@ -118,6 +123,8 @@ def test_b3_transform(schema: object, expected: object) -> None:
         ({**closed(a={"$ref": "#/$defs/P"}, b={"$ref": "#/definitions/P"}),
           "$defs": {"P": STRING}, "definitions": {"P": closed()}}, "one name"),
         (closed(a={"type": "color"}), "must be array, boolean"),
+        ({**closed(a={"$ref": "#/x"}), "x": {"type": "color"}}, "a type of its own"),
+        ({**closed(a={"$ref": "#/x"}), "x": {"enum": 7}}, "of the wrong type"),
     ],
 )  # fmt: skip
 def test_b3_inexpressible(schema: object, why: str) -> None:
@@ -132,6 +139,19 @@ def test_b3_inexpressible_is_a_schema_that_stands_for_billions_of_parts() -> Non
     }
     schema = {**closed(a={"$ref": "#/x/d0"}), "x": {**doubling, "d40": STRING}}
 
+    with pytest.raises(json_schema.InexpressibleError, match="too large"):
+        transformed(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"enum": [0] * json_schema.MAX_ELEMENTS},
+        {"anyOf": [{"const": 0}] * json_schema.MAX_PARTS},
+    ],
+    ids=["values", "parts"],
+)
+def test_b3_inexpressible_is_a_schema_of_too_many_parts(schema: dict) -> None:
     with pytest.raises(json_schema.InexpressibleError, match="too large"):
         transformed(schema)
 

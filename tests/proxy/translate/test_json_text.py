@@ -44,6 +44,22 @@ def test_elements_are_counted_outside_strings(value: object, ascii_only: bool) -
     assert not json_text.more_elements_than(count, text)
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (b"[1,2]", 2),
+        (b'["a,b",{"[":1}]', 3),
+        (rb'[",\",",1]', 2),
+        (b'["",1,2,3]', 4),
+        (b'[1,2,""]', 3),
+        (b'[1,"cut, off', 3),
+    ],
+)
+def test_elements_are_counted(text: bytes, count: int) -> None:
+    assert json_text.more_elements_than(count - 1, text)
+    assert not json_text.more_elements_than(count, text)
+
+
 @given(
     value=JSON, ascii_only=ASCII, names=st.dictionaries(st.text(max_size=3), st.text())
 )
@@ -67,6 +83,20 @@ def test_keys_are_renamed_and_nothing_else(
 
     assert got == renamed(value)
     assert json_text.renamed_keys(text, {}) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "renamed"),
+    [
+        ('{"a": "a", "b":1.50}', '{"é": "a", "b":1.50}'),
+        (r'{"\u0061" :[{"a":"\"a\":"}]}', r'{"é" :[{"é":"\"a\":"}]}'),
+        (r'{"\q": 1, "a": 2}', r'{"\q": 1, "é": 2}'),
+        ('{"a": 1, "a', '{"é": 1, "a'),
+    ],
+    ids=["key", "escaped", "no escape", "cut off"],
+)
+def test_keys_are_renamed(text: str, renamed: str) -> None:
+    assert json_text.renamed_keys(text, {"a": "é"}) == renamed
 
 
 @given(value=JSON, cut=st.integers(0, 200))
@@ -93,6 +123,21 @@ def test_half_a_character_becomes_the_replacement_character(pieces: list[str]) -
         json.loads(text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     )
     assert got == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        (rb'"\ud83d"', rb'"\ufffd"'),
+        (rb'"\ude00x"', rb'"\ufffdx"'),
+        (rb'"\ud83d\uD83D\ude00"', rb'"\ufffd\uD83D\ude00"'),
+        (rb'"\ud83dx\ude00"', rb'"\ufffdx\ufffd"'),
+        (rb'"\\\ud83d\\ud83d"', rb'"\\\ufffd\\ud83d"'),
+    ],
+    ids=["high", "low", "before a pair", "apart", "backslashes"],
+)
+def test_half_a_character_is_replaced(text: bytes, mended: bytes) -> None:
+    assert json_text.whole_characters(text) == mended
 
 
 @pytest.mark.parametrize("text", [b'{"a":"b"}', rb'"\\ud83d"', rb'"\ud83d\ude00"'])

@@ -104,6 +104,35 @@ def test_a_reference_follows_a_property_to_its_new_name(reference: str) -> None:
     assert got["properties"]["y"] == {"$ref": expected}
 
 
+@pytest.mark.parametrize(
+    ("keyword", "given_value", "sent_value"),
+    [
+        ("additionalProperties", True, True),
+        ("$ref", "#top", "#top"),
+        ("$ref", "https://a.b/properties/$top", "https://a.b/properties/$top"),
+        (
+            "discriminator",
+            {"propertyName": "$top", "mapping": {"$top": "#/$defs/A"}},
+            {"propertyName": ours("$top"), "mapping": {"$top": "#/$defs/A"}},
+        ),
+        ("discriminator", {"propertyName": "x"}, {"propertyName": "x"}),
+        ("discriminator", {"mapping": {}}, {"mapping": {}}),
+    ],
+)
+def test_what_stands_beside_a_new_name(
+    keyword: str, given_value: object, sent_value: object
+) -> None:
+    got = sent_schema(
+        {"type": "object", "properties": {"$top": {}}, keyword: given_value}
+    )
+
+    assert got == {
+        "type": "object",
+        "properties": {ours("$top"): {}},
+        keyword: sent_value,
+    }
+
+
 def test_a_union_at_the_top_is_told_with_the_new_names() -> None:
     got = sent_schema(
         {

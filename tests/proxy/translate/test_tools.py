@@ -4,6 +4,7 @@ import hashlib
 import json
 
 from proxy import capabilities
+from proxy.translate import tool_schema
 from request_translation import sent, translated
 from row_cases import HI, NOT_SENT, Case, check, parametrize
 
@@ -72,6 +73,12 @@ CASES = [
          {"tools": [ours(schema={"type": "object", "properties": {"a": {"minimum": 1}}})]}),
     Case("b5.function", "another type", {"tools": [tool(parameters={"type": "array"})]},
          refused=("tools[0].function.parameters.type", "invalid_value")),
+    Case("b5.function", "an object or null is an object",
+         {"tools": [tool(parameters={**OBJECT, "type": ["object", "null"]})]},
+         {"tools": [ours(schema=OBJECT)]}),
+    Case("b5.function", "parameters of too many values",
+         {"tools": [tool(parameters={"enum": [0] * tool_schema.MAX_ELEMENTS})]},
+         refused=("tools[0].function.parameters", "invalid_value")),
     Case("b5.function", "parameters that are no schema",
          {"tools": [tool(parameters=[1])]},
          refused=("tools[0].function.parameters", "invalid_value")),
@@ -94,6 +101,10 @@ CASES = [
          {"tools": [ours(schema={
              "type": "object", "properties": {with_hash("a_b", "a b"): {}},
              "required": [with_hash("a_b", "a b")]})]}),
+    Case("b5.properties", "a name that another has already, once it is changed",
+         {"tools": [tool(parameters={"type": "object", "properties": {
+             "a b": {}, with_hash("a_b", "a b"): {}}})]},
+         refused=("tools[0].function.parameters.properties", "invalid_value")),
     Case("b5.draft", "a tuple of an older draft",
          {"tools": [tool(parameters={
              "$schema": "http://json-schema.org/draft-07/schema#", "type": "object",
