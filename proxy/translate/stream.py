@@ -194,9 +194,10 @@ class ChunkStream:
         self, index: int, delta: messages_response.Delta
     ) -> chat_response.Delta | None:
         match delta:
-            case messages_response.TextDelta(text) if text:
-                if self.takes_text(index, text):
-                    return chat_response.Delta(content=text)
+            case messages_response.TextDelta(text) if text and self.takes_text(
+                index, text
+            ):
+                return chat_response.Delta(content=text)
             case messages_response.InputJSONDelta(partial_json) if (
                 call := self._calls.get(index)
             ):
