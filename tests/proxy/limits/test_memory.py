@@ -8,6 +8,7 @@ from concurrent import futures
 
 import pytest
 
+import bombs
 from gunicorn_process import read_all
 from quick_proxy import head
 from waiting import LONG, until
@@ -79,6 +80,29 @@ def test_more_of_the_largest_bodies_than_there_is_room_for(proxy):
         answers = [one for one in pool.map(send, range(8)) if one]
     assert answers
     assert all(b" 503 " in one.splitlines()[0] for one in answers)
+
+
+def test_twelve_hundred_half_heads_keep_nobody_out(proxy):
+    half = b"POST /v1/chat/completions HTTP/1.1\r\nX: " + b"y" * (16 << 10)
+    with many(proxy, 1200, half):
+        check_service(proxy)
+
+
+@pytest.mark.parametrize("name", bombs.BOMBS)
+def test_bodies_that_would_grow_stay_within_the_pods_memory(proxy, name):
+    """Three of a kind at once: each is served or refused, and the process goes on."""
+    body = bombs.BOMBS[name]()
+
+    def send(_):
+        with proxy.connect(head(len(body))) as sock:
+            with contextlib.suppress(ConnectionError):  # refused before its end
+                sock.sendall(body)
+            return sock.recv(65536).splitlines()[0]
+
+    with futures.ThreadPoolExecutor(3) as pool:
+        statuses = {int(one.split()[1]) for one in pool.map(send, range(3))}
+    assert statuses <= {200, 400, 413, 503}
+    check_service(proxy)
 
 
 def test_large_heads_on_the_health_port(proxy):
