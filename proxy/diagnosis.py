@@ -36,7 +36,7 @@ CLIENTS = (
     (300, "Node's fetch"),
     (600, "OpenAI's Python client"),
 )
-"""After how many seconds without a response clients give up, if not told otherwise."""
+"""After how many seconds without a response clients give up by default."""
 
 INFERENCE = "user:inference"
 """The scope that a login's token needs for completions."""

@@ -1,6 +1,6 @@
 """How long clients are asked to wait, and who may ask Anthropic meanwhile.
 
-Clients come back when they are told to, and some give up after three tries. So a trouble
+Clients come back when they are asked to, and some give up after three tries. So a trouble
 that lasts is answered with waits that grow (``errors.wait``), for which somebody must
 know how long it has lasted.
 

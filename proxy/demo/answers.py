@@ -104,7 +104,7 @@ def events(answer: Json) -> Iterator[Json]:
 
 
 def instance(schema: object) -> Any:  # noqa: ANN401 - any JSON value
-    """A value that fits a simple JSON schema; null where that cannot be told.
+    """A value that fits a simple JSON schema; null where none is known.
 
     Objects get their required properties, arrays one item, enums their first value.
     """
