@@ -20,12 +20,21 @@ from proxy.translate import json_text
 
 STEP = 64 * 1024
 
+SMALL = 32 * 1024
+"""Bytes. Of smaller bodies there are never so many that the width of their text counts."""
+
 LARGE = 256 * 1024
 """Bytes. Larger bodies are decoded one at a time."""
 
 MAX_ELEMENTS = 250_000
-"""JSON values in a body. Each takes some 200 bytes once it is built, whatever it holds;
-a conversation of ten thousand messages has about half as many."""
+"""JSON values in a body; a conversation of ten thousand messages has half as many."""
+
+OF_AN_ELEMENT = 100
+"""Bytes that a value takes beside its text, decoded and translated (50 to 160)."""
+
+OF_WIDE_TEXT = 4
+"""Bytes that a byte of wide text takes beside itself: as many for the character, but for
+its own, and one for the UTF-8 that Python keeps with a string that was encoded."""
 
 _one_at_a_time = threading.Lock()
 
@@ -157,16 +166,17 @@ def turn(size: int) -> Iterator[None]:
             yield
 
 
-def decode(body: bytes) -> chat_request.ChatRequest:
-    """Decode a request.
+def decode(
+    body: bytes, arriving: admission.Body | None = None
+) -> chat_request.ChatRequest:
+    """Decode a request, whose values take room from ``arriving``.
 
-    Raises ``InvalidRequestError`` with ``param`` set to the field that does not fit.
+    Raises ``UnavailableError`` where there is none, and ``InvalidRequestError`` with
+    ``param`` set to the field that does not fit.
     """
-    if json_text.more_elements_than(MAX_ELEMENTS, body):
-        raise errors.InvalidRequestError(
-            f"The body must hold at most {MAX_ELEMENTS} JSON values",
-            code="invalid_value",
-        )
+    cost = _cost(body)
+    if arriving is not None and not arriving.take(cost):
+        raise _no_room()
     body = json_text.whole_characters(body)
     try:
         _check_utf_8(body)  # ``Raw`` parts are passed on unread
@@ -181,6 +191,27 @@ def decode(body: bytes) -> chat_request.ChatRequest:
         raise errors.InvalidRequestError(
             "The body is nested too deeply", code="invalid_json"
         ) from None
+
+
+def _cost(body: bytes) -> int:
+    """Bytes that a body takes beside its own size, once it is decoded.
+
+    Raises ``InvalidRequestError`` for more than a request may take.
+    """
+    elements = json_text.elements(body, MAX_ELEMENTS)
+    if elements > MAX_ELEMENTS:
+        raise errors.InvalidRequestError(
+            f"The body must hold at most {MAX_ELEMENTS} JSON values",
+            code="invalid_value",
+        )
+    wide = json_text.wide_text(body) if len(body) > SMALL else 0
+    if wide > json_text.MAX_WIDE:
+        raise errors.InvalidRequestError(
+            f"The body must hold at most {json_text.MAX_WIDE} bytes of text that is not "
+            "ASCII",
+            code="invalid_value",
+        )
+    return elements * OF_AN_ELEMENT + wide * OF_WIDE_TEXT
 
 
 def _check_utf_8(body: bytes) -> None:

@@ -148,7 +148,7 @@ class _Completion:
         given = body.read(req, self._services.config.max_body_bytes, arriving)
         self._waited = time.monotonic() - self._started
         with body.turn(len(given)):
-            return self._translation_of(body.decode(given))
+            return self._translation_of(body.decode(given, arriving))
 
     def _translation_of(self, chat: chat_request.ChatRequest) -> request.Translation:
         services, record = self._services, self.record

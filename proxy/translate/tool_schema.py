@@ -76,7 +76,7 @@ _remembered = functools.lru_cache(maxsize=256)(_translated)
 
 
 def _read(given: bytes) -> draft.Schema:
-    if json_text.more_elements_than(MAX_ELEMENTS, given):
+    if json_text.elements(given, MAX_ELEMENTS) > MAX_ELEMENTS:
         raise draft.InvalidSchemaError("", f"must hold at most {MAX_ELEMENTS} values")
     try:
         read: Any = msgspec.json.decode(given)  # ``Raw`` is passed on unread
