@@ -190,7 +190,11 @@ class _Now(Collector):
             ("misses", "Look-ups that did not."),
             ("evictions", "What had to give way to something newer."),
         ):
-            kind = GaugeMetricFamily if name in {"bytes", "entries"} else CounterMetricFamily
+            kind = (
+                GaugeMetricFamily
+                if name in {"bytes", "entries"}
+                else CounterMetricFamily
+            )
             family = kind(f"claude_proxy_memory_{name}", words, labels=["kind"])
             for what, facts in state.remembered.items():
                 family.add_metric([what], getattr(facts, name))

@@ -601,7 +601,7 @@ def fill(number):
             output=[store.Item("out" + name, made.randbytes(size // 4))],
         )
 
-LIMIT, THREADS, SIZE = 16 << 20, 16, int(input())
+LIMIT, THREADS, SIZE = int(input()), 16, int(input())
 threads.share_one_heap()
 memory = store.Store(LIMIT)
 before = private()
@@ -613,13 +613,15 @@ print((private() - before) / LIMIT)
 """
 
 
-@pytest.mark.parametrize("size", [300, 3_000, 60_000])
+@pytest.mark.parametrize(
+    ("limit", "size"), [(16 << 20, 300), (64 << 20, 3_000), (64 << 20, 60_000)]
+)
 def test_a_full_memory_costs_the_process_hardly_more_than_it_may_hold(
-    size: int,
+    limit: int, size: int
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FILL],
-        input=str(size), capture_output=True, text=True, check=True,
+        input=f"{limit}\n{size}", capture_output=True, text=True, check=True,
     )  # fmt: skip
     held, grown = map(float, done.stdout.split())
 
