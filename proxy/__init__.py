@@ -22,6 +22,7 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     retry             whether a failed call is retried: one pure decision; patience: how
                       long a trouble has lasted, and who may ask meanwhile
     cancellation      what ends a call that is over; admission: how many may be in flight
+    store             what is remembered between requests, in bounded memory
     translate         the translation, pure
     capabilities      what each model accepts: one table
     schema, sse       both APIs' wire types; event streams
