@@ -18,6 +18,7 @@ from proxy import (
     cache_lifetime,
     cancellation,
     chat,
+    completion,
     credentials,
     errors,
     health,
@@ -83,7 +84,7 @@ class Proxy:
         self.wsgi = _routed(
             self.keys,
             self.catalogue,
-            chat.Services(
+            completion.Services(
                 config=config,
                 upstream=anthropic,
                 slots=self.slots,
@@ -186,7 +187,9 @@ def _check_certificates(environ: Mapping[str, str]) -> None:
 
 
 def _routed(
-    keys: inbound_auth.InboundKeys, catalogue: models.Catalogue, services: chat.Services
+    keys: inbound_auth.InboundKeys,
+    catalogue: models.Catalogue,
+    services: completion.Services,
 ) -> falcon.App[falcon.Request, falcon.Response]:
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App(
         media_type=falcon.MEDIA_JSON,
