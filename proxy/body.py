@@ -166,37 +166,11 @@ def turn(size: int) -> Iterator[None]:
             yield
 
 
-def decode(
-    body: bytes, arriving: admission.Body | None = None
-) -> chat_request.ChatRequest:
-    """Decode a request, whose values take room from ``arriving``.
+def admit(body: bytes, arriving: admission.Body) -> None:
+    """Take room for what a body is once it is decoded; call before that, in its turn.
 
-    Raises ``UnavailableError`` where there is none, and ``InvalidRequestError`` with
-    ``param`` set to the field that does not fit.
-    """
-    cost = _cost(body)
-    if arriving is not None and not arriving.take(cost):
-        raise _no_room()
-    body = json_text.whole_characters(body)
-    try:
-        _check_utf_8(body)  # ``Raw`` parts are passed on unread
-        return chat_request.decode_request(body)
-    except msgspec.ValidationError as ex:
-        raise _does_not_fit(str(ex), body) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise errors.InvalidRequestError(
-            "The body is not valid JSON", code="invalid_json"
-        ) from None
-    except RecursionError:
-        raise errors.InvalidRequestError(
-            "The body is nested too deeply", code="invalid_json"
-        ) from None
-
-
-def _cost(body: bytes) -> int:
-    """Bytes that a body takes beside its own size, once it is decoded.
-
-    Raises ``InvalidRequestError`` for more than a request may take.
+    Raises ``UnavailableError`` where there is none, and ``InvalidRequestError`` for more
+    than any request may take.
     """
     elements = json_text.elements(body, MAX_ELEMENTS)
     if elements > MAX_ELEMENTS:
@@ -211,7 +185,29 @@ def _cost(body: bytes) -> int:
             "ASCII",
             code="invalid_value",
         )
-    return elements * OF_AN_ELEMENT + wide * OF_WIDE_TEXT
+    if not arriving.take(elements * OF_AN_ELEMENT + wide * OF_WIDE_TEXT):
+        raise _no_room()
+
+
+def decode(body: bytes) -> chat_request.ChatRequest:
+    """Decode a request.
+
+    Raises ``InvalidRequestError`` with ``param`` set to the field that does not fit.
+    """
+    body = json_text.whole_characters(body)
+    try:
+        _check_utf_8(body)  # ``Raw`` parts are passed on unread
+        return chat_request.decode_request(body)
+    except msgspec.ValidationError as ex:
+        raise _does_not_fit(str(ex), body) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise errors.InvalidRequestError(
+            "The body is not valid JSON", code="invalid_json"
+        ) from None
+    except RecursionError:
+        raise errors.InvalidRequestError(
+            "The body is nested too deeply", code="invalid_json"
+        ) from None
 
 
 def _check_utf_8(body: bytes) -> None:

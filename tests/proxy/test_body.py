@@ -35,17 +35,17 @@ EMOJI = "\U0001f600"
 def test_a_body_takes_room_for_what_is_built_from_it(
     given: bytes, least: int, most: int
 ) -> None:
-    def decoded(room: int) -> None:
+    def admit(room: int) -> None:
         bodies = Bodies(room)
         with bodies.under_way() as other, bodies.under_way() as arriving:
             assert other.add(b"x")  # alone it would get all
             assert other.whole()
-            body.decode(given, arriving)
+            body.admit(given, arriving)
 
-    decoded(most)
+    admit(most)
     if least:
         with pytest.raises(errors.UnavailableError) as raised:
-            decoded(least)
+            admit(least)
         assert raised.value.code == "at_capacity"
 
 
@@ -58,10 +58,11 @@ def test_a_body_takes_room_for_what_is_built_from_it(
     ],
 )
 def test_text_that_is_not_ascii_has_a_bound(content: str, ends: str | None) -> None:
-    if ends is None:
-        body.decode(text(content))
-        return
-    with pytest.raises(errors.InvalidRequestError) as raised:
-        body.decode(text(content))
+    with Bodies(1).under_way() as alone:
+        if ends is None:
+            body.admit(text(content), alone)
+            return
+        with pytest.raises(errors.InvalidRequestError) as raised:
+            body.admit(text(content), alone)
     assert raised.value.message.endswith(ends)
     assert raised.value.code == "invalid_value"
