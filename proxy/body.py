@@ -6,6 +6,7 @@ bounded stream is empty for a chunked request.
 
 import codecs
 import contextlib
+import gc
 import re
 import threading
 from collections.abc import Iterator
@@ -163,6 +164,7 @@ def turn(size: int) -> Iterator[None]:
         yield
     else:
         with _one_at_a_time:
+            gc.collect()  # an error of another request may have left such a body behind
             yield
 
 

@@ -113,6 +113,15 @@ def test_more_bodies_than_there_is_room_for(proxy, upstream, count, text, times)
     until(lambda: not any(call.open for call in upstream.of("silent")))
 
 
+def test_a_response_that_goes_on_holds_nothing_of_its_request(proxy, upstream):
+    """Twelve of the largest, which together would not fit."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(12):
+            asked = proxy.open("drip;gap=0.1;tag=large", messages=large(31 * MIB))
+            assert stack.enter_context(asked).status_code == 200
+    until(lambda: not any(call.open for call in upstream.of("drip;gap=0.1;tag=large")))
+
+
 def test_twelve_hundred_half_heads_keep_nobody_out(proxy):
     half = b"POST /v1/chat/completions HTTP/1.1\r\nX: " + b"y" * (16 << 10)
     with many(proxy, 1200, half):
