@@ -224,6 +224,7 @@ def every_series() -> dict[str, set[str]]:
     """Every metric and its labels, from a process in which everything has happened."""
     window = limits.Window(0.5, 1.0, 0.0)
     state = metrics.State(
+        ready=True,
         in_flight=0,
         slots=0,
         windows={"5h": window},
