@@ -13,7 +13,9 @@ COMPONENT = ROOT / "kustomize/components/monitoring"
 
 SPEC = yaml.safe_load((COMPONENT / "prometheusrule.yaml").read_text("utf-8"))["spec"]
 """What a rule file of Prometheus holds, too."""
-RULES: list[dict[str, Any]] = [rule for group in SPEC["groups"] for rule in group["rules"]]
+RULES: list[dict[str, Any]] = [
+    rule for group in SPEC["groups"] for rule in group["rules"]
+]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 RECORDS = {rule["record"]: rule for rule in RULES if "record" in rule}
 

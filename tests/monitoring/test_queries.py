@@ -8,7 +8,17 @@ import pytest
 
 import every_series
 from proxy import limits, metrics, trail, usage
-from queries import ALERTS, DASHBOARD, EVERY, PANELS, RECORDS, ROOT, Query, of_panels, words_of
+from queries import (
+    ALERTS,
+    DASHBOARD,
+    EVERY,
+    PANELS,
+    RECORDS,
+    ROOT,
+    Query,
+    of_panels,
+    words_of,
+)
 from refresher.operator import check, health
 from refresher.outcome import Kind
 

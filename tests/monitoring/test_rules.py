@@ -33,7 +33,9 @@ def promtool(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_rules_are_correct_and_named_as_prometheus_advises(directory: Path) -> None:
-    done = promtool(directory, "check", "rules", "--lint=all", "--lint-fatal", "rules.yaml")
+    done = promtool(
+        directory, "check", "rules", "--lint=all", "--lint-fatal", "rules.yaml"
+    )
 
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -57,7 +59,9 @@ def test_an_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(
 
     assert any(case["exp_alerts"] for case in cases)
     # a login that is lost cannot be lost a little
-    assert alert == "ClaudeLoginRequired" or not all(case["exp_alerts"] for case in cases)
+    assert alert == "ClaudeLoginRequired" or not all(
+        case["exp_alerts"] for case in cases
+    )
 
 
 def test_the_tool_refuses_a_wrong_rule(directory: Path) -> None:
