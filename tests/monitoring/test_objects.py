@@ -55,7 +55,7 @@ def test_the_schema_does_refuse(one: dict[str, Any]) -> None:
     wrong = copy.deepcopy(one)
     spec = wrong["spec"]
     parts = spec.get("podMetricsEndpoints") or spec["groups"][0]["rules"]
-    parts[0]["intervall"] = "30s"
+    parts[0]["unknown"] = "30s"
 
     with pytest.raises(jsonschema.ValidationError):
         check(wrong)

@@ -2,7 +2,7 @@
 
 from prometheus_client import parser
 
-from proxy import limits, log, metrics, trail, usage
+from proxy import limits, log, metrics, store, trail, usage
 
 
 def labels() -> dict[str, set[str]]:
@@ -18,6 +18,7 @@ def labels() -> dict[str, set[str]]:
         expires_at=1.0,
         refused_at=1.0,
         log_lines_dropped=1,
+        remembered=store.Store(0).facts(),
     )
     spent = usage.Spent(input=1, web_searches=1)
     record = log.Completion(
