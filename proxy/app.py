@@ -113,6 +113,7 @@ class Proxy:
     def _state(self) -> metrics.State:
         """What is the case now, for the metrics."""
         return metrics.State(
+            ready=self.trouble() is None,
             in_flight=self.slots.in_flight,
             slots=self.slots.limit,
             windows=self.upstream.reported.windows(time.time()),

@@ -92,6 +92,8 @@ def code_label(code: str | None) -> str:
 class State(Struct, frozen=True, kw_only=True):
     """What is the case now."""
 
+    ready: bool
+    """What `/readyz` says: the credential is usable, and the keys file in order."""
     in_flight: int
     slots: int
     """How many completions may be in flight."""
@@ -116,6 +118,11 @@ class _Now(Collector):
     def collect(self) -> Iterator[Metric]:
         state = self._state()
         for name, words, value in (
+            (
+                "ready",
+                "1 while there is a usable credential and the keys file is in order.",
+                state.ready,
+            ),
             ("requests_in_flight", "Completions in flight.", state.in_flight),
             ("slots", "Completions that may be in flight: MAX_REQUESTS.", state.slots),
             (
@@ -285,6 +292,7 @@ class Metrics:
             [],
             _OWN_SECONDS,
         )
+        self._begin_at_zero()
 
     def _counter(self, name: str, words: str, labels: list[str]) -> Counter:
         return Counter(f"claude_proxy_{name}", words, labels, registry=self._registry)
@@ -303,6 +311,14 @@ class Metrics:
             buckets=buckets,
             registry=self._registry,
         )
+
+    def _begin_at_zero(self) -> None:
+        # Prometheus sees no increase in a series whose first sample is above zero, so
+        # alerts would miss the first event.
+        for code in CODES:
+            self._errors.labels(code, "")
+        for outcome in trail.Outcome:
+            self._calls.labels(str(outcome))
 
     def stream_began(self) -> None:
         """Count a streamed response, until ``stream_ended``."""
