@@ -19,10 +19,10 @@ _REPLACEMENT = rb"\ufffd"
 def more_elements_than(limit: int, text: bytes) -> bool:
     """Whether JSON text has more than ``limit`` values (each follows ``,``, ``[`` or ``{``).
 
-    Nearly all text is short enough for a first count, which takes those characters
+    Nearly all text has fewer bytes than that, and a first count takes those characters
     inside strings for separators too.
     """
-    if sum(map(text.count, _SEPARATORS)) <= limit:
+    if len(text) <= limit or sum(map(text.count, _SEPARATORS)) <= limit:
         return False
     found = at = 0
     for start, end in _strings(text, b'"', b"\\"):
@@ -67,7 +67,7 @@ def whole_characters(text: bytes) -> bytes:
     Browsers send one where a text was cut in the middle of an emoji: common, and no
     reason to fail.
     """
-    if b"\\ud" not in text and b"\\uD" not in text:
+    if b"\\u" not in text or (b"\\ud" not in text and b"\\uD" not in text):
         return text
     mended: bytearray | None = None
     for start in _halves(text):
