@@ -42,7 +42,6 @@ import os
 import select
 import signal
 import socket
-import struct
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -51,6 +50,7 @@ from gunicorn.workers import base
 
 from proxy.server.connection import Arrived, Connection
 from proxy.server.threads import Threads
+from proxy.socket_timeouts import set_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +133,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
             (socket.SO_RCVTIMEO, self.body_timeout),
             (socket.SO_SNDTIMEO, self.send_timeout),
         ):
-            sock.setsockopt(socket.SOL_SOCKET, option, _timeval(seconds))
+            set_timeout(sock, option, seconds)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             milliseconds = int(self.send_timeout * 1000)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
@@ -341,11 +341,6 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
     def _drop(self, connection: Connection) -> None:
         del self._parked[connection.sock.fileno()]
         connection.close()  # which also removes it from the epoll set
-
-
-def _timeval(seconds: float) -> bytes:
-    whole, fraction = divmod(seconds, 1)
-    return struct.pack("ll", int(whole), int(fraction * 1e6))
 
 
 def pass_on_repeated_sigterm(arbiter: Any) -> None:  # noqa: ANN401
