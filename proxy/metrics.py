@@ -74,7 +74,7 @@ _COUNTERS = {
         ["api", "model", "status", "code"],
     ),
     "errors": (
-        "Completions that failed, by the error's code and the reason upstream.",
+        "Completions that failed, by the error's code and what went wrong upstream.",
         ["code", "reason"],
     ),
     "warnings": ("What was changed or ignored in requests.", ["code"]),
