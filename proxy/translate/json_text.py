@@ -16,6 +16,8 @@ _MARK = b"\x80"
 _MARKED = bytes.maketrans(bytes(range(0x80, 0x100)), 0x80 * _MARK)
 _NARROW_ESCAPES = (rb"\\", rb"\"", rb"\u00")
 _SEPARATORS = (b",", b"[", b"{")
+_BETWEEN = bytes(set(range(256)) - set(b",[{"))
+"""All that is no separator: removing it takes less than half the time of counting thrice."""
 _REPLACEMENT = rb"\ufffd"
 
 MAX_WIDE = 8 << 20
@@ -29,7 +31,7 @@ def elements(text: bytes, limit: int) -> int:
     Up to ``limit`` those characters inside strings count too, which is quick. Where
     that is more, they do not, and nothing is counted any more beyond the limit.
     """
-    found = sum(map(text.count, _SEPARATORS))
+    found = len(text.translate(None, _BETWEEN))
     if found <= limit:
         return found
     found = at = 0
@@ -107,7 +109,7 @@ def whole_characters(text: bytes) -> bytes:
     Browsers send one where a text was cut in the middle of an emoji: common, and no
     reason to fail.
     """
-    if b"\\ud" not in text and b"\\uD" not in text:
+    if b"\\u" not in text or (b"\\ud" not in text and b"\\uD" not in text):
         return text
     mended: bytearray | None = None
     for start in _halves(text):
