@@ -35,7 +35,8 @@ from proxy import (
 )
 from proxy.capabilities import Live
 from proxy.schema import chat_request, chat_response, messages_response, openai
-from proxy.translate import accumulator, request, response, stream, stream_encoder
+from proxy.translate import accumulator, assemble, warn
+from proxy.translate.chat import request, response, stream, stream_encoder
 
 CLIENT_GONE = 499
 """nginx's status for a client that left; only the log shows it."""
@@ -140,27 +141,32 @@ class _Completion:
         head = self._events.head
         record.upstream_request_id = head.request_id
         record.upstream_model = head.model
-        self.context, self._warnings = head.context, head.warnings
+        self._warnings = head.warnings
 
     def _translated(
         self, req: falcon.Request, arriving: admission.Body
-    ) -> request.Translation:
+    ) -> assemble.Translation:
         given = body.read(req, self._services.config.max_body_bytes, arriving)
         self._waited = time.monotonic() - self._started
         with body.turn(len(given)):
             return self._translation_of(body.decode(given))
 
-    def _translation_of(self, chat: chat_request.ChatRequest) -> request.Translation:
+    def _translation_of(self, chat: chat_request.ChatRequest) -> assemble.Translation:
         services, record = self._services, self.record
         record.model, record.stream = chat.model or "", bool(chat.stream)
-        lifetime = services.lifetimes.of(chat)
-        translation = request.to_anthropic_request(
-            chat,
-            services.config,
+        config = services.config
+        warnings = warn.Warnings(strict=config.strict_params)
+        asked = request.to_ask(chat, config.default_model, warnings)
+        lifetime = services.lifetimes.of(asked)
+        translation = assemble.to_messages_request(
+            asked,
+            config,
             services.live(),
+            warnings,
             prefix_ttl="1h" if lifetime == "1h" else None,
         )
-        record.model, self._warnings = translation.context.model, translation.warnings
+        self.context = request.response_context(chat, asked, translation)
+        record.model, self._warnings = asked.model, translation.warnings
         record.upstream_model = translation.request.model
         return translation
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from proxy import cancellation, errors, sse, trail, transport
 from proxy.schema import messages_response
-from proxy.translate import error, request
+from proxy.translate import error
 
 UNREADABLE = (transport.TransportError, msgspec.DecodeError, sse.EventTooLargeError)
 """What iterating over ``batches`` raises for a broken response."""
@@ -27,7 +27,6 @@ Batch = list[messages_response.Event]
 class Head(Struct, frozen=True, kw_only=True):
     """What is known of a completion once its response has begun."""
 
-    context: request.ResponseContext
     warnings: tuple[str, ...]
     """Of the request that was sent in the end: a 400 may have been repaired."""
     model: str

@@ -26,7 +26,7 @@ from proxy import (
 from proxy.credentials import Token
 from proxy.limits import Limits
 from proxy.schema import messages_response
-from proxy.translate import error, repair, request, whole
+from proxy.translate import assemble, error, repair, whole
 
 MESSAGES_PATH = "/v1/messages"
 OAUTH_BETA = "oauth-2025-04-20"  # required with any OAuth or federation token
@@ -86,7 +86,7 @@ class Opening:
     def __init__(
         self,
         standing: Standing,
-        translation: request.Translation,
+        translation: assemble.Translation,
         scope: cancellation.CancelScope,
         way: trail.Trail,
     ) -> None:
@@ -282,7 +282,6 @@ class Opening:
             return circumstances
 
         head = event_stream.Head(
-            context=self._translation.context,
             warnings=self._translation.warnings,
             model=_model_of(opening) or model,
             request_id=response.headers.get("request-id", ""),

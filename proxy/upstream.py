@@ -13,7 +13,7 @@ from proxy import (
     transport,
 )
 from proxy.credentials import Token
-from proxy.translate import request
+from proxy.translate import assemble
 
 MODELS_PATH = "/v1/models?limit=1000"
 MODELS_DEADLINES = cancellation.Deadlines(
@@ -84,7 +84,7 @@ class Upstream:
 
     def open(
         self,
-        translation: request.Translation,
+        translation: assemble.Translation,
         scope: cancellation.CancelScope,
         way: trail.Trail,
     ) -> event_stream.EventStream:

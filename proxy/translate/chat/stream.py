@@ -13,14 +13,8 @@ from collections.abc import Iterator, Mapping
 from msgspec import UNSET, UnsetType
 
 from proxy.schema import chat_response, messages_response
-from proxy.translate import (
-    accumulator,
-    arguments,
-    finish,
-    response,
-    usage,
-    web_search,
-)
+from proxy.translate import accumulator, arguments, finish, usage
+from proxy.translate.chat import response
 
 
 class _ToolCall(arguments.Arriving):
@@ -200,7 +194,7 @@ class ChunkStream:
         if call := self._calls.get(index):
             return self._arguments(call, call.rest())
         if (text_block := self._texts.get(index)) and text_block.citations:
-            self._annotations += web_search.annotations(
+            self._annotations += response.annotations(
                 text_block.citations, text_block.start, self._length
             )
         if (thinking_block := self._thinking.get(index)) and thinking_block.signature:

@@ -54,6 +54,28 @@ class ClientNames(Struct, frozen=True):
     """Anthropic's tool name -> Anthropic's property -> the client's."""
 
 
+def annotations(
+    citations: list[messages_response.Citation], start: int, end: int
+) -> list[chat_response.Annotation]:
+    """The annotations of one cited text block of Claude's.
+
+    ``start`` and ``end`` are its place in the whole text, in code points: the block is
+    the cited span. Citations of anything but the web have no equivalent.
+    """
+    return [
+        chat_response.Annotation(
+            chat_response.URLCitation(
+                start_index=start,
+                end_index=end,
+                title=citation.title or citation.url,
+                url=citation.url,
+            )
+        )
+        for citation in citations
+        if citation.type == web_search.CITED and citation.url
+    ]
+
+
 class _Parts:
     """A message's blocks, sorted into what an OpenAI message has for them."""
 
@@ -72,9 +94,7 @@ class _Parts:
             case messages_response.TextBlock(text, citations):
                 start, self._length = self._length, self._length + len(text)
                 self.texts.append(text)
-                self.annotations += web_search.annotations(
-                    citations or [], start, self._length
-                )
+                self.annotations += annotations(citations or [], start, self._length)
             case messages_response.ToolUseBlock(use_id, name, given):
                 function = chat_response.Function(
                     names.tools.get(name, name),

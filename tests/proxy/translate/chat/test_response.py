@@ -12,11 +12,12 @@ from falcon import testing
 
 from proxy import sse
 from proxy.schema import messages_response
-from proxy.translate import arguments, finish, response
+from proxy.translate import arguments, finish
+from proxy.translate.chat import response
 from response_translation import as_data, chunks_of, completion_of, events_of
 from standin import server
 
-ANSWERS = Path(__file__).parents[1] / "golden" / "answers"
+ANSWERS = Path(__file__).parents[2] / "golden" / "answers"
 HI = {"messages": [{"role": "user", "content": "Hi"}]}
 
 
