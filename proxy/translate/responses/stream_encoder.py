@@ -76,7 +76,7 @@ class StreamEncoder:
                     self._frames[index] = _frame(delta)
         return encoded
 
-    def keepalive(self) -> bytes:
+    def keep_alive(self) -> bytes:
         """An event that says nothing, for a silence that Anthropic sends no ping in."""
         return _event(responses_events.Keepalive(self.stream.numbers.take()))
 
