@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct, structs
 
-from proxy import sse
+from proxy import errors, sse
 from proxy.schema import messages_response, openai, responses_events
 from proxy.translate.responses import stream
 
@@ -31,14 +31,25 @@ class _Frame(Struct, frozen=True):
 
 
 class StreamEncoder:
-    """Feed it a response's events; it returns the bytes to send to the client.
-
-    ``stream`` holds the facts for the log line.
-    """
+    """Feed it a response's events; it returns the bytes to send to the client."""
 
     def __init__(self, events: stream.EventStream) -> None:
         self.stream = events
         self._frames: dict[int, _Frame] = {}  # by the index of Anthropic's block
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the response has been encoded."""
+        return self.stream.complete
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self.stream.finish_reason
+
+    @property
+    def skipped(self) -> int:
+        """Events that this version does not know."""
+        return self.stream.skipped
 
     def feed(self, events: Sequence[messages_response.Event]) -> bytes:
         """The bytes for these events."""
@@ -77,12 +88,15 @@ class StreamEncoder:
         return encoded
 
     def keep_alive(self) -> bytes:
-        """An event that says nothing, for a silence that Anthropic sends no ping in."""
+        """An event that says nothing: Codex counts events alone as signs of life."""
         return _event(responses_events.Keepalive(self.stream.numbers.take()))
 
-    def fail(self, error: openai.Error) -> bytes:
-        """The end of a response that breaks off; nothing follows it."""
-        return sse.one_line_each(b"".join(map(_event, self.stream.fail(error))))
+    def broken(self, error: errors.ProxyError) -> bytes:
+        """The events of a response that breaks off; nothing follows them."""
+        told = openai.Error(
+            message=error.message, type=error.type, param=error.param, code=error.code
+        )
+        return sse.one_line_each(b"".join(map(_event, self.stream.fail(told))))
 
 
 def _event(event: responses_events.Event) -> bytes:
