@@ -2,6 +2,8 @@
 
 import json
 
+import msgspec
+
 from proxy import sse
 from proxy.schema import messages_response
 from proxy.translate import accumulator
@@ -93,9 +95,7 @@ def with_compact_arguments(item):
     if item["type"] != "function_call" or item["status"] == "incomplete":
         return item
     try:
-        compact = json.dumps(
-            json.loads(item["arguments"]), separators=(",", ":"), ensure_ascii=False
-        )
+        compact = msgspec.json.format(item["arguments"], indent=-1)
     except ValueError:
         return item
     return {**item, "arguments": compact}
