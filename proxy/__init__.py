@@ -1,4 +1,4 @@
-"""OpenAI chat completions in front of the Anthropic Messages API.
+"""OpenAI chat completions, and Anthropic's own API, in front of the Messages API.
 
 The map, from the rim to the centre; imports run downwards only (pyproject.toml):
 
@@ -6,7 +6,7 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     doctor            gathers facts and prints the report; diagnosis judges them, pure
     server            gunicorn's settings and hooks, our worker class, the health port
     app               create_app: construct, inject, route; errors rendered in one place
-    chat              OpenAI's chat API: the resource, and its front
+    chat, messages    OpenAI's chat API and Anthropic's own: resources, and their fronts
     completion        a completion: admit, read, translate, call, respond, log
     models, health    the other resources; inbound_auth: who may call
     front             what differs between the APIs
@@ -24,7 +24,7 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     retry             whether a failed call is retried: one pure decision; patience: how
                       long a trouble has lasted, and who may ask meanwhile
     cancellation      what ends a call that is over; admission: how many may be in flight
-    translate         the translation, pure
+    translate         the translation, pure; relay: Anthropic's own API passed on, pure
     capabilities      what each model accepts: one table
     schema, sse       both APIs' wire types; event streams
     urls              which URLs may be called; redaction: what no log and no client sees

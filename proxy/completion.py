@@ -28,6 +28,7 @@ from proxy import (
     history,
     log,
     metrics,
+    opening,
     patience,
     prices,
     redaction,
@@ -37,7 +38,6 @@ from proxy import (
     upstream,
 )
 from proxy.capabilities import Live
-from proxy.translate import request
 
 CLIENT_GONE = 499
 """nginx's status for a client that left; only the log shows it."""
@@ -136,12 +136,12 @@ class Completion:
         self._traceparent = req.get_header("traceparent") or ""
         self._check(services.slots.refusal())
         with services.bodies.under_way() as arriving:
-            translation = self._translated(req, arriving)
+            sent = self._translated(req, arriving)
             self._admit()
             self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))
-            opening = time.monotonic()
-            self._events = services.upstream.open(translation, self._scope, self._way)
-        self._waited += time.monotonic() - opening
+            waiting = time.monotonic()
+            self._events = services.upstream.open(sent, self._scope, self._way)
+        self._waited += time.monotonic() - waiting
         record.first_event_ms = self._elapsed_ms()
         head = self._events.head
         record.upstream_request_id = head.request_id
@@ -150,22 +150,19 @@ class Completion:
 
     def _translated(
         self, req: falcon.Request, arriving: admission.Body
-    ) -> request.Translation:
+    ) -> opening.Sent:
         given = body.read(req, self._services.config.max_body_bytes, arriving)
         self._waited = time.monotonic() - self._started
         with body.turn(len(given)):
             return self._translation_of(self._api.decode(given), req)
 
-    def _translation_of(
-        self, asked: front.Asked, req: falcon.Request
-    ) -> request.Translation:
+    def _translation_of(self, asked: front.Asked, req: falcon.Request) -> opening.Sent:
         record = self.record
         record.model, record.stream = asked.model or "", bool(asked.stream)
-        translation, self._way_back = self._api.translate(asked, req)
+        sent, self._way_back = self._api.translate(asked, req)
         record.model = record.model.strip() or self._services.config.default_model
-        record.upstream_model = translation.request.model
-        self._warnings = translation.warnings
-        return translation
+        record.upstream_model, self._warnings = sent.model, sent.warnings
+        return sent
 
     def _admit(self) -> None:
         """Take a slot. Raises ``UnavailableError`` at once where there is none."""
@@ -375,7 +372,8 @@ class Stream:
         """What ends the stream. Inside one, a stall is one way to be incomplete."""
         if error.code == "upstream_timeout":
             error.code = "stream_incomplete"
-        error.message = redaction.redacted(error.message)
+        redaction.redact(error)
+        error.upstream_request_id = self._completion.record.upstream_request_id
         self._completion.note_stream_error(error)
         return self._response.broken(error)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import falcon
 
 from proxy import errors, files, redaction, settings
+from proxy.relay.headers import speaks_anthropic
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class InboundAuth:
         _params: dict[str, object],
     ) -> None:
         """Let a request through, or raise ``InvalidRequestError`` (401, 403)."""
-        has_key = self._keys.required and self._keys.accepts(_sent(req))
+        has_key = self._keys.required and any(map(self._keys.accepts, _sent(req)))
         if req.get_header("origin") is not None and not has_key:
             raise errors.InvalidRequestError(
                 "Requests from web pages (with an Origin header) need the proxy's key",
@@ -124,7 +125,7 @@ class InboundAuth:
             )
         if self._keys.required and not has_key and not _is_open(resource):
             raise errors.InvalidRequestError(
-                "The proxy's key is missing or wrong: send it as the OpenAI API key",
+                "The proxy's key is missing or wrong: send it as your client's API key",
                 status=401,
                 code="invalid_api_key",
                 headers={"www-authenticate": "Bearer"},
@@ -146,6 +147,12 @@ def _is_local(host: str | None) -> bool:
     return settings.is_loopback(name.removeprefix("[").removesuffix("]"))
 
 
-def _sent(req: falcon.Request) -> str:
+def _sent(req: falcon.Request) -> list[str]:
+    """The keys that a request carries: OpenAI's way, and Anthropic's to its clients."""
     scheme, _, key = (req.auth or "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
+    sent = [key.strip()] if scheme.lower() == "bearer" else []
+    own = req.get_header("x-api-key")
+    version = req.get_header("anthropic-version")
+    if own is not None and speaks_anthropic(req.path, version):
+        sent.append(own.strip())
+    return sent

@@ -5,7 +5,7 @@ the pass of the model's rate limit until the response has begun, or no call woul
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 
@@ -25,8 +25,11 @@ from proxy import (
 )
 from proxy.credentials import Token
 from proxy.limits import Limits
+from proxy.relay import headers as relay_headers
+from proxy.relay.request import Relayed
 from proxy.schema import messages_response
-from proxy.translate import error, repair, request, whole
+from proxy.translate import error, repair, whole
+from proxy.translate.request import Translation
 
 MESSAGES_PATH = "/v1/messages"
 OAUTH_BETA = "oauth-2025-04-20"  # required with any OAuth or federation token
@@ -37,6 +40,9 @@ ERROR_BODY_TIMEOUT = 5.0
 _SUSPECT = {retry.Failure.STALE, retry.Failure.UNREACHED, retry.Failure.LATE}
 """Failures after which no kept connection is used: a network that changed kills all."""
 
+Sent = Translation | Relayed
+"""What a completion sends: a translation, or a client's own Messages request."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -46,9 +52,9 @@ class Standing(Struct, frozen=True, kw_only=True):
     credential: lease.Credential
     sender: transport.Transport
     troubles: patience.Troubles
-    """By model."""
+    """By ``key_of`` a request."""
     limits: patience.Gates
-    """By model, while Anthropic has named a wait."""
+    """Likewise, while Anthropic has named a wait."""
     reported: Limits
     """What Anthropic says of its limits."""
 
@@ -71,11 +77,22 @@ class _FailedCall(Exception):  # noqa: N818 - carries the retry decision's input
         self.message = message
 
 
+def key_of(sent: Sent) -> Hashable:
+    """What shares a rate limit: a model. Counting tokens has limits of its own."""
+    match sent:
+        case Relayed(endpoint="count_tokens"):
+            return sent.model, sent.endpoint
+        case _:
+            return sent.model
+
+
 def to_headers(
     credential: lease.Credential, token: Token, betas: tuple[str, ...] = ()
 ) -> dict[str, str]:
     """The credential's header, beta flags, and a profile's own headers."""
-    flags = (*betas, OAUTH_BETA) if token.oauth else betas
+    flags = betas
+    if token.oauth and OAUTH_BETA not in betas:
+        flags = (*betas, OAUTH_BETA)
     headers = {"authorization": f"Bearer {token.value}", **credential.source.headers}
     return {**headers, "anthropic-beta": ",".join(flags)} if flags else headers
 
@@ -86,15 +103,15 @@ class Opening:
     def __init__(
         self,
         standing: Standing,
-        translation: request.Translation,
+        sent: Sent,
         scope: cancellation.CancelScope,
         way: trail.Trail,
     ) -> None:
         self._standing = standing
         self._way = way
-        self._translation = translation
+        self._sent = sent
         self._scope = scope
-        self._model = translation.request.model
+        self._key = key_of(sent)
         self._attempts = retry.Attempts()
         self._fresh = False
         self._lease: lease.Lease
@@ -133,7 +150,7 @@ class Opening:
 
     def _enter(self) -> patience.Pass:
         """Pass the gate of the credential's rate limit for this model."""
-        entry = self._standing.limits.enter(self._model)
+        entry = self._standing.limits.enter(self._key)
         if not isinstance(entry, patience.Pass):
             limited = error.limited(entry, self._circumstances())
             limited.reason = "limit_known"
@@ -165,18 +182,26 @@ class Opening:
                     raise self._given_up(failed) from None
                 self._lease = renewed
             case retry.Step.REPAIR:
-                repaired = repair.repaired(self._translation, failed.message)
+                repaired = self._repaired(failed.message)
                 if repaired is None:
                     raise self._given_up(failed) from None
-                self._translation = repaired
+                self._sent = repaired
             case retry.Step.GIVE_UP:
                 raise self._given_up(failed) from None
+
+    def _repaired(self, message: str) -> Sent | None:
+        """What to send after a 400; a client that speaks this API mends its own."""
+        match self._sent:
+            case Translation() as translation:
+                return repair.repaired(translation, message)
+            case Relayed():
+                return None
 
     def _given_up(self, failed: _FailedCall) -> errors.ProxyError:
         """The client's error, with what it says of the credential and the model noted."""
         given, source = failed.error, self._standing.credential.source
         if given.status in error.WORTH_A_RETRY:
-            self._standing.troubles.failed(self._model)
+            self._standing.troubles.failed(self._key)
         if failed.failure is retry.Failure.UNAUTHORIZED:
             if source.changes:
                 given = error.being_replaced(source.name)
@@ -192,20 +217,24 @@ class Opening:
             credential=self._standing.credential.source.name,
             oauth=self._lease.token.oauth,
             retry_after=error.retry_after(headers or {}, datetime.now(UTC)),
-            lasted=self._standing.troubles.lasted(self._model),
+            lasted=self._standing.troubles.lasted(self._key),
         )
 
     def _call(self) -> event_stream.EventStream:
-        translation, token = self._translation, self._lease.token
-        headers = to_headers(self._standing.credential, token, translation.betas)
-        if translation.version is not None:
-            headers["anthropic-version"] = translation.version
+        sent, token = self._sent, self._lease.token
+        headers = to_headers(self._standing.credential, token, sent.betas)
+        if sent.version is not None:
+            headers["anthropic-version"] = sent.version
         response: transport.Response | None = None
-        body = _encode(translation.request)
+        match sent:
+            case Translation():
+                path, body = MESSAGES_PATH, _encode(sent.request)
+            case Relayed():
+                path, body = sent.path, sent.body
         self._way.call()
         try:
             response = self._standing.sender.post(
-                MESSAGES_PATH, body, headers, self._scope, fresh=self._fresh
+                path, body, headers, self._scope, fresh=self._fresh
             )
             return self._begin(response)
         except BaseException as ex:
@@ -249,6 +278,8 @@ class Opening:
         if response.status // 100 != 2:  # noqa: PLR2004 - the class of successes
             raise self._refused(response, circumstances)
         kind = response.headers.get("content-type", "").lower()
+        if isinstance(self._sent, Relayed) and self._sent.endpoint == "count_tokens":
+            return self._stream(response, _count(response, circumstances), iter(()))
         if "text/event-stream" not in kind:
             opening = _whole_message(response, circumstances)
             event_stream.until_content(iter([opening]), self._way.started)
@@ -257,7 +288,7 @@ class Opening:
         try:
             opening, end = event_stream.until_content(arriving, self._way.started)
         except event_stream.UNREADABLE:
-            opening, end = [], None
+            opening, end = event_stream.Batch(), None
         if end is not None:
             failed = error.to_openai_error(200, end.error, circumstances)
             raise _failed(failed, circumstances, end.error.message)
@@ -274,19 +305,18 @@ class Opening:
         rest: Iterator[event_stream.Batch],
     ) -> event_stream.EventStream:
         self._scope.content()
-        troubles, model = self._standing.troubles, self._model
+        troubles, key = self._standing.troubles, self._key
 
         def failing() -> error.Circumstances:
             circumstances = self._circumstances(response.headers)
-            troubles.failed(model)
+            troubles.failed(key)
             return circumstances
 
         head = event_stream.Head(
-            context=self._translation.context,
-            warnings=self._translation.warnings,
-            model=_model_of(opening) or model,
+            warnings=self._sent.warnings,
+            model=_model_of(opening) or self._sent.model,
             request_id=response.headers.get("request-id", ""),
-            headers=error.passed_headers(response.headers, datetime.now(UTC)),
+            headers=self._passed(response),
         )
         return event_stream.EventStream(
             head,
@@ -295,8 +325,16 @@ class Opening:
             self._scope,
             self._way,
             failing=failing,
-            whole=lambda: troubles.over(model),
+            whole=lambda: troubles.over(key),
         )
+
+    def _passed(self, response: transport.Response) -> dict[str, str]:
+        """The headers that the client gets, under its API's names."""
+        match self._sent:
+            case Translation():
+                return error.passed_headers(response.headers, datetime.now(UTC))
+            case Relayed():
+                return relay_headers.to_client(response.headers)
 
     def _refused(
         self, response: transport.Response, circumstances: error.Circumstances
@@ -312,7 +350,7 @@ class Opening:
             body = b""
         reported = error.decode_error(body)
         failed = error.to_openai_error(response.status, reported, circumstances)
-        failed.headers.update(error.passed_headers(response.headers, datetime.now(UTC)))
+        failed.headers.update(self._passed(response))
         failed.upstream_request_id = response.headers.get("request-id", "")
         return _failed(failed, circumstances, reported.message if reported else "")
 
@@ -358,17 +396,36 @@ def _whole_message(
     response: transport.Response, circumstances: error.Circumstances
 ) -> event_stream.Batch:
     """The events of a message that came whole, from a gateway that ignores ``stream``."""
-    body, size = [], 0
     try:
-        for data in response:
-            body.append(data)
-            size += len(data)
-            if size > sse.MAX_EVENT:
-                break
-        return whole.to_events(b"".join(body))
+        payloads = whole.to_payloads(_body(response))
     except (transport.TransportError, msgspec.DecodeError):
         strange = error.no_stream(circumstances)
         raise _FailedCall(retry.Failure.FINAL, strange) from None
+    return event_stream.batch_of(payloads)
+
+
+def _count(
+    response: transport.Response, circumstances: error.Circumstances
+) -> event_stream.Batch:
+    """A count of tokens, which comes whole: nothing but an end, and what it says."""
+    try:
+        body = _body(response)
+        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (transport.TransportError, msgspec.DecodeError):
+        strange = error.no_stream(circumstances)
+        raise _FailedCall(retry.Failure.FINAL, strange) from None
+    return event_stream.Batch([messages_response.MessageStop()], body)
+
+
+def _body(response: transport.Response) -> bytes:
+    """A whole body. Raises ``TransportError``."""
+    body, size = [], 0
+    for data in response:
+        body.append(data)
+        size += len(data)
+        if size > sse.MAX_EVENT:
+            break
+    return b"".join(body)
 
 
 def _model_of(batch: event_stream.Batch) -> str:

@@ -50,6 +50,11 @@ class Translation(Struct, frozen=True, kw_only=True):
     """The client set no ``max_tokens``, so a repair may lower ours."""
     context: ResponseContext
 
+    @property
+    def model(self) -> str:
+        """The model, as Anthropic names it."""
+        return self.request.model
+
 
 def to_anthropic_request(
     chat: chat_request.ChatRequest,
