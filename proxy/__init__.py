@@ -7,12 +7,14 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     server            gunicorn's settings and hooks, our worker class, the health port
     app               create_app: construct, inject, route; errors rendered in one place
     chat, messages    OpenAI's chat API and Anthropic's own: resources, and their fronts
-    completion        a completion: admit, read, translate, call, respond, log
+    serving           a completion as a client gets it: whole, or as a stream
+    completion        a completion: admit, read, translate, call, log
     models, health    the other resources; inbound_auth: who may call
     front             what differs between the APIs
     body              reading and decoding a request
     upstream          Anthropic's API; cache_lifetime: how long a prefix is kept
     opening           the calls of one completion up to its first content: the retry loop
+    outgoing          what is sent: a translation, or a client's own Messages request
     event_stream      a response from its first content to its end
     lease             one credential for all, and what a refusal does to others
     transport         the only package that opens connections
@@ -24,6 +26,7 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     retry             whether a failed call is retried: one pure decision; patience: how
                       long a trouble has lasted, and who may ask meanwhile
     cancellation      what ends a call that is over; admission: how many may be in flight
+    store             what is remembered between requests, in bounded memory
     translate         the translation, pure; relay: Anthropic's own API passed on, pure
     capabilities      what each model accepts: one table
     schema, sse       both APIs' wire types; event streams

@@ -33,6 +33,7 @@ from proxy import (
     prices,
     redaction,
     settings,
+    store,
     traces,
     transport,
     upstream,
@@ -76,6 +77,7 @@ class Proxy:
                 total=config.total_timeout,
             )
         )
+        self.store = store.Store(config.memory_bytes)
         self.metrics = metrics.Metrics(self._state)
         self.history = history.History()
         self._prices = prices.load(config.prices_file)
@@ -122,6 +124,7 @@ class Proxy:
             expires_at=self.credential.expires_at(),
             refused_at=self.credential.refused_at,
             log_lines_dropped=log.writer.dropped,
+            remembered=self.store.facts(),
         )
 
     def overview(self) -> dict[str, object]:

@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from proxy.schema import chat_request
+from proxy.translate import ask
 
 Ttl = Literal["5m", "1h"]
 
@@ -51,16 +51,12 @@ def lifetime(seen: Seen, now: float) -> Ttl:
     return "1h" if seen.paused_at is not None and now - seen.paused_at <= LONG else "5m"
 
 
-def prefix_of(chat: chat_request.ChatRequest) -> int | None:
+def prefix_of(asked: ask.Ask) -> int | None:
     """A hash of model, tools and first system message; ``None`` without one."""
-    first = chat.messages[0] if chat.messages else None
-    if not isinstance(
-        first, chat_request.SystemMessage | chat_request.DeveloperMessage
-    ):
+    first = asked.said[0] if asked.said else None
+    if not isinstance(first, ask.System):
         return None
-    content = first.content
-    text = content if isinstance(content, str) else _encode(content)
-    return hash((chat.model, _encode((chat.tools, chat.functions)), text))
+    return hash((asked.model, _encode((asked.tools, first.blocks))))
 
 
 class Lifetimes:
@@ -76,11 +72,11 @@ class Lifetimes:
         self._seen: dict[int, Seen] = {}
         self._lock = threading.Lock()
 
-    def of(self, chat: chat_request.ChatRequest) -> Ttl:
+    def of(self, asked: ask.Ask) -> Ttl:
         """The lifetime of this request's prefix, which is used now."""
         if self._setting != "auto":
             return self._setting
-        key, now = prefix_of(chat), self._clock()
+        key, now = prefix_of(asked), self._clock()
         if key is None:
             return "5m"
         with self._lock:

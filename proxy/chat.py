@@ -3,9 +3,10 @@
 import falcon
 import msgspec
 
-from proxy import body, completion, event_stream, front
+from proxy import body, completion, event_stream, front, serving
 from proxy.schema import chat_request
-from proxy.translate import accumulator, request, response, stream, stream_encoder
+from proxy.translate import accumulator, assemble, warn
+from proxy.translate.chat import request, response, stream, stream_encoder
 
 _encode = msgspec.json.Encoder().encode
 
@@ -17,7 +18,7 @@ class ChatCompletions:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Serve a completion."""
-        completion.respond(self._services, self._api, req, resp)
+        serving.respond(self._services, self._api, req, resp)
 
 
 def api(
@@ -27,15 +28,12 @@ def api(
 
     def translate(
         chat: chat_request.ChatRequest, _req: falcon.Request
-    ) -> tuple[request.Translation, request.ResponseContext]:
-        lifetime = services.lifetimes.of(chat)
-        translation = request.to_anthropic_request(
-            chat,
-            services.config,
-            services.live(),
-            prefix_ttl="1h" if lifetime == "1h" else None,
-        )
-        return translation, translation.context
+    ) -> tuple[assemble.Translation, request.ResponseContext]:
+        config = services.config
+        warnings = warn.Warnings(strict=config.strict_params)
+        asked = request.to_ask(chat, config.default_model, warnings)
+        sent = completion.translation(services, asked, warnings)
+        return sent, request.response_context(chat, asked, sent)
 
     return front.Front(
         name="chat",

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from proxy import cancellation, errors, sse, trail, transport
 from proxy.schema import messages_response
-from proxy.translate import error
+from proxy.translate import error, whole
 
 UNREADABLE = (transport.TransportError, msgspec.DecodeError, sse.EventTooLargeError)
 """What iterating over ``batches`` raises for a broken response."""
@@ -183,15 +183,40 @@ def batches(response: transport.Response) -> Iterator[Batch]:
             raise broken
 
 
-def batch_of(payloads: list[bytes]) -> Batch:
-    """Events of these payloads that were never on the wire as such."""
-    names = (msgspec.json.decode(one, type=_Typed).type for one in payloads)
+def of_message(response: transport.Response) -> Batch:
+    """The events of a message that came whole, from a gateway that ignores ``stream``.
+
+    Raises what is in ``UNREADABLE``.
+    """
+    payloads = whole.to_payloads(_body(response))
+    names = (msgspec.json.decode(one, type=_Named).type for one in payloads)
     raw = b"".join(map(sse.encode_named, names, payloads))
     return Batch(map(messages_response.decode_event, payloads), raw)
 
 
-class _Typed(Struct):
+class _Named(Struct):
     type: str
+
+
+def of_count(response: transport.Response) -> Batch:
+    """A count of tokens: an end, and the response as it came. Raises likewise."""
+    body = _body(response)
+    try:
+        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (UnicodeDecodeError, RecursionError) as ex:
+        raise msgspec.DecodeError(type(ex).__name__) from None
+    return Batch([messages_response.MessageStop()], body)
+
+
+def _body(response: transport.Response) -> bytes:
+    """A whole body, as long as an event may be."""
+    parts, size = [], 0
+    for data in response:
+        parts.append(data)
+        size += len(data)
+        if size > sse.MAX_EVENT:
+            raise sse.EventTooLargeError
+    return b"".join(parts)
 
 
 def until_content(

@@ -6,7 +6,16 @@ in ``proxy.relay``.
 
 import falcon
 
-from proxy import body, capabilities, completion, errors, event_stream, front, sse
+from proxy import (
+    body,
+    capabilities,
+    completion,
+    errors,
+    event_stream,
+    front,
+    serving,
+    sse,
+)
 from proxy.relay import error, fold, headers, request
 from proxy.schema import messages_response
 
@@ -21,7 +30,7 @@ class Messages:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Serve a message."""
-        completion.respond(self._services, self._api, req, resp)
+        serving.respond(self._services, self._api, req, resp)
 
 
 class CountTokens:
@@ -31,7 +40,7 @@ class CountTokens:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Count the tokens of a prompt."""
-        completion.respond(self._services, self._api, req, resp)
+        serving.respond(self._services, self._api, req, resp)
 
 
 def api(

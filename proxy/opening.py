@@ -5,11 +5,10 @@ the pass of the model's rate limit until the response has begun, or no call woul
 """
 
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 
-import msgspec
 from msgspec import Struct, structs
 
 from proxy import (
@@ -17,21 +16,17 @@ from proxy import (
     errors,
     event_stream,
     lease,
+    outgoing,
     patience,
     retry,
-    sse,
     trail,
     transport,
 )
 from proxy.credentials import Token
 from proxy.limits import Limits
-from proxy.relay import headers as relay_headers
-from proxy.relay.request import Relayed
 from proxy.schema import messages_response
-from proxy.translate import error, repair, whole
-from proxy.translate.request import Translation
+from proxy.translate import error
 
-MESSAGES_PATH = "/v1/messages"
 OAUTH_BETA = "oauth-2025-04-20"  # required with any OAuth or federation token
 
 ERROR_BODY_TIMEOUT = 5.0
@@ -40,11 +35,6 @@ ERROR_BODY_TIMEOUT = 5.0
 _SUSPECT = {retry.Failure.STALE, retry.Failure.UNREACHED, retry.Failure.LATE}
 """Failures after which no kept connection is used: a network that changed kills all."""
 
-Sent = Translation | Relayed
-"""What a completion sends: a translation, or a client's own Messages request."""
-
-_encode = msgspec.json.Encoder().encode
-
 
 class Standing(Struct, frozen=True, kw_only=True):
     """What all completions of a process share."""
@@ -52,7 +42,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     credential: lease.Credential
     sender: transport.Transport
     troubles: patience.Troubles
-    """By ``key_of`` a request."""
+    """By ``outgoing.limited_by``."""
     limits: patience.Gates
     """Likewise, while Anthropic has named a wait."""
     reported: Limits
@@ -77,15 +67,6 @@ class _FailedCall(Exception):  # noqa: N818 - carries the retry decision's input
         self.message = message
 
 
-def key_of(sent: Sent) -> Hashable:
-    """What shares a rate limit: a model. Counting tokens has limits of its own."""
-    match sent:
-        case Relayed(endpoint="count_tokens"):
-            return sent.model, sent.endpoint
-        case _:
-            return sent.model
-
-
 def to_headers(
     credential: lease.Credential, token: Token, betas: tuple[str, ...] = ()
 ) -> dict[str, str]:
@@ -103,7 +84,7 @@ class Opening:
     def __init__(
         self,
         standing: Standing,
-        sent: Sent,
+        sent: outgoing.Sent,
         scope: cancellation.CancelScope,
         way: trail.Trail,
     ) -> None:
@@ -111,7 +92,7 @@ class Opening:
         self._way = way
         self._sent = sent
         self._scope = scope
-        self._key = key_of(sent)
+        self._key = outgoing.limited_by(sent)
         self._attempts = retry.Attempts()
         self._fresh = False
         self._lease: lease.Lease
@@ -182,20 +163,12 @@ class Opening:
                     raise self._given_up(failed) from None
                 self._lease = renewed
             case retry.Step.REPAIR:
-                repaired = self._repaired(failed.message)
+                repaired = outgoing.repaired(self._sent, failed.message)
                 if repaired is None:
                     raise self._given_up(failed) from None
                 self._sent = repaired
             case retry.Step.GIVE_UP:
                 raise self._given_up(failed) from None
-
-    def _repaired(self, message: str) -> Sent | None:
-        """What to send after a 400; a client that speaks this API mends its own."""
-        match self._sent:
-            case Translation() as translation:
-                return repair.repaired(translation, message)
-            case Relayed():
-                return None
 
     def _given_up(self, failed: _FailedCall) -> errors.ProxyError:
         """The client's error, with what it says of the credential and the model noted."""
@@ -226,11 +199,7 @@ class Opening:
         if sent.version is not None:
             headers["anthropic-version"] = sent.version
         response: transport.Response | None = None
-        match sent:
-            case Translation():
-                path, body = MESSAGES_PATH, _encode(sent.request)
-            case Relayed():
-                path, body = sent.path, sent.body
+        path, body = outgoing.on_the_wire(sent)
         self._way.call()
         try:
             response = self._standing.sender.post(
@@ -278,10 +247,8 @@ class Opening:
         if response.status // 100 != 2:  # noqa: PLR2004 - the class of successes
             raise self._refused(response, circumstances)
         kind = response.headers.get("content-type", "").lower()
-        if isinstance(self._sent, Relayed) and self._sent.endpoint == "count_tokens":
-            return self._stream(response, _count(response, circumstances), iter(()))
-        if "text/event-stream" not in kind:
-            opening = _whole_message(response, circumstances)
+        if outgoing.counts_tokens(self._sent) or "text/event-stream" not in kind:
+            opening = self._whole(response, circumstances)
             event_stream.until_content(iter([opening]), self._way.started)
             return self._stream(response, opening, iter(()))
         arriving = event_stream.batches(response)
@@ -297,6 +264,19 @@ class Opening:
             cut.reason = "cut"
             raise _FailedCall(retry.Failure.UNREACHED, cut)
         return self._stream(response, opening, arriving)
+
+    def _whole(
+        self, response: transport.Response, circumstances: error.Circumstances
+    ) -> event_stream.Batch:
+        """A response that comes whole, as the events that say as much."""
+        counts = outgoing.counts_tokens(self._sent)
+        try:
+            if counts:
+                return event_stream.of_count(response)
+            return event_stream.of_message(response)
+        except event_stream.UNREADABLE:
+            strange = error.no_stream(circumstances)
+            raise _FailedCall(retry.Failure.FINAL, strange) from None
 
     def _stream(
         self,
@@ -316,7 +296,9 @@ class Opening:
             warnings=self._sent.warnings,
             model=_model_of(opening) or self._sent.model,
             request_id=response.headers.get("request-id", ""),
-            headers=self._passed(response),
+            headers=outgoing.passed_headers(
+                self._sent, response.headers, datetime.now(UTC)
+            ),
         )
         return event_stream.EventStream(
             head,
@@ -327,14 +309,6 @@ class Opening:
             failing=failing,
             whole=lambda: troubles.over(key),
         )
-
-    def _passed(self, response: transport.Response) -> dict[str, str]:
-        """The headers that the client gets, under its API's names."""
-        match self._sent:
-            case Translation():
-                return error.passed_headers(response.headers, datetime.now(UTC))
-            case Relayed():
-                return relay_headers.to_client(response.headers)
 
     def _refused(
         self, response: transport.Response, circumstances: error.Circumstances
@@ -350,7 +324,9 @@ class Opening:
             body = b""
         reported = error.decode_error(body)
         failed = error.to_openai_error(response.status, reported, circumstances)
-        failed.headers.update(self._passed(response))
+        failed.headers.update(
+            outgoing.passed_headers(self._sent, response.headers, datetime.now(UTC))
+        )
         failed.upstream_request_id = response.headers.get("request-id", "")
         return _failed(failed, circumstances, reported.message if reported else "")
 
@@ -390,42 +366,6 @@ def _outcome(ex: BaseException) -> trail.Outcome:
             return event_stream.outcome_of(reason)
         case _:
             return trail.Outcome.SERVER_ERROR
-
-
-def _whole_message(
-    response: transport.Response, circumstances: error.Circumstances
-) -> event_stream.Batch:
-    """The events of a message that came whole, from a gateway that ignores ``stream``."""
-    try:
-        payloads = whole.to_payloads(_body(response))
-    except (transport.TransportError, msgspec.DecodeError):
-        strange = error.no_stream(circumstances)
-        raise _FailedCall(retry.Failure.FINAL, strange) from None
-    return event_stream.batch_of(payloads)
-
-
-def _count(
-    response: transport.Response, circumstances: error.Circumstances
-) -> event_stream.Batch:
-    """A count of tokens, which comes whole: nothing but an end, and what it says."""
-    try:
-        body = _body(response)
-        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except (transport.TransportError, msgspec.DecodeError):
-        strange = error.no_stream(circumstances)
-        raise _FailedCall(retry.Failure.FINAL, strange) from None
-    return event_stream.Batch([messages_response.MessageStop()], body)
-
-
-def _body(response: transport.Response) -> bytes:
-    """A whole body. Raises ``TransportError``."""
-    body, size = [], 0
-    for data in response:
-        body.append(data)
-        size += len(data)
-        if size > sse.MAX_EVENT:
-            break
-    return b"".join(body)
 
 
 def _model_of(batch: event_stream.Batch) -> str:

@@ -8,6 +8,7 @@ from proxy import (
     lease,
     limits,
     opening,
+    outgoing,
     patience,
     trail,
     transport,
@@ -83,7 +84,7 @@ class Upstream:
 
     def open(
         self,
-        sent: opening.Sent,
+        sent: outgoing.Sent,
         scope: cancellation.CancelScope,
         way: trail.Trail,
     ) -> event_stream.EventStream:

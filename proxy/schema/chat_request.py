@@ -10,50 +10,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-LARGEST = 1_000_000_000
-"""Anything larger is not a plausible number of tokens."""
-
-Count = (
-    Annotated[int, Meta(ge=1, le=LARGEST)] | Annotated[float, Meta(ge=1, le=LARGEST)]
-)
-"""A whole number, which some languages write as ``4096.0``."""
-
-ABSENT = Raw(b"")
-"""The value of a ``Raw`` field that the client did not send (``bytes(raw)`` is empty)."""
-
-# ------------------------------------------------------------------ caching
-
-
-class CacheControl(Struct, frozen=True, kw_only=True):
-    """Anthropic's own field, accepted wherever a client puts it."""
-
-    type: Literal["ephemeral"] | None = None
-    ttl: Literal["5m", "1h"] | None = None
-
-
-class CacheBreakpoint(Struct, frozen=True, kw_only=True):
-    """OpenAI's equivalent, ``prompt_cache_breakpoint``."""
-
-    mode: Literal["explicit"] | None = None
-    ttl: Literal["30m", "12h"] | None = None
-
-
-class CacheOptions(Struct, frozen=True, kw_only=True):
-    mode: Literal["implicit", "explicit"] | None = None
-    ttl: Literal["30m", "12h"] | None = None
-
-
-class Cacheable(Struct, frozen=True, kw_only=True):
-    """Anything that may carry a cache breakpoint, in either API's terms."""
-
-    cache_control: CacheControl | None = None
-    prompt_cache_breakpoint: CacheBreakpoint | None = None
-
+from proxy.schema import common
 
 # ------------------------------------------------------------------ message parts
 
 
-class TextPart(Cacheable, frozen=True, kw_only=True, tag_field="type", tag="text"):
+class TextPart(
+    common.Cacheable, frozen=True, kw_only=True, tag_field="type", tag="text"
+):
     text: str
 
 
@@ -63,7 +27,7 @@ class ImageURL(Struct, frozen=True, kw_only=True):
 
 
 class ImagePart(
-    Cacheable, frozen=True, kw_only=True, tag_field="type", tag="image_url"
+    common.Cacheable, frozen=True, kw_only=True, tag_field="type", tag="image_url"
 ):
     image_url: ImageURL
 
@@ -74,12 +38,14 @@ class File(Struct, frozen=True, kw_only=True):
     filename: str | None = None
 
 
-class FilePart(Cacheable, frozen=True, kw_only=True, tag_field="type", tag="file"):
+class FilePart(
+    common.Cacheable, frozen=True, kw_only=True, tag_field="type", tag="file"
+):
     file: File
 
 
 class AudioPart(
-    Cacheable, frozen=True, kw_only=True, tag_field="type", tag="input_audio"
+    common.Cacheable, frozen=True, kw_only=True, tag_field="type", tag="input_audio"
 ):
     """Decoded only so that it can be rejected by name: Claude takes no audio."""
 
@@ -101,7 +67,7 @@ class FunctionCall(Struct, frozen=True, kw_only=True):
     arguments: str | None = None
 
 
-class ToolCall(Cacheable, frozen=True, kw_only=True):
+class ToolCall(common.Cacheable, frozen=True, kw_only=True):
     id: str | None = None
     type: str | None = None
     function: FunctionCall | None = None
@@ -117,23 +83,25 @@ class ThinkingBlock(Struct, frozen=True, kw_only=True):
 
 
 class SystemMessage(
-    Cacheable, frozen=True, kw_only=True, tag_field="role", tag="system"
+    common.Cacheable, frozen=True, kw_only=True, tag_field="role", tag="system"
 ):
     content: str | list[TextPart] | None = None
 
 
 class DeveloperMessage(
-    Cacheable, frozen=True, kw_only=True, tag_field="role", tag="developer"
+    common.Cacheable, frozen=True, kw_only=True, tag_field="role", tag="developer"
 ):
     content: str | list[TextPart] | None = None
 
 
-class UserMessage(Cacheable, frozen=True, kw_only=True, tag_field="role", tag="user"):
+class UserMessage(
+    common.Cacheable, frozen=True, kw_only=True, tag_field="role", tag="user"
+):
     content: str | list[UserPart] | None = None
 
 
 class AssistantMessage(
-    Cacheable, frozen=True, kw_only=True, tag_field="role", tag="assistant"
+    common.Cacheable, frozen=True, kw_only=True, tag_field="role", tag="assistant"
 ):
     content: str | list[AssistantPart] | None = None
     refusal: str | None = None
@@ -143,14 +111,16 @@ class AssistantMessage(
     thinking_blocks: list[ThinkingBlock] | None = None
 
 
-class ToolMessage(Cacheable, frozen=True, kw_only=True, tag_field="role", tag="tool"):
+class ToolMessage(
+    common.Cacheable, frozen=True, kw_only=True, tag_field="role", tag="tool"
+):
     tool_call_id: str
     content: str | list[ToolPart] | None = None
     is_error: bool | None = None
 
 
 class FunctionMessage(
-    Cacheable, frozen=True, kw_only=True, tag_field="role", tag="function"
+    common.Cacheable, frozen=True, kw_only=True, tag_field="role", tag="function"
 ):
     name: str
     content: str | None = None
@@ -169,15 +139,15 @@ Message = (
 # ------------------------------------------------------------------ tools
 
 
-class Function(Cacheable, frozen=True, kw_only=True):
+class Function(common.Cacheable, frozen=True, kw_only=True):
     name: str
     description: str | None = None
-    parameters: Raw = ABSENT
+    parameters: Raw = common.ABSENT
     strict: bool | None = None
 
 
 class FunctionTool(
-    Cacheable, frozen=True, kw_only=True, tag_field="type", tag="function"
+    common.Cacheable, frozen=True, kw_only=True, tag_field="type", tag="function"
 ):
     function: Function
 
@@ -229,7 +199,7 @@ class JSONObjectFormat(
 class JSONSchema(Struct, frozen=True, kw_only=True):
     name: str | None = None
     description: str | None = None
-    schema: Raw = ABSENT
+    schema: Raw = common.ABSENT
     strict: bool | None = None
 
 
@@ -245,41 +215,14 @@ ResponseFormat = TextFormat | JSONObjectFormat | JSONSchemaFormat
 # ------------------------------------------------------------------ the request
 
 
-class Thinking(Struct, frozen=True, kw_only=True):
-    """Anthropic's own ``thinking``, an extension here."""
-
-    type: Literal["enabled", "adaptive", "disabled", "between_tools"]
-    budget_tokens: Count | None = None
-    display: Literal["summarized", "omitted"] | None = None
-
-
-class OutputFormat(Struct, frozen=True, kw_only=True):
-    type: Literal["json_schema"] | None = None
-    schema: Raw = ABSENT
-
-
-class OutputConfig(Struct, frozen=True, kw_only=True):
-    """Anthropic's own ``output_config``, an extension here."""
-
-    effort: str | None = None
-    format: OutputFormat | None = None
-
-
 class StreamOptions(Struct, frozen=True, kw_only=True):
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
 
 
-class ApproximateLocation(Struct, frozen=True, kw_only=True):
-    city: str | None = None
-    country: str | None = None
-    region: str | None = None
-    timezone: str | None = None
-
-
 class UserLocation(Struct, frozen=True, kw_only=True):
     type: Literal["approximate"] | None = None
-    approximate: ApproximateLocation | None = None
+    approximate: common.ApproximateLocation | None = None
 
 
 class WebSearchOptions(Struct, frozen=True, kw_only=True):
@@ -292,8 +235,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
 
     messages: list[Message]
     model: Annotated[str, Meta(max_length=256)] | None = None
-    max_completion_tokens: Count | None = None
-    max_tokens: Count | None = None
+    max_completion_tokens: common.Count | None = None
+    max_tokens: common.Count | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     stop: str | list[str] | None = None
@@ -310,7 +253,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     user: str | None = None
     safety_identifier: str | None = None
     service_tier: str | None = None
-    prompt_cache_options: CacheOptions | None = None
+    prompt_cache_options: common.CacheOptions | None = None
     web_search_options: WebSearchOptions | None = None
 
     # No equivalent: accepted, never sent, reported in a warning where it could matter.
@@ -333,10 +276,10 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     audio: dict[str, Raw] | None = None
 
     # Anthropic's own, passed through.
-    top_k: Annotated[float, Meta(ge=0, le=LARGEST)] | None = None
-    thinking: Thinking | None = None
-    output_config: OutputConfig | None = None
-    cache_control: CacheControl | None = None
+    top_k: Annotated[float, Meta(ge=0, le=common.LARGEST)] | None = None
+    thinking: common.Thinking | None = None
+    output_config: common.OutputConfig | None = None
+    cache_control: common.CacheControl | None = None
     inference_geo: str | None = None
     speed: Literal["standard", "fast"] | None = None
     context_management: dict[str, Any] | None = None

@@ -105,6 +105,7 @@ class Tool(Block, frozen=True, kw_only=True, omit_defaults=True):
     description: str | None = None
     input_schema: Raw
     strict: bool | None = None
+    eager_input_streaming: bool | None = None
 
 
 class UserLocation(

@@ -3,25 +3,27 @@
 No clock, no randomness, no I/O, no framework, no SDK (an import contract holds it). Its
 contract is docs/translation.md, a list of rows with ids such as ``b1.temperature``.
 
-    request.to_anthropic_request   a ChatRequest as the MessagesRequest to send
-      messages                     the conversation: turns, content, media, assistant,
-                                   tool_results and mid_system are its parts
-      fields                       single fields, each by its own rule
-      tools, names                 tools, tool choice, names and ids Anthropic accepts
-      tool_schema                  a tool's schema: draft (older drafts as 2020-12) and
-                                   property_names are its steps
-      web_search                   Anthropic's search, and its citations as annotations
-      thinking                     reasoning_effort, thinking, what may be replayed
-      output_format, json_schema   response_format, and schemas Anthropic accepts
-      cache                        which blocks carry cache_control
-    response.to_openai_response    a whole message as a ChatCompletion
-      accumulator                  events to a whole message
-    stream.ChunkStream             events to chunks, one by one
-      stream_encoder               the same as bytes, fast in the usual case
-    error                          Anthropic's errors as OpenAI's
-    repair                         a second attempt after six known rejections
-    json_text                      JSON counted and changed without building it
-    warn                           what was dropped or changed, by stable codes
+    chat                         a ChatRequest to an Ask, and responses back
+    ask                          what a client asks for, in neither API's words
+    assemble                     an Ask as the MessagesRequest to send
+      conversation, mid_system   turns as messages; tool_use, content: their blocks
+      fields                     single fields, each by its own rule
+      tools, names               tools, tool choice, names and ids Anthropic accepts
+      tool_schema                a tool's schema: draft (older drafts as 2020-12) and
+                                 property_names are its steps
+      thinking                   effort, thinking, what may be replayed
+      output_format, json_schema wishes for JSON, and schemas Anthropic accepts
+      cache                      which blocks carry cache_control
+    accumulator, whole           events to a whole message
+    media, web_search            inline images and files; Anthropic's search
+    error                        Anthropic's errors as OpenAI's
+    repair                       a second attempt after six known rejections
+    json_text                    JSON counted and changed without building it
+    warn                         what was dropped or changed, by stable codes
+
+Two ways lead in and out, one for each of OpenAI's APIs; they meet in the ``Ask``, and no
+way knows the other. Anthropic's own blocks are the model of a conversation: nothing else
+holds a turn's thinking, calls and searches in their order.
 
 What is sent for the earlier turns of a conversation depends on them alone, never on what
 comes later: preserved thinking and the prompt cache both need it.

@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import structs
 
-from proxy.schema import chat_request, messages_request
-from proxy.translate import warn
+from proxy.schema import common, messages_request
+from proxy.translate import ask, warn
 
 MAX_BREAKPOINTS = 4
 
@@ -21,12 +21,12 @@ Ttl = Literal["5m", "1h"] | None
 """The lifetime of a breakpoint that names none; ``None`` is Anthropic's 5 minutes."""
 
 
-def default_ttl(options: chat_request.CacheOptions | None) -> Ttl:
+def default_ttl(options: common.CacheOptions | None) -> Ttl:
     """OpenAI's lifetimes (30 minutes, 12 hours) both take Anthropic's longer one."""
     return "1h" if options is not None and options.ttl is not None else None
 
 
-def control_of(carrier: chat_request.Cacheable) -> Control:
+def control_of(carrier: common.Cacheable) -> Control:
     """The ``cache_control`` of a part, message or tool, set in either API's terms."""
     if carrier.cache_control is not None:
         return messages_request.CacheControl(ttl=carrier.cache_control.ttl)
@@ -47,7 +47,7 @@ def mark_last(blocks: list[Any], control: Control) -> None:
     if (
         control is not None
         and blocks
-        and isinstance(blocks[-1], messages_request.Block)
+        and isinstance(blocks[-1], messages_request.Block | ask.Call)
     ):
         blocks[-1] = structs.replace(blocks[-1], cache_control=control)
 

@@ -1,11 +1,9 @@
-"""Message parts as content blocks, without blank text (b4.user, b4.images, b4.files)."""
+"""What both fronts do with content: blank text, and cache marks of what is dropped."""
 
-from collections.abc import Sequence
+from msgspec import structs
 
-from proxy.schema import chat_request, messages_request
-from proxy.translate import cache, media
-
-UserBlock = messages_request.Text | messages_request.Image | messages_request.Document
+from proxy.schema import messages_request
+from proxy.translate import ask, cache
 
 
 def is_blank(text: str | None) -> bool:
@@ -13,64 +11,30 @@ def is_blank(text: str | None) -> bool:
     return text is None or not text.strip()
 
 
-def text_blocks(
-    content: str | Sequence[chat_request.TextPart] | None,
-) -> list[messages_request.Text]:
-    """System text, one block per part, without blank ones."""
-    if content is None or isinstance(content, str):
-        return [] if is_blank(content) else [messages_request.Text(text=content or "")]
-    blocks: list[messages_request.Text] = []
-    for part in content:
-        control = cache.control_of(part)
-        if is_blank(part.text):
-            cache.mark_last(blocks, control)
-        else:
-            blocks.append(messages_request.Text(text=part.text, cache_control=control))
-    return blocks
+def result(
+    content: str | list[ask.UserBlock] | None, control: ask.Control, *, failed: bool
+) -> ask.Result:
+    """A tool's result. A cache mark inside a result goes to the result itself."""
+    if not isinstance(content, list):
+        return ask.Result(content=content, failed=failed, cache_control=control)
+    for block in content:
+        control = block.cache_control or control
+    return ask.Result(
+        content=[structs.replace(block, cache_control=None) for block in content],
+        failed=failed,
+        cache_control=control,
+    )
 
 
-def user_blocks(
-    content: str | Sequence[chat_request.UserPart] | None, *, at: str
-) -> list[UserBlock]:
-    """A user's or a tool's content, in order, without blank text.
-
-    The cache breakpoint of a part that is dropped moves to the part before it. ``at``
-    is the JSON path of the message, for errors. Raises ``InvalidRequestError`` for
-    content that Claude cannot take.
-    """
-    if content is None or isinstance(content, str):
-        return [] if is_blank(content) else [messages_request.Text(text=content or "")]
-    blocks: list[UserBlock] = []
-    for i, part in enumerate(content):
-        path = f"{at}.content[{i}]"
-        match part:
-            case chat_request.TextPart(text=text):
-                control = cache.control_of(part)
-                if is_blank(text):
-                    cache.mark_last(blocks, control)
-                else:
-                    block = messages_request.Text(text=text, cache_control=control)
-                    blocks.append(block)
-            case chat_request.ImagePart(image_url=image):
-                control = cache.control_of(part)
-                blocks.append(
-                    media.image(image.url, control, at=f"{path}.image_url.url")
-                )
-            case chat_request.FilePart(file=file):
-                control = cache.control_of(part)
-                blocks.append(media.file(file, control, at=f"{path}.file"))
-            case chat_request.AudioPart():
-                raise media.rejected(path, "Claude takes no audio")
-    return blocks
-
-
-def control_of_dropped(
-    content: str | Sequence[chat_request.UserPart | chat_request.AssistantPart] | None,
-) -> cache.Control:
-    """The last breakpoint that stands before the first part that is not dropped."""
-    control = None
-    for part in content if isinstance(content, list) else ():
-        if not isinstance(part, chat_request.TextPart) or not is_blank(part.text):
-            break
-        control = cache.control_of(part) or control
-    return control
+def add_text(
+    blocks: list[ask.UserBlock]
+    | list[messages_request.Text]
+    | list[ask.AssistantBlock],
+    text: str,
+    control: ask.Control = None,
+) -> None:
+    """Add a text block in place; the mark of a blank one moves to the block before."""
+    if is_blank(text):
+        cache.mark_last(blocks, control)
+    else:
+        blocks.append(messages_request.Text(text=text, cache_control=control))

@@ -6,68 +6,12 @@ import re
 from msgspec import Struct
 
 from proxy import capabilities, errors, settings
-from proxy.schema import chat_request, messages_request
-from proxy.translate import thinking, warn
+from proxy.schema import messages_request
+from proxy.translate import ask, thinking, warn
 
 MAX_USER_ID = 256
 _PERSONAL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[\d\s().-]{7,}")
 _TIERS = {"auto": "auto", "default": "standard_only"}
-
-
-IMPOSSIBLE = {
-    "n": "must be 1",
-    "modalities": "must not include audio",
-    "audio": "must be null; Claude has no audio output",
-}
-"""What must not be asked for, with what to send instead."""
-
-
-def reject_impossible(chat: chat_request.ChatRequest) -> None:
-    """Reject what no translation can satisfy; ignoring it would mislead the client."""
-    if not chat.messages:
-        raise errors.InvalidRequestError(
-            "messages: must not be empty",
-            param="messages",
-            code="missing_required_parameter",
-        )
-    asked = {
-        "n": chat.n is not None and chat.n != 1,
-        "modalities": "audio" in (chat.modalities or ()),
-        "audio": chat.audio is not None,
-    }
-    for param, found in asked.items():
-        if found:
-            raise errors.InvalidRequestError(
-                f"{param}: {IMPOSSIBLE[param]}",
-                param=param,
-                code="unsupported_value",
-            )
-    if chat.stream_options is not None and not chat.stream:
-        raise errors.InvalidRequestError(
-            "stream_options: must be null unless stream is true",
-            param="stream_options",
-        )
-
-
-IGNORED = (
-    "logprobs",
-    "top_logprobs",
-    "seed",
-    "frequency_penalty",
-    "presence_penalty",
-    "logit_bias",
-    "prediction",
-    "verbosity",
-)
-"""Fields without an equivalent: dropped, with ``<field>_ignored`` when they ask for
-something (``null``, 0, ``{}``, false and the default verbosity do not)."""
-
-
-def warn_about_ignored(chat: chat_request.ChatRequest, warnings: warn.Warnings) -> None:
-    for field in IGNORED:
-        value = getattr(chat, field)
-        if value and value != "medium":
-            warnings.add(f"{field}_ignored", param=field)
 
 
 # ------------------------------------------------------------------ field by field
@@ -86,16 +30,12 @@ def whole(value: float | None, at: str) -> int | None:
 
 
 def limit(
-    chat: chat_request.ChatRequest, model: capabilities.Model, warnings: warn.Warnings
+    asked: ask.Limit | None, model: capabilities.Model, warnings: warn.Warnings
 ) -> int | None:
-    """``max_completion_tokens`` before ``max_tokens``, never above the model's own."""
-    name = (
-        "max_tokens" if chat.max_completion_tokens is None else "max_completion_tokens"
-    )
-    asked = whole(getattr(chat, name), name)
-    if asked is None or model.max_tokens is None or asked <= model.max_tokens:
-        return asked
-    warnings.add("max_tokens_clamped", param=name)
+    """The limit that the client set, never above the model's own."""
+    if asked is None or model.max_tokens is None or asked.tokens <= model.max_tokens:
+        return asked.tokens if asked is not None else None
+    warnings.add("max_tokens_clamped", param=asked.at)
     return model.max_tokens
 
 
@@ -108,10 +48,7 @@ def default_limit(
     return wanted if model.max_tokens is None else min(wanted, model.max_tokens)
 
 
-def stop_sequences(
-    chat: chat_request.ChatRequest, warnings: warn.Warnings
-) -> list[str] | None:
-    asked = [chat.stop] if isinstance(chat.stop, str) else chat.stop or []
+def stop_sequences(asked: list[str], warnings: warn.Warnings) -> list[str] | None:
     kept = [stop for stop in asked if stop.strip()]
     if len(kept) < len(asked):  # Anthropic: each must contain non-white space
         warnings.add("stop_whitespace_dropped", param="stop")
@@ -129,7 +66,7 @@ class Sampling(Struct, frozen=True, kw_only=True):
 
 
 def sampling(
-    chat: chat_request.ChatRequest,
+    asked: ask.Ask,
     model: capabilities.Model,
     warnings: warn.Warnings,
     *,
@@ -141,8 +78,8 @@ def sampling(
     ask for nothing. Thinking takes neither another temperature nor ``top_k``, and
     ``top_p`` only from 0.95 (extended thinking, limits).
     """
-    temperature, top_p = chat.temperature, chat.top_p
-    top_k = whole(chat.top_k, "top_k")
+    temperature, top_p = asked.temperature, asked.top_p
+    top_k = whole(asked.top_k, "top_k")
     if top_p == 1:
         top_p = None
     if temperature == 1 and (top_p is not None or not model.sampling):
@@ -171,9 +108,8 @@ def sampling(
     )
 
 
-def metadata(chat: chat_request.ChatRequest) -> messages_request.Metadata | None:
+def metadata(user: str | None) -> messages_request.Metadata | None:
     """``metadata.user_id``: opaque, as the API forbids what identifies a person."""
-    user = chat.safety_identifier or chat.user
     if not user:
         return None
     if len(user) > MAX_USER_ID or _PERSONAL.search(user):
@@ -181,9 +117,9 @@ def metadata(chat: chat_request.ChatRequest) -> messages_request.Metadata | None
     return messages_request.Metadata(user_id=user)
 
 
-def service_tier(chat: chat_request.ChatRequest, warnings: warn.Warnings) -> str | None:
-    if chat.service_tier is None:
+def service_tier(asked: str | None, warnings: warn.Warnings) -> str | None:
+    if asked is None:
         return None
-    if chat.service_tier not in _TIERS:
+    if asked not in _TIERS:
         warnings.add("service_tier_ignored", param="service_tier")
-    return _TIERS.get(chat.service_tier)
+    return _TIERS.get(asked)

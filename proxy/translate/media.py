@@ -8,8 +8,10 @@ turn fail. The data itself is checked but never decoded whole: it may be 30 MB.
 import base64
 import re
 
+from msgspec import Struct
+
 from proxy import errors
-from proxy.schema import chat_request, messages_request
+from proxy.schema import messages_request
 
 _LONGEST_LABEL = 1000
 """Characters of a data URL before its comma; longer ones are not media types."""
@@ -23,6 +25,15 @@ _BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _NO_SPACE = str.maketrans("", "", " \t\r\n")
 
 Control = messages_request.CacheControl | None
+
+
+class File(Struct, frozen=True):
+    """A file as a client sends it: its data, or the id of a file at Anthropic."""
+
+    data: str | None = None
+    """A data URL or bare base64."""
+    file_id: str | None = None
+    name: str | None = None
 
 
 def rejected(at: str, why: str, code: str = "unsupported_value") -> Exception:
@@ -69,10 +80,10 @@ def image(
 
 
 def file(
-    given: chat_request.File, control: Control, *, at: str
+    given: File, control: Control, *, at: str
 ) -> messages_request.Image | messages_request.Document:
     """A ``file`` part: a PDF, an image or a text inline, or a file of Anthropic's."""
-    if given.file_data:
+    if given.data:
         return _inline(given, control, at=f"{at}.file_data")
     if given.file_id and given.file_id.startswith("file_"):  # Anthropic's Files API
         return messages_request.Document(
@@ -83,15 +94,15 @@ def file(
 
 
 def _inline(
-    given: chat_request.File, control: Control, *, at: str
+    given: File, control: Control, *, at: str
 ) -> messages_request.Image | messages_request.Document:
     """Inline data: a data URL or bare base64; its type is what its bytes say."""
-    data = given.file_data or ""
+    data = given.data or ""
     if data[:5].lower() == "data:":
         _, data = _split_data_url(data, at=at)
     else:
         data = _base64(data, at=at)
-    title = given.filename or None
+    title = given.name or None
     found = media_type_of(data)
     if found is not None:
         return _block(found, data, title, control)

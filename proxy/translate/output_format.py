@@ -1,10 +1,10 @@
-"""``response_format`` as Anthropic's structured outputs, or as an instruction (rows b3)."""
+"""A wish for JSON as Anthropic's structured outputs, or as an instruction (rows b3)."""
 
 from msgspec import Raw, Struct
 
 from proxy import capabilities, errors
-from proxy.schema import chat_request, messages_request
-from proxy.translate import json_schema, warn
+from proxy.schema import messages_request
+from proxy.translate import ask, json_schema, warn
 
 JSON_OBJECT = "Reply with one JSON object and nothing else."
 """Never ``{"type": "object"}`` as a schema: closed, as it must be, it allows only ``{}``."""
@@ -18,29 +18,26 @@ BY_SCHEMA = (
 class Output(Struct, frozen=True):
     format: messages_request.JSONSchemaFormat | None = None
     instruction: str | None = None
-    """Goes to the end of the system prompt; a function of ``response_format`` alone,
+    """Goes to the end of the system prompt; a function of that wish alone,
     which clients keep constant over a conversation (b10.injected)."""
 
 
 def to_output(
-    chat: chat_request.ChatRequest, model: capabilities.Model, warnings: warn.Warnings
+    wanted: ask.AnyJSONObject | ask.JSONOf | None,
+    model: capabilities.Model,
+    warnings: warn.Warnings,
 ) -> Output:
     """What a request for JSON becomes.
 
-    Anthropic's own ``output_config.format`` wins over ``response_format``. Raises
-    ``InvalidRequestError`` for a ``json_schema`` without its schema.
+    Raises ``InvalidRequestError`` for a schema that is missing, or is none.
     """
-    if chat.output_config is not None and chat.output_config.format is not None:
-        given, at = chat.output_config.format.schema, "output_config.format.schema"
-        return _by_schema(given, at, model, warnings)
-    match chat.response_format:
-        case chat_request.JSONObjectFormat():
-            warnings.add("json_object_by_prompt", param="response_format")
+    match wanted:
+        case ask.AnyJSONObject(at=at):
+            warnings.add("json_object_by_prompt", param=at)
             return Output(instruction=JSON_OBJECT)
-        case chat_request.JSONSchemaFormat(json_schema=given_schema):
-            at = "response_format.json_schema.schema"
-            return _by_schema(given_schema.schema, at, model, warnings)
-        case chat_request.TextFormat() | None:
+        case ask.JSONOf(schema=schema, at=at):
+            return _by_schema(schema, at, model, warnings)
+        case None:
             return Output()
 
 

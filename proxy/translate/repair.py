@@ -9,7 +9,7 @@ import re
 from msgspec import structs
 
 from proxy.schema import messages_request
-from proxy.translate import messages, output_format, request, tools, warn
+from proxy.translate import assemble, conversation, output_format, tools, warn
 
 _FORCED = re.compile(r'tool_choice: type "tool" and "any"')
 _SAMPLING = re.compile(r"`temperature`|`top_p`")
@@ -28,8 +28,8 @@ _STRICT = re.compile(
 
 
 def repaired(
-    translation: request.Translation, message: str
-) -> request.Translation | None:
+    translation: assemble.Translation, message: str
+) -> assemble.Translation | None:
     """The request without what a 400 with this message rejects, or ``None``.
 
     ``None`` also where nothing would change: the same request is never sent twice.
@@ -55,8 +55,8 @@ def repaired(
 
 
 def _sent_instead(
-    translation: request.Translation, sent: messages_request.MessagesRequest, code: str
-) -> request.Translation:
+    translation: assemble.Translation, sent: messages_request.MessagesRequest, code: str
+) -> assemble.Translation:
     sampled = (sent.temperature, sent.top_p, sent.top_k)
     return structs.replace(
         translation,
@@ -67,8 +67,8 @@ def _sent_instead(
 
 
 def _with_less_room(
-    translation: request.Translation, room: int
-) -> request.Translation | None:
+    translation: assemble.Translation, room: int
+) -> assemble.Translation | None:
     """A limit that fits beside the prompt, where the limit was ours to choose.
 
     ``room`` is in tokens. A client that set the limit learns the sum instead, and trims.
@@ -105,7 +105,7 @@ def _continued(
 ) -> messages_request.MessagesRequest:
     if sent.messages[-1].role != "assistant":
         return sent
-    return structs.replace(sent, messages=[*sent.messages, messages.GO_ON])
+    return structs.replace(sent, messages=[*sent.messages, conversation.GO_ON])
 
 
 def _without_thinking(

@@ -1,14 +1,13 @@
 """``reasoning_effort`` and ``thinking``: whether, how hard, and how readable (rows b2)."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from proxy import errors
 from proxy.capabilities import EFFORT_LEVELS, Model
-from proxy.schema import chat_request, messages_request
-from proxy.translate import assistant, warn
+from proxy.schema import common, messages_request
+from proxy.translate import ask, warn
 
 MIN_BUDGET = 1024
 BUDGETS = {
@@ -48,10 +47,10 @@ class Plan(Struct, frozen=True, kw_only=True):
 class Asked(Struct, frozen=True, kw_only=True):
     """What the decision depends on besides the model."""
 
-    effort: str | None
+    effort: ask.Effort
     own_effort: str | None
     """Anthropic's own ``output_config.effort``, which takes precedence."""
-    thinking: chat_request.Thinking | None
+    thinking: common.Thinking | None
     """Anthropic's own ``thinking``, which takes precedence."""
     budget: int | None
     """Tokens, from ``thinking.budget_tokens``."""
@@ -64,12 +63,12 @@ class Asked(Struct, frozen=True, kw_only=True):
     @property
     def effort_field(self) -> str:
         """The field that names the effort which counts."""
-        return "reasoning_effort" if self.own_effort is None else "output_config.effort"
+        return self.effort.at if self.own_effort is None else "output_config.effort"
 
     @property
     def field(self) -> str:
         """The field that decides whether the model thinks."""
-        return "reasoning_effort" if self.thinking is None else "thinking"
+        return self.effort.at if self.thinking is None else "thinking"
 
 
 def plan(asked: Asked, model: Model, warnings: warn.Warnings) -> Plan:
@@ -80,7 +79,7 @@ def plan(asked: Asked, model: Model, warnings: warn.Warnings) -> Plan:
     effort = _effort(asked, model, warnings)
     if asked.thinking is not None:
         return _as_asked(asked, asked.thinking, effort, model, warnings)
-    match asked.effort:
+    match asked.effort.word:
         case None:
             return _by_default(asked, effort, model)
         case "none":
@@ -105,7 +104,7 @@ def _effort(asked: Asked, model: Model, warnings: warn.Warnings) -> str | None:
     """The effort level to send, stepped down to what the model has."""
     for word, at, extra in (
         (asked.own_effort, "output_config.effort", ()),
-        (asked.effort, "reasoning_effort", ("none", "minimal")),
+        (asked.effort.word, asked.effort.at, ("none", "minimal")),
     ):
         if word is not None and word not in (*EFFORT_LEVELS, *extra):
             raise errors.InvalidRequestError(
@@ -113,7 +112,7 @@ def _effort(asked: Asked, model: Model, warnings: warn.Warnings) -> str | None:
                 param=at,
                 code="invalid_value",
             )
-    word = asked.own_effort or asked.effort
+    word = asked.own_effort or asked.effort.word
     if word is None or word == "none":
         return None
     if not model.effort:
@@ -175,13 +174,13 @@ def _manual(budget: int, asked: Asked, model: Model, warnings: warn.Warnings) ->
 
 def _as_asked(
     asked: Asked,
-    thinking: chat_request.Thinking,
+    thinking: common.Thinking,
     effort: str | None,
     model: Model,
     warnings: warn.Warnings,
 ) -> Plan:
     """The client's own ``thinking``, as far as the model accepts it."""
-    wants_to_read = asked.effort is not None or thinking.type == "enabled"
+    wants_to_read = asked.effort.word is not None or thinking.type == "enabled"
     display = thinking.display or asked.display or (wants_to_read and "summarized")
     match thinking.type:
         case "disabled":
@@ -227,21 +226,3 @@ def bound(
         ),
         True,
     )
-
-
-def has_unsigned_tool_turn(messages: Sequence[chat_request.Message]) -> bool:
-    """Whether manual thinking would be rejected: an open tool loop without its thinking.
-
-    Only the last assistant turn counts, and only if it calls tools: Anthropic wants the
-    thinking "preceding the lastmost set of `tool_use` and `tool_result` blocks".
-    """
-    calls = signed = spoken = False
-    for message in reversed(messages):
-        if isinstance(message, chat_request.AssistantMessage):
-            blocks = message.thinking_blocks or ()
-            calls = calls or bool(message.tool_calls or message.function_call)
-            signed = signed or any(b.signature or b.data for b in blocks)
-            spoken = spoken or calls or bool(assistant.texts(message))
-        elif spoken:  # a blank message of the assistant's is not sent
-            break
-    return calls and not signed

@@ -7,6 +7,8 @@ import pytest
 from falcon import testing
 
 from proxy import body, cache_lifetime
+from proxy.translate import ask, warn
+from proxy.translate.chat import request
 from standin import caching, server
 
 GOLDEN = Path(__file__).parent / "golden" / "rockbot"
@@ -47,9 +49,10 @@ def test_the_hour_is_for_what_came_back_after_a_pause_within_the_hour(
     assert cache_lifetime.lifetime(seen, uses[-1]) == expected
 
 
-def chat(system: str = "S", **more: object) -> body.chat_request.ChatRequest:
+def chat(system: str = "S", **more: object) -> ask.Ask:
     given = [{"role": "system", "content": system}, {"role": "user", "content": "Hi"}]
-    return body.decode(json.dumps({"messages": given, **more}).encode())
+    read = body.decode(json.dumps({"messages": given, **more}).encode())
+    return request.to_ask(read, "claude-sonnet-4-6", warn.Warnings())
 
 
 def test_each_prefix_has_a_history_of_its_own() -> None:
@@ -68,7 +71,8 @@ def test_each_prefix_has_a_history_of_its_own() -> None:
 def test_without_a_system_message_there_is_nothing_to_keep() -> None:
     clock = [0.0]
     lifetimes = cache_lifetime.Lifetimes("auto", lambda: clock[0])
-    one = body.decode(b'{"messages": [{"role": "user", "content": "Hi"}]}')
+    read = body.decode(b'{"messages": [{"role": "user", "content": "Hi"}]}')
+    one = request.to_ask(read, "claude-sonnet-4-6", warn.Warnings())
 
     for now in (0.0, 400.0, 800.0):
         clock[0] = now

@@ -16,9 +16,21 @@ import msgspec
 import pytest
 from prometheus_client import parser
 
-from proxy import body, errors, limits, log, metrics, prices, settings, trail, usage
+from proxy import (
+    body,
+    errors,
+    limits,
+    log,
+    metrics,
+    prices,
+    settings,
+    store,
+    trail,
+    usage,
+)
 from proxy.schema import chat_request
-from proxy.translate import error, request
+from proxy.translate import error
+from proxy.translate.chat import request
 from row_cases import HI
 
 ROOT = Path(__file__).parents[2]
@@ -112,12 +124,12 @@ def translated(given: dict[str, Any]) -> tuple[tuple[object, ...], tuple[str, ..
     """What an example's translation says, and its warnings."""
     whole = {"model": "claude-opus-5-5", "messages": HI, **given}
     chat = body.decode(json.dumps(whole).encode())
-    one = request.to_anthropic_request(chat, settings.Settings())
+    one, context = request.to_anthropic_request(chat, settings.Settings())
     return (
         one.request,
         one.betas,
-        one.context.stream,
-        one.context.include_usage,
+        context.stream,
+        context.include_usage,
     ), one.warnings
 
 
@@ -196,7 +208,8 @@ def test_every_field_that_is_read_has_a_row() -> None:
 
 def test_every_warning_that_the_code_can_give_is_explained() -> None:
     code = "\n".join(
-        path.read_text(encoding="utf-8") for path in ROOT.glob("proxy/translate/*.py")
+        path.read_text(encoding="utf-8")
+        for path in ROOT.glob("proxy/translate/**/*.py")
     )
     given = set(re.findall(r'warnings\.add\(\s*"([a-z_]+)"', code))
     table = TRANSLATION.read_text(encoding="utf-8").partition("\n## Warnings\n")[2]
@@ -232,6 +245,7 @@ def every_series() -> dict[str, set[str]]:
         expires_at=1.0,
         refused_at=1.0,
         log_lines_dropped=1,
+        remembered=store.Store(0).facts(),
     )
     spent = usage.Spent(input=1, web_searches=1)
     record = log.Completion(

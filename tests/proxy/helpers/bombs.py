@@ -107,14 +107,14 @@ def main(name: str) -> None:
     import msgspec
 
     from proxy import body, errors, settings
-    from proxy.translate import request
+    from proxy.translate.chat import request
 
     given = BOMBS[name]()
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
     held = int(pages) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + ROOM, held + ROOM))
     try:
-        one = request.to_anthropic_request(body.decode(given), settings.Settings())
+        one, _ = request.to_anthropic_request(body.decode(given), settings.Settings())
         size = len(msgspec.json.encode(one.request))
     except errors.InvalidRequestError as ex:
         sys.stdout.write(json.dumps({"param": ex.param, "code": ex.code}))

@@ -6,18 +6,27 @@ from typing import Any
 import msgspec
 
 from proxy import body, capabilities, errors, settings
-from proxy.translate import request
+from proxy.translate import assemble
+from proxy.translate.chat import request
 
 
 def translated(
     given: dict[str, Any], live: capabilities.Live | None = None, **config: Any
-) -> request.Translation:
+) -> assemble.Translation:
     """A request, as Python data, translated under these settings.
 
     ``live`` is Anthropic's models list, where the table alone is not to decide.
     """
     chat = body.decode(json.dumps(given).encode())
-    return request.to_anthropic_request(chat, settings.Settings(**config), live)
+    sent, _ = request.to_anthropic_request(chat, settings.Settings(**config), live)
+    return sent
+
+
+def context_of(given: dict[str, Any], **config: Any) -> request.ResponseContext:
+    """What the translation of the response to this request depends on."""
+    chat = body.decode(json.dumps(given).encode())
+    _, context = request.to_anthropic_request(chat, settings.Settings(**config))
+    return context
 
 
 def sent(given: dict[str, Any], **config: Any) -> dict[str, Any]:
@@ -29,7 +38,7 @@ def golden_text(given: bytes, **config: Any) -> str:
     """A translation as a golden file holds it: what is sent, or the refusal."""
     try:
         chat = body.decode(given)
-        one = request.to_anthropic_request(chat, settings.Settings(**config))
+        one, _ = request.to_anthropic_request(chat, settings.Settings(**config))
     except errors.ProxyError as ex:
         told: dict[str, Any] = {
             "refused": {

@@ -7,7 +7,8 @@ import msgspec
 
 from proxy import sse
 from proxy.schema import chat_response, messages_response
-from proxy.translate import accumulator, response, stream
+from proxy.translate import accumulator
+from proxy.translate.chat import response, stream
 
 CREATED = 1_790_000_000
 

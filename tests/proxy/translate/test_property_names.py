@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.translate import json_text, names, property_names
-from request_translation import sent, translated
+from request_translation import context_of, sent, translated
 from row_cases import HI
 from standin import server
 
@@ -287,7 +287,8 @@ def test_any_names_are_legal_upstream_and_come_back_as_they_were(
     history = [*HI, {"role": "assistant", "tool_calls": [call]},
                {"role": "tool", "tool_call_id": "c", "content": "ok"}]  # fmt: skip
 
-    one = translated({"messages": history, "tools": [tool(schema)]})
+    given = {"messages": history, "tools": [tool(schema)]}
+    one = translated(given)
 
     upstream = json.loads(bytes(one.request.tools[0].input_schema))
     given_back = bytes(one.request.messages[1].content[0].input).decode()
@@ -295,6 +296,6 @@ def test_any_names_are_legal_upstream_and_come_back_as_they_were(
     assert all(LEGAL.fullmatch(name) for name in keys_of(json.loads(given_back)))
     assert len(upstream.get("properties", {})) == len(schema["properties"])
     back = json_text.renamed_keys(
-        given_back, one.context.names.properties.get("list", {})
+        given_back, context_of(given).names.properties.get("list", {})
     )
     assert back == text

@@ -129,7 +129,7 @@ def test_the_document_says_of_each_warning_whether_it_is_refused() -> None:
 def test_no_warning_is_without_a_request() -> None:
     code = "\n".join(
         path.read_text(encoding="utf-8")
-        for path in (Path(__file__).parents[3] / "proxy/translate").glob("*.py")
+        for path in (Path(__file__).parents[3] / "proxy/translate").rglob("*.py")
     )
     added = set(re.findall(r'warnings\.add\(\s*"([a-z_]+)"', code))
 

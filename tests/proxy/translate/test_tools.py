@@ -5,7 +5,7 @@ import json
 
 from proxy import capabilities
 from proxy.translate import tool_schema
-from request_translation import sent, translated
+from request_translation import context_of, sent, translated
 from row_cases import HI, NOT_SENT, Case, check, parametrize
 
 OBJECT = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -366,8 +366,8 @@ def test_b3_inexpressible_is_every_schema_for_a_model_without_structured_outputs
 def test_b5_legacy_responses_are_only_for_requests_without_tools() -> None:
     legacy = {"messages": HI, "functions": [{"name": "f"}]}
 
-    assert translated(legacy).context.legacy_functions
-    assert not translated({**legacy, **TOOL}).context.legacy_functions
+    assert context_of(legacy).legacy_functions
+    assert not context_of({**legacy, **TOOL}).legacy_functions
 
 
 def test_b5_names_are_mapped_in_tools_choice_history_and_answer_alike() -> None:
@@ -384,7 +384,7 @@ def test_b5_names_are_mapped_in_tools_choice_history_and_answer_alike() -> None:
     assert body["tools"][0]["name"] == ours_is
     assert body["tool_choice"]["name"] == ours_is
     assert body["messages"][1]["content"][0]["name"] == ours_is
-    assert translated(given).context.names.tools == {ours_is: "files.read"}
+    assert context_of(given).names.tools == {ours_is: "files.read"}
 
 
 def test_b5_function_schemas_keep_their_own_bytes() -> None:
@@ -395,9 +395,9 @@ def test_b5_function_schemas_keep_their_own_bytes() -> None:
 
     from proxy import body as reading
     from proxy import settings
-    from proxy.translate import request
+    from proxy.translate.chat import request
 
-    one = request.to_anthropic_request(
+    one, _ = request.to_anthropic_request(
         reading.decode(body.encode()), settings.Settings()
     )
 

@@ -7,7 +7,8 @@ import pytest
 from falcon import testing
 
 from proxy.schema import messages_response
-from proxy.translate import web_search
+from proxy.translate.chat import response
+from proxy.translate.web_search import CITED
 from standin import server
 
 ASK = {
@@ -69,15 +70,15 @@ def test_a_search_is_counted_in_the_log(
 def test_citations_of_other_things_are_no_annotations() -> None:
     citations = [
         messages_response.Citation(type="char_location", cited_text="a"),
-        messages_response.Citation(type=web_search.CITED, url=None),
+        messages_response.Citation(type=CITED, url=None),
     ]
 
-    assert web_search.annotations(citations, 0, 1) == []
+    assert response.annotations(citations, 0, 1) == []
 
 
 def test_a_page_without_a_title_is_called_by_its_address() -> None:
-    [one] = web_search.annotations(
-        [messages_response.Citation(type=web_search.CITED, url="https://a.b")], 0, 1
+    [one] = response.annotations(
+        [messages_response.Citation(type=CITED, url="https://a.b")], 0, 1
     )
 
     assert one.url_citation.title == "https://a.b"

@@ -1,4 +1,4 @@
-"""proxy.translate.stream_encoder: its fast path gives the same bytes as the slow one."""
+"""proxy.translate.chat.stream_encoder: its fast path gives the same bytes as the slow one."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import pytest
 
 from proxy import sse
 from proxy.schema import messages_response
-from proxy.translate import response, stream, stream_encoder
+from proxy.translate.chat import response, stream, stream_encoder
 
-ANSWERS = sorted(Path(__file__).parents[1].glob("golden/answers/*.anthropic.sse"))
+ANSWERS = sorted(Path(__file__).parents[2].glob("golden/answers/*.anthropic.sse"))
 
 
 def chunks():

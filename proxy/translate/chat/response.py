@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from msgspec import UNSET, Raw, Struct, UnsetType, json
+from msgspec import UNSET, Struct, UnsetType
 
 from proxy.schema import chat_response, messages_response
-from proxy.translate import json_text, web_search
+from proxy.translate import tool_use, web_search
 
 FINISH_REASONS: dict[str, chat_response.FinishReason] = {
     "end_turn": "stop",
@@ -71,19 +71,26 @@ class ClientNames(Struct, frozen=True):
     """Anthropic's tool name -> Anthropic's property -> the client's."""
 
 
-def arguments(given: Raw, properties: Mapping[str, str]) -> str:
-    """A tool call's input as text: compact JSON, or the truncated text as it came.
+def annotations(
+    citations: list[messages_response.Citation], start: int, end: int
+) -> list[chat_response.Annotation]:
+    """The annotations of one cited text block of Claude's.
 
-    ``properties`` maps names to the client's own. ``"{}"`` for a tool without
-    arguments: an empty or null string makes .NET throw.
+    ``start`` and ``end`` are its place in the whole text, in code points: the block is
+    the cited span. Citations of anything but the web have no equivalent.
     """
-    text = json_text.renamed_keys(bytes(given).decode(), properties)
-    if text.strip() in {"", "null"}:
-        return "{}"
-    try:
-        return json.format(text, indent=-1)  # keeps numbers and key order as they are
-    except (ValueError, RecursionError):  # a model that repeats itself until the limit
-        return text
+    return [
+        chat_response.Annotation(
+            chat_response.URLCitation(
+                start_index=start,
+                end_index=end,
+                title=citation.title or citation.url,
+                url=citation.url,
+            )
+        )
+        for citation in citations
+        if citation.type == web_search.CITED and citation.url
+    ]
 
 
 class _Parts:
@@ -104,13 +111,11 @@ class _Parts:
             case messages_response.TextBlock(text, citations):
                 start, self._length = self._length, self._length + len(text)
                 self.texts.append(text)
-                self.annotations += web_search.annotations(
-                    citations or [], start, self._length
-                )
+                self.annotations += annotations(citations or [], start, self._length)
             case messages_response.ToolUseBlock(use_id, name, given):
                 function = chat_response.Function(
                     names.tools.get(name, name),
-                    arguments(given, names.properties.get(name, {})),
+                    tool_use.arguments(given, names.properties.get(name, {})),
                 )
                 self.calls.append(chat_response.ToolCall(id=use_id, function=function))
             case messages_response.ThinkingBlock(thinking, signature):

@@ -11,7 +11,7 @@ import msgspec
 
 from proxy import errors, sse
 from proxy.schema import messages_response, openai
-from proxy.translate import stream
+from proxy.translate.chat import stream
 
 _encode = msgspec.json.Encoder().encode
 _PLACEHOLDER = "\x00"

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from msgspec import UNSET, Raw, UnsetType
 
 from proxy.schema import chat_response, messages_response
-from proxy.translate import accumulator, response, web_search
+from proxy.translate import accumulator, tool_use
+from proxy.translate.chat import response
 
 
 class _ToolCall:
@@ -55,7 +56,7 @@ class _ToolCall:
         self.sent = True
         text = "".join(self._held)
         given = Raw(text.encode()) if text.strip() else self._start.input
-        return response.arguments(given, self._properties)
+        return tool_use.arguments(given, self._properties)
 
 
 class _Text:
@@ -223,7 +224,7 @@ class ChunkStream:
         if call := self._calls.get(index):
             return self._arguments(call, call.rest())
         if (text_block := self._texts.get(index)) and text_block.citations:
-            self._annotations += web_search.annotations(
+            self._annotations += response.annotations(
                 text_block.citations, text_block.start, self._length
             )
         if (thinking_block := self._thinking.get(index)) and thinking_block.signature:

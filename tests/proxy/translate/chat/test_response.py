@@ -12,11 +12,12 @@ from falcon import testing
 
 from proxy import sse
 from proxy.schema import messages_response
-from proxy.translate import response
+from proxy.translate import tool_use
+from proxy.translate.chat import response
 from response_translation import as_data, chunks_of, completion_of, events_of
 from standin import server
 
-ANSWERS = Path(__file__).parents[1] / "golden" / "answers"
+ANSWERS = Path(__file__).parents[2] / "golden" / "answers"
 HI = {"messages": [{"role": "user", "content": "Hi"}]}
 
 
@@ -87,7 +88,7 @@ def test_b6_tool_calls_without_arguments_have_an_object() -> None:
 def test_b6_tool_calls_are_told_whatever_their_arguments_are(
     given: bytes, told: str
 ) -> None:
-    assert response.arguments(msgspec.Raw(given), {}) == told
+    assert tool_use.arguments(msgspec.Raw(given), {}) == told
 
 
 def test_b6_tool_calls_cut_by_the_limit_are_not_repaired() -> None:
