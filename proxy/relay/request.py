@@ -36,7 +36,7 @@ class Relayed(Struct, frozen=True, kw_only=True):
     betas: tuple[str, ...]
     """Values of the ``anthropic-beta`` header."""
     beta: bool
-    """The client asked for ``?beta=true``, as the SDK's ``client.beta`` does."""
+    """The client asked with ``?beta=true``, as SDKs before 2.0 do for ``client.beta``."""
     thinks: bool
     """The model thinks before it responds, and may ping for minutes meanwhile."""
     warnings: tuple[str, ...] = ()

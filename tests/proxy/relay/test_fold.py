@@ -1,5 +1,6 @@
 """proxy.relay.fold: a stream's events as the Message that Anthropic would have sent."""
 
+import itertools
 import json
 from typing import Any
 
@@ -264,7 +265,7 @@ values = st.recursive(
 
 def _pieces(text: str, cuts: list[int]) -> list[str]:
     at = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
-    return [text[a:b] for a, b in zip(at, at[1:], strict=False)]
+    return [text[a:b] for a, b in itertools.pairwise(at)]
 
 
 @st.composite

@@ -23,14 +23,14 @@ def test_beta_flags_are_passed_on_once(
 
 @pytest.mark.parametrize("given", ["a b", "a;b", "é", "x" * 200])
 def test_what_is_no_flag_goes_into_no_header(given: str) -> None:
-    with pytest.raises(errors.InvalidRequestError, match="^anthropic-beta: must be"):
+    with pytest.raises(errors.InvalidRequestError, match="anthropic-beta: must be"):
         headers.betas(given)
 
 
 def test_the_version_is_passed_on() -> None:
     assert headers.version("2023-06-01") == "2023-06-01"
     assert headers.version(None) is None
-    with pytest.raises(errors.InvalidRequestError, match="^anthropic-version: must be"):
+    with pytest.raises(errors.InvalidRequestError, match="anthropic-version: must be"):
         headers.version("2023 06 01")
 
 

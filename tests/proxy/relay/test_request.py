@@ -25,8 +25,7 @@ def sent(body: str, endpoint: request.Endpoint = "messages") -> str:
     [
         (
             f'{{"max_tokens":1.50e1,"model":"y","messages":{PROMPT},"new":{{"a":[ ]}}}}',
-            f'{{"max_tokens":1.50e1,"model":"claude-x","messages":{PROMPT},'
-            '"new":{"a":[ ]},"stream":true}',
+            f'{{"max_tokens":1.50e1,"model":"claude-x","messages":{PROMPT},"new":{{"a":[ ]}},"stream":true}}',
         ),
         (
             f'{{"stream":false,"messages":{PROMPT}}}',
