@@ -177,8 +177,8 @@ def batches(response: transport.Response) -> Iterator[Batch]:
     for data in response:
         events, broken = messages_response.decode_events(decoder.feed(data))
         if events:
-            batch = Batch(events, decoder.raw)
-            yield batch if broken is None else batch.first(len(events))
+            raw = decoder.raw
+            yield Batch(events, raw if broken is None else sse.first(raw, len(events)))
         if broken is not None:
             raise broken
 
