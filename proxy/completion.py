@@ -132,6 +132,7 @@ class Completion:
         given = body.read(req, self._services.config.max_body_bytes, arriving)
         self._waited = time.monotonic() - self._started
         with body.turn(len(given)):
+            body.admit(given, arriving)
             return self._translation_of(self._api.decode(given), req)
 
     def _translation_of(self, asked: front.Asked, req: falcon.Request) -> outgoing.Sent:

@@ -180,7 +180,10 @@ def batches(response: transport.Response) -> Iterator[Batch]:
             raw = decoder.raw
             yield Batch(events, raw if broken is None else sse.first(raw, len(events)))
         if broken is not None:
-            raise broken
+            try:
+                raise broken
+            finally:
+                del broken  # or this frame and the error would keep each other alive
 
 
 def of_message(response: transport.Response) -> Batch:
