@@ -6,8 +6,10 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     doctor            gathers facts and prints the report; diagnosis judges them, pure
     server            gunicorn's settings and hooks, our worker class, the health port
     app               create_app: construct, inject, route; errors rendered in one place
-    chat              a completion: admit, read, translate, call, respond, log
+    chat              OpenAI's chat API: the resource, and its front
+    completion        a completion: admit, read, translate, call, respond, log
     models, health    the other resources; inbound_auth: who may call
+    front             what differs between the APIs
     body              reading and decoding a request
     upstream          Anthropic's API; cache_lifetime: how long a prefix is kept
     opening           the calls of one completion up to its first content: the retry loop
@@ -22,6 +24,7 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     retry             whether a failed call is retried: one pure decision; patience: how
                       long a trouble has lasted, and who may ask meanwhile
     cancellation      what ends a call that is over; admission: how many may be in flight
+    store             what is remembered between requests, in bounded memory
     translate         the translation, pure
     capabilities      what each model accepts: one table
     schema, sse       both APIs' wire types; event streams

@@ -18,6 +18,7 @@ from proxy import (
     cache_lifetime,
     cancellation,
     chat,
+    completion,
     credentials,
     errors,
     health,
@@ -31,6 +32,7 @@ from proxy import (
     prices,
     redaction,
     settings,
+    store,
     traces,
     transport,
     upstream,
@@ -72,6 +74,7 @@ class Proxy:
                 total=config.total_timeout,
             )
         )
+        self.store = store.Store(config.memory_bytes)
         self.metrics = metrics.Metrics(self._state)
         self.history = history.History()
         self._prices = prices.load(config.prices_file)
@@ -81,7 +84,7 @@ class Proxy:
         self.wsgi = _routed(
             self.keys,
             self.catalogue,
-            chat.Services(
+            completion.Services(
                 config=config,
                 upstream=anthropic,
                 slots=self.slots,
@@ -118,6 +121,7 @@ class Proxy:
             expires_at=self.credential.expires_at(),
             refused_at=self.credential.refused_at,
             log_lines_dropped=log.writer.dropped,
+            remembered=self.store.facts(),
         )
 
     def overview(self) -> dict[str, object]:
@@ -183,7 +187,9 @@ def _check_certificates(environ: Mapping[str, str]) -> None:
 
 
 def _routed(
-    keys: inbound_auth.InboundKeys, catalogue: models.Catalogue, services: chat.Services
+    keys: inbound_auth.InboundKeys,
+    catalogue: models.Catalogue,
+    services: completion.Services,
 ) -> falcon.App[falcon.Request, falcon.Response]:
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App(
         media_type=falcon.MEDIA_JSON,

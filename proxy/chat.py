@@ -1,408 +1,88 @@
-"""``POST /v1/chat/completions``: admit, read, translate, call, respond, log.
-
-The responder is thin; ``_Completion`` holds what one completion holds (a slot, a cancel
-scope, an upstream response, the facts for its log line) and releases all of it exactly
-once, however the completion ends.
-"""
-
-import logging
-import time
-from collections.abc import Callable, Iterator
-from http import HTTPStatus
+"""``POST /v1/chat/completions``: the resource, and OpenAI's chat API as a front."""
 
 import falcon
 import msgspec
-from msgspec import Struct
 
-from proxy import (
-    admission,
-    body,
-    cache_lifetime,
-    cancellation,
-    errors,
-    event_stream,
-    history,
-    log,
-    metrics,
-    patience,
-    prices,
-    redaction,
-    settings,
-    sse,
-    traces,
-    trail,
-    upstream,
-)
-from proxy.capabilities import Live
-from proxy.schema import chat_request, chat_response, messages_response, openai
+from proxy import body, completion, event_stream, front
+from proxy.schema import chat_request
 from proxy.translate import accumulator, assemble, warn
 from proxy.translate.chat import request, response, stream, stream_encoder
 
-CLIENT_GONE = 499
-"""nginx's status for a client that left; only the log shows it."""
-
-KEEP_ALIVE = 15.0
-"""Seconds of silence after which a stream's client gets a comment."""
-
-logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
-class Services(Struct, frozen=True, kw_only=True):
-    """What a completion needs from the rest of the process."""
-
-    config: settings.Settings
-    upstream: upstream.Upstream
-    slots: admission.Admission
-    bodies: admission.Bodies
-    watchdog: cancellation.Watchdog
-    metrics: metrics.Metrics
-    history: history.History
-    traces: traces.Traces
-    prices: prices.Table
-    lifetimes: cache_lifetime.Lifetimes
-    troubles: patience.Troubles
-    live: Callable[[], Live]
-    """What Anthropic's models list says, without waiting for it."""
-    now: Callable[[], float] = time.time
-    """Seconds since the epoch, for ``created``."""
-
-
 class ChatCompletions:
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: completion.Services) -> None:
         self._services = services
+        self._api = api(services)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Serve a completion, whole or as a stream that the server closes."""
-        completion = _Completion(self._services, req.context.request_id)
-        try:
-            completion.start(req)
-            for name, value in completion.headers().items():
-                resp.set_header(name, value)
-            if completion.context.stream:
-                resp.content_type = "text/event-stream; charset=utf-8"
-                resp.set_header("cache-control", "no-cache")
-                resp.set_header("x-accel-buffering", "no")
-                resp.stream = Stream(completion, req.env.get("proxy.write"))
-                return  # the server closes the stream, which closes the completion
-            resp.data = completion.whole()
-        except errors.ClientGoneError:
-            resp.status = f"{CLIENT_GONE} Client Closed Request"
-            completion.note_client_gone()
-        except errors.ProxyError as ex:
-            ex.headers.update(completion.headers())
-            completion.note_error(ex)
-            completion.close()
-            raise
-        except BaseException:
-            completion.record.status = HTTPStatus.INTERNAL_SERVER_ERROR
-            completion.close()
-            raise
-        completion.close()
+        """Serve a completion."""
+        completion.respond(self._services, self._api, req, resp)
 
 
-class _Completion:
-    """One completion in flight, and everything it holds."""
+def api(
+    services: completion.Services,
+) -> front.Front[chat_request.ChatRequest, request.ResponseContext]:
+    """The chat API."""
 
-    context: request.ResponseContext
-
-    def __init__(self, services: Services, request_id: str) -> None:
-        self.record = log.Completion(request_id=request_id, status=HTTPStatus.OK)
-        self._services = services
-        self._started = time.monotonic()
-        self._slot: admission.Slot | None = None
-        self._scope: cancellation.CancelScope | None = None
-        self._events: event_stream.EventStream | None = None
-        self._warnings: tuple[str, ...] = ()
-        self._way = trail.Trail()
-        self._traceparent = ""
-        self._waited = 0.0  # for the client's body and for Anthropic, in seconds
-        self._streaming = self._closed = False
-
-    # ------------------------------------------------------- before the response
-
-    def start(self, req: falcon.Request) -> None:
-        """Admit, read, translate, call: up to the first event of the response.
-
-        A completion that would be refused is refused before its body is read. The slot
-        itself is taken after that, so that a client that sends slowly takes nobody's.
-        """
-        services, record = self._services, self.record
-        self._traceparent = req.get_header("traceparent") or ""
-        self._check(services.slots.refusal())
-        with services.bodies.under_way() as arriving:
-            translation = self._translated(req, arriving)
-            self._admit()
-            self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))
-            opening = time.monotonic()
-            self._events = services.upstream.open(translation, self._scope, self._way)
-        self._waited += time.monotonic() - opening
-        record.first_event_ms = self._elapsed_ms()
-        head = self._events.head
-        record.upstream_request_id = head.request_id
-        record.upstream_model = head.model
-        self._warnings = head.warnings
-
-    def _translated(
-        self, req: falcon.Request, arriving: admission.Body
-    ) -> assemble.Translation:
-        given = body.read(req, self._services.config.max_body_bytes, arriving)
-        self._waited = time.monotonic() - self._started
-        with body.turn(len(given)):
-            return self._translation_of(body.decode(given))
-
-    def _translation_of(self, chat: chat_request.ChatRequest) -> assemble.Translation:
-        services, record = self._services, self.record
-        record.model, record.stream = chat.model or "", bool(chat.stream)
+    def translate(
+        chat: chat_request.ChatRequest, _req: falcon.Request
+    ) -> tuple[assemble.Translation, request.ResponseContext]:
         config = services.config
         warnings = warn.Warnings(strict=config.strict_params)
         asked = request.to_ask(chat, config.default_model, warnings)
-        lifetime = services.lifetimes.of(asked)
-        translation = assemble.to_messages_request(
-            asked,
-            config,
-            services.live(),
-            warnings,
-            prefix_ttl="1h" if lifetime == "1h" else None,
+        sent = completion.translation(services, asked, warnings)
+        return sent, request.response_context(chat, asked, sent)
+
+    return front.Front(
+        name="chat",
+        decode=body.decode,
+        translate=translate,
+        whole=_Whole,
+        streamed=_streamed,
+    )
+
+
+class _Whole:
+    """A response for a client that does not stream."""
+
+    def __init__(self, context: request.ResponseContext, created: int) -> None:
+        self._context = context
+        self._created = created
+        self._accumulated = accumulator.MessageAccumulator()
+        self.finish_reason: str | None = None
+
+    @property
+    def skipped(self) -> int:
+        return self._accumulated.skipped
+
+    def feed(self, batch: event_stream.Batch) -> None:
+        for event in batch:
+            self._accumulated.feed(event)
+
+    def encoded(self) -> bytes:
+        answered = response.to_openai_response(
+            self._accumulated.message,
+            model=self._context.model,
+            created=self._created,
+            names=self._context.names,
+            legacy_functions=self._context.legacy_functions,
         )
-        self.context = request.response_context(chat, asked, translation)
-        record.model, self._warnings = asked.model, translation.warnings
-        record.upstream_model = translation.request.model
-        return translation
+        self.finish_reason = answered.choices[0].finish_reason
+        return _encode(answered)
 
-    def _admit(self) -> None:
-        """Take a slot. Raises ``UnavailableError`` at once where there is none."""
-        match self._services.slots.enter():
-            case admission.Slot() as slot:
-                self._slot = slot
-                self._services.troubles.over(admission.Refusal.AT_CAPACITY)
-            case refusal:
-                self._check(refusal)
 
-    def _check(self, refusal: admission.Refusal | None) -> None:
-        """Raise what a refusal means. The longer the house is full, the longer the wait."""
-        match refusal:
-            case admission.Refusal.AT_CAPACITY:
-                troubles = self._services.troubles
-                lasted = troubles.lasted(refusal)
-                troubles.failed(refusal)
-                raise errors.UnavailableError(
-                    "All slots are taken (MAX_REQUESTS)",
-                    code="at_capacity",
-                    retry=True,
-                    wait=errors.wait(lasted) or 0,
-                )
-            case admission.Refusal.SHUTTING_DOWN:
-                raise errors.shutting_down()
-            case None:
-                pass
-
-    def headers(self) -> dict[str, str]:
-        """The headers of every response, beside its body."""
-        head = self._events.head if self._events is not None else None
-        headers = {
-            "x-proxy-warnings": ", ".join(self._warnings),
-            "x-anthropic-model": self.record.upstream_model,
-            "x-anthropic-request-id": head.request_id if head else "",
-            **(head.headers if head else {}),
-        }
-        return redaction.redacted_all(
-            {name: value for name, value in headers.items() if _is_header_safe(value)}
+def _streamed(
+    context: request.ResponseContext, created: int
+) -> stream_encoder.StreamEncoder:
+    """A response for a client that streams."""
+    return stream_encoder.StreamEncoder(
+        stream.ChunkStream(
+            model=context.model,
+            created=created,
+            names=context.names,
+            legacy_functions=context.legacy_functions,
+            include_usage=context.include_usage,
         )
-
-    # ------------------------------------------------------- the response
-
-    def batches(self) -> Iterator[list[messages_response.Event]]:
-        if self._events is None:
-            raise RuntimeError
-        return iter(self._events)
-
-    def whole(self) -> bytes:
-        """The complete response, for a client that does not stream."""
-        accumulated = accumulator.MessageAccumulator()
-        waiting = time.monotonic()
-        for batch in self.batches():
-            for event in batch:
-                accumulated.feed(event)
-        self._waited += time.monotonic() - waiting
-        message = accumulated.message
-        completion = response.to_openai_response(
-            message,
-            model=self.context.model,
-            created=int(self._services.now()),
-            names=self.context.names,
-            legacy_functions=self.context.legacy_functions,
-        )
-        self.note_outcome(completion.choices[0].finish_reason, accumulated.skipped)
-        encoded = _encode(completion)
-        self.note_first_byte()
-        return encoded
-
-    def chunks(self) -> stream.ChunkStream:
-        return stream.ChunkStream(
-            model=self.context.model,
-            created=int(self._services.now()),
-            names=self.context.names,
-            legacy_functions=self.context.legacy_functions,
-            include_usage=self.context.include_usage,
-        )
-
-    # ------------------------------------------------------- the end
-
-    def note_outcome(
-        self, finish_reason: chat_response.FinishReason | None, skipped: int
-    ) -> None:
-        """Note for the log line what the response held."""
-        self.record.finish_reason, self.record.skipped_events = finish_reason, skipped
-
-    def note_first_byte(self) -> None:
-        """Note what the proxy itself has added: all time but that of waiting."""
-        if self.record.own_ms is None:
-            own = time.monotonic() - self._started - self._waited
-            self.record.own_ms = round(own * 1000, 2)
-
-    def note_error(self, error: errors.ProxyError) -> None:
-        """Note an error that is the whole response."""
-        self.record.code, self.record.status = error.code, error.status
-        self.record.reason = error.reason
-        if error.upstream_request_id:
-            self.record.upstream_request_id = error.upstream_request_id
-
-    def note_stream_error(self, code: str | None, reason: str) -> None:
-        """Note an error inside a stream, whose status line went out before."""
-        self.record.code, self.record.reason = code, reason
-
-    def begin_stream(self) -> None:
-        """Count this completion among the streams, until it is closed."""
-        self._streaming = True
-        self._services.metrics.stream_began()
-
-    def on_silence(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` called whenever Anthropic sends nothing for `KEEP_ALIVE`."""
-        if self._scope is not None:
-            self._scope.silence = KEEP_ALIVE
-            self._scope.on_silence = callback
-
-    def cancel(self) -> None:
-        """End the upstream call: the client cannot be written to."""
-        if self._scope is not None:
-            self._scope.cancel(cancellation.Reason.CLIENT_GONE)
-
-    def note_client_gone(self) -> None:
-        """Note that the client did not wait for its response."""
-        self.record.client_gone, self.record.status = True, CLIENT_GONE
-
-    def close(self) -> None:
-        """Release everything and write the log line; once."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._streaming:
-            self._services.metrics.stream_ended()
-        for held in (self._events, self._scope):
-            if held is not None:
-                held.close()
-        if self._slot is not None:
-            self._slot.release()
-        self._write_log_line()
-
-    def _elapsed_ms(self) -> float:
-        return round((time.monotonic() - self._started) * 1000, 1)
-
-    def _write_log_line(self) -> None:
-        record = self.record
-        record.duration_ms, record.warnings = self._elapsed_ms(), self._warnings
-        record.calls = len(self._way.calls)
-        bill = self._way.bill(
-            self._services.prices,
-            metrics.plain_name(record.upstream_model),
-            delivered=record.code is None and not record.client_gone,
-        )
-        log.note_bill(record, bill)
-        log.completed(record)
-        self._services.metrics.completed(record, self._way, bill)
-        self._services.history.completed(record, self._way, bill)
-        self._services.traces.completed(record, self._way, self._traceparent)
-
-
-def _is_header_safe(value: str) -> bool:
-    return bool(value) and value.isascii() and value.isprintable()
-
-
-def _in_band(ex: errors.ProxyError) -> openai.Error:
-    """An error inside a stream, where a stall is one way for it to be incomplete."""
-    code = "stream_incomplete" if ex.code == "upstream_timeout" else ex.code
-    message = redaction.redacted(ex.message)
-    return openai.Error(message=message, type=ex.type, param=ex.param, code=code)
-
-
-class Stream:
-    """The body of a streamed response: an iterable that the server closes.
-
-    Ends in one of three ways: ``[DONE]``; the error object and then ``StreamCut``,
-    because a client takes a proper end for a complete response; or closed by the
-    server, whose client left.
-
-    ``write`` sends bytes to the client at once, from within an iteration. While
-    Anthropic is silent it carries a comment every `KEEP_ALIVE` seconds, so that nobody
-    on the way takes a model that thinks for a connection that is dead.
-    """
-
-    def __init__(
-        self, completion: _Completion, write: Callable[[bytes], None] | None = None
-    ) -> None:
-        self._completion = completion
-        self._chunks = completion.chunks()
-        self._write = write
-        self._written_at = time.monotonic()
-        self._pieces = self._encoded()
-        completion.begin_stream()
-        if write is not None:
-            completion.on_silence(self._keep_alive)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._pieces
-
-    def _keep_alive(self) -> None:
-        """Tell the client that its response is still being made."""
-        if self._write is not None:
-            try:
-                self._write(sse.PING)
-            except errors.ClientGoneError:
-                self._completion.cancel()
-
-    def _encoded(self) -> Iterator[bytes]:
-        chunks, completion = self._chunks, self._completion
-        feed = stream_encoder.StreamEncoder(chunks).feed
-        try:
-            for batch in completion.batches():
-                if piece := feed(batch):
-                    completion.note_first_byte()
-                    yield piece
-                    self._written_at = time.monotonic()
-                elif time.monotonic() - self._written_at > KEEP_ALIVE:
-                    yield sse.PING  # events that say nothing to this client
-                    self._written_at = time.monotonic()
-        except errors.ProxyError as ex:
-            yield self._broken(ex)
-            raise errors.StreamCut from None
-        except errors.ClientGoneError:
-            raise errors.StreamCut from None
-        except Exception as ex:
-            logger.exception("unexpected %s in a stream", type(ex).__name__)
-            yield self._broken(errors.internal())
-            raise errors.StreamCut from None
-        finally:
-            completion.note_outcome(chunks.finish_reason, chunks.skipped)
-
-    def _broken(self, ex: errors.ProxyError) -> bytes:
-        """The error object that ends the stream."""
-        error = _in_band(ex)
-        self._completion.note_stream_error(error.code, ex.reason)
-        return stream_encoder.encode_error(error)
-
-    def close(self) -> None:
-        """Called by the server when the response is over, whichever way it ended."""
-        if not self._chunks.complete and self._completion.record.code is None:
-            self._completion.note_client_gone()
-        self._completion.close()
+    )

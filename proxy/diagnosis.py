@@ -21,7 +21,7 @@ SOON = 300.0
 LAST_DAYS = 3 * 86400.0
 """Seconds before the end of a login in which to log in again."""
 
-IDLE_MEMORY = 128 << 20
+IDLE_MEMORY = 64 << 20
 """Bytes that the proxy needs without a request."""
 
 OF_A_REQUEST = 128 << 10
@@ -97,6 +97,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     """How many fit in this process's file descriptors."""
     descriptors: int = 0
     max_body_bytes: int = 0
+    memory_bytes: int = 0
     memory_limit: int | None = None
     """Bytes that the container may use; ``None``: no limit was found."""
 
@@ -364,6 +365,7 @@ def resources(facts: Facts) -> Iterator[Line]:
         IDLE_MEMORY
         + facts.max_requests * OF_A_REQUEST
         + 2 * facts.max_body_bytes * OF_A_BODY
+        + facts.memory_bytes
     )
     if facts.memory_limit is None:
         yield Line("memory", "ok", "The container has no limit that is known here.")
@@ -373,8 +375,8 @@ def resources(facts: Facts) -> Iterator[Line]:
             "warn",
             f"Under full load the proxy may need {_mib(needed)}; the container may use "
             f"{_mib(facts.memory_limit)}.",
-            "Raise the container's memory limit, or lower MAX_BODY_BYTES or "
-            "MAX_REQUESTS.",
+            "Raise the container's memory limit, or lower MAX_BODY_BYTES, "
+            "MAX_REQUESTS or MEMORY_BYTES.",
         )
     else:
         why = f"The container may use {_mib(facts.memory_limit)}; that is enough."

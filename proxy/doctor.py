@@ -83,6 +83,7 @@ def gather(environ: Mapping[str, str]) -> diagnosis.Facts:
             idle_timeout=config.idle_timeout,
             total_timeout=config.total_timeout,
             max_body_bytes=config.max_body_bytes,
+            memory_bytes=config.memory_bytes,
             memory_limit=memory_limit(),
             **_descriptors(config),
         )

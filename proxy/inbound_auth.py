@@ -35,8 +35,10 @@ class InboundKeys:
         self._from_file: list[bytes] = []
         self._trouble: str | None = None
 
-    def accepts(self, key: str) -> bool:
-        """Compare with every key, each in constant time.
+    def owner(self, key: str) -> bytes | None:
+        """The digest of the key that this is; ``None`` if it is none of them.
+
+        It is compared with every key, each in constant time.
 
         ``key`` is as WSGI hands a header over, one character a byte. Beyond ASCII some
         clients send UTF-8 (curl) and some Latin-1 (Node), so both readings count.
@@ -47,11 +49,12 @@ class InboundKeys:
             hashlib.sha256(key.encode("latin-1", "replace")).digest(),
         )
         found = [
-            hmac.compare_digest(given, one)
+            one
             for one in self._own + self._from_file
             for given in readings
+            if hmac.compare_digest(given, one)
         ]
-        return any(found)
+        return found[0] if found else None
 
     def trouble(self) -> str | None:
         """Look at the file; what is wrong with it, in words, or ``None``."""
@@ -114,8 +117,14 @@ class InboundAuth:
         resource: object,
         _params: dict[str, object],
     ) -> None:
-        """Let a request through, or raise ``InvalidRequestError`` (401, 403)."""
-        has_key = self._keys.required and self._keys.accepts(_sent(req))
+        """Let a request through, or raise ``InvalidRequestError`` (401, 403).
+
+        Leaves in ``req.context.owner`` whose request it is: the digest of the key, empty
+        where none is required.
+        """
+        owner = self._keys.owner(_sent(req)) if self._keys.required else None
+        req.context.owner = owner or b""
+        has_key = owner is not None
         if req.get_header("origin") is not None and not has_key:
             raise errors.InvalidRequestError(
                 "Requests from web pages (with an Origin header) need the proxy's key",

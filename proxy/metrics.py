@@ -25,7 +25,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from proxy import capabilities, limits, log, trail
+from proxy import bounded, capabilities, limits, log, trail
 
 # each would be a second series for every counter
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -103,6 +103,8 @@ class State(Struct, frozen=True, kw_only=True):
     expires_at: float | None
     refused_at: float | None
     log_lines_dropped: int
+    remembered: dict[str, bounded.Facts]
+    """How each kind of what the process remembers is doing: ``store.Store.facts``."""
 
 
 class _Now(Collector):
@@ -150,6 +152,7 @@ class _Now(Collector):
             },
         )
         yield from self._limits(state)
+        yield from self._remembered(state)
 
     def _limits(self, state: State) -> Iterator[Metric]:
         used = GaugeMetricFamily(
@@ -178,6 +181,24 @@ class _Now(Collector):
             else None,
             labels=["status", "claim", "overage"],
         )
+
+    def _remembered(self, state: State) -> Iterator[Metric]:
+        for name, words in (
+            ("bytes", "What is remembered between requests, in bytes."),
+            ("entries", "What is remembered between requests: turns, responses, ..."),
+            ("hits", "Look-ups that found what they were for."),
+            ("misses", "Look-ups that did not."),
+            ("evictions", "What had to give way to something newer."),
+        ):
+            kind = (
+                GaugeMetricFamily
+                if name in {"bytes", "entries"}
+                else CounterMetricFamily
+            )
+            family = kind(f"claude_proxy_memory_{name}", words, labels=["kind"])
+            for what, facts in state.remembered.items():
+                family.add_metric([what], getattr(facts, name))
+            yield family
 
 
 def _info(

@@ -21,6 +21,9 @@ FORGOTTEN = 60.0
 ASKED_AGAIN = 60.0
 """Seconds for which a gate stays shut at most: then one caller asks again."""
 
+UNANSWERED = 10.0
+"""Seconds after which a caller who asks has learnt nothing yet: then another may ask."""
+
 KNOWN = 256
 """Keys remembered at most; clients choose model names."""
 
@@ -62,7 +65,15 @@ class _Closing:
     def __init__(self, until: float, probe_at: float, holder: Pass) -> None:
         self.until = until
         self.probe_at = probe_at
-        self.holder: Pass | None = holder
+        self.holders = [holder]
+        """Those who may be asking; any of them may open the gate."""
+        self.asked_at = probe_at
+        """When the last of them began to ask."""
+
+    def lets_through(self, now: float) -> bool:
+        """Whether one more caller may ask."""
+        unanswered = not self.holders or now - self.asked_at > UNANSWERED
+        return now >= self.probe_at and unanswered
 
 
 class Pass:
@@ -103,9 +114,10 @@ class Gates:
             closing = self._closed.get(key)
             if closing is None:
                 return mine
-            if closing.holder is not None or now < closing.probe_at:
+            if not closing.lets_through(now):
                 return max(0.0, closing.until - now)
-            closing.holder = mine
+            closing.holders.append(mine)
+            closing.asked_at = now
             return mine
 
     def open(self, key: Hashable, holder: Pass) -> None:
@@ -113,7 +125,7 @@ class Gates:
         if self._closed:
             with self._lock:
                 closing = self._closed.get(key)
-                if closing is not None and closing.holder is holder:
+                if closing is not None and holder in closing.holders:
                     del self._closed[key]
 
     def close(self, key: Hashable, holder: Pass, seconds: float) -> None:
@@ -131,5 +143,5 @@ class Gates:
         if self._closed:
             with self._lock:
                 closing = self._closed.get(key)
-                if closing is not None and closing.holder is holder:
-                    closing.holder = None
+                if closing is not None and holder in closing.holders:
+                    closing.holders.remove(holder)

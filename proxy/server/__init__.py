@@ -5,6 +5,7 @@
     worker           the worker class: which thread serves which connection
     connection       one client connection: request in, response out
     response         framing a response
+    heap             what the allocator gives back to the system
     incoming, head   a client's bytes and bodies; a request's head, parsed, pure
     threads          the worker's threads
     health_listener  probes and metrics on a port of their own

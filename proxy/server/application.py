@@ -22,7 +22,7 @@ from gunicorn.app.base import BaseApplication
 from msgspec import structs
 
 from proxy import admission, app, log, settings
-from proxy.server import health_listener, status_page
+from proxy.server import health_listener, heap, status_page, threads
 from proxy.server.master import Master, ignore_signals, release_signals
 from proxy.server.worker import GRACE, Worker, pass_on_repeated_sigterm
 
@@ -74,6 +74,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
     ) -> None:
         config.check_exposure()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump holds tokens
+        heap.give_back()
         self._descriptors = _raise_descriptor_limit()
         self._asked = config.max_requests
         self.config = structs.replace(
@@ -164,6 +165,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         proxy = self.proxy
         ignore_signals()
         faulthandler.enable()  # a stuck worker's SIGABRT shows where it is
+        threads.share_one_heap()
         gc.set_threshold(50_000, 20, 100)  # a body of a million brackets costs 7x less
         proxy.start()
         if self._health_socket is not None:

@@ -29,6 +29,9 @@ FIELDS = 100
 """Headers at most."""
 
 END = b"\r\n\r\n"
+_TLS = b"\x16\x03"
+"""What a TLS connection begins with; its client waits for an answer, not for us."""
+
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _LINE = re.compile(r"([A-Z][A-Z_-]{2,19}) ([\x21-\x7e]+) HTTP/1\.(\d)")
 _METHOD = re.compile(r"[A-Z][A-Z_-]{2,19} ")
@@ -79,6 +82,8 @@ def end_of(data: bytes, scanned: int) -> int:
     The first ``scanned`` bytes were looked at before. Raises ``Refused`` for a head that
     is too large, or that will never end because its lines do not.
     """
+    if data.startswith(_TLS):
+        raise Refused(400, "This port speaks HTTP, not HTTPS.")
     end = data.find(END, max(0, scanned - len(END) + 1))
     if end < 0 and _BARE_LF.search(data, max(0, scanned - 1)):
         raise Refused(400, "Lines must end with CR LF.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -113,20 +114,20 @@ class Incoming:
         return data
 
 
-class Body:
+class Body(abc.ABC):
     """A request's body, as ``wsgi.input``.
 
     Reading raises ``TimeoutError`` (408), ``BadBody`` (400) and ``ClientGoneError``.
     """
 
     @property
+    @abc.abstractmethod
     def leaves_much(self) -> bool:
         """More is unread than is worth reading to keep the connection."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def read1(self, size: int) -> bytes:
         """What has come, or else what comes next, up to ``size`` bytes; b"" at the end."""
-        raise NotImplementedError
 
     def read(self, size: int = -1) -> bytes:
         """``size`` bytes, fewer only at the end; without a size, all of it."""

@@ -68,6 +68,11 @@ _TOO_LONG = re.compile(r"prompt is too long: (\d+) tokens > (\d+) maximum")
 _NO_ROOM = re.compile(
     r"input length and `max_tokens` exceed context limit: (\d+) \+ (\d+) > (\d+)"
 )
+_FIELD = re.compile(
+    r"(model|tools|tool_choice|temperature|top_p|top_k|thinking|output_config"
+    r"|cache_control|context_management|inference_geo|speed|service_tier)[.:]"
+)
+"""Where a message begins with the field that was wrong, by a name that clients use too."""
 _SPEND_CAPS = frozenset({"enforced_spend_limit_reached"})
 
 
@@ -109,7 +114,8 @@ def to_openai_error(
         return _invalid(error, circumstances)
     if error.details is not None and error.details.error_code in _SPEND_CAPS:
         kind = BY_TYPE["billing_error"]
-    return _error(kind, error.message, circumstances)
+    param = "model" if kind is BY_TYPE["not_found_error"] else None
+    return _error(kind, error.message, circumstances, param=param)
 
 
 def _kind_of_status(status: int) -> Kind:
@@ -174,7 +180,13 @@ def _invalid(
     if _NO_CREDIT.match(error.message):
         return _error(BY_TYPE["billing_error"], error.message, circumstances)
     code = error.details.error_code if error.details else None
-    return _error(Kind(400, _INVALID, code), error.message, circumstances)
+    field = _FIELD.match(error.message)
+    return _error(
+        Kind(400, _INVALID, code),
+        error.message,
+        circumstances,
+        param=field[1] if field is not None else None,
+    )
 
 
 def _overflow(
@@ -262,7 +274,12 @@ def incomplete(circumstances: Circumstances) -> errors.UpstreamError:
 
 
 def _error(
-    kind: Kind, message: str, circumstances: Circumstances, *, final: bool = False
+    kind: Kind,
+    message: str,
+    circumstances: Circumstances,
+    *,
+    final: bool = False,
+    param: str | None = None,
 ) -> errors.UpstreamError:
     headers = {}
     named = circumstances.retry_after
@@ -280,6 +297,7 @@ def _error(
         message,
         status=kind.status,
         type=kind.type,
+        param=param,
         code=kind.code,
         headers=headers,
     )

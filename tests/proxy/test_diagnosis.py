@@ -21,6 +21,7 @@ WELL = Facts(
     call=CALL,
     descriptors=20000,
     max_body_bytes=32 << 20,
+    memory_bytes=64 << 20,
     memory_limit=512 << 20,
 )
 

@@ -16,7 +16,18 @@ import msgspec
 import pytest
 from prometheus_client import parser
 
-from proxy import body, errors, limits, log, metrics, prices, settings, trail, usage
+from proxy import (
+    body,
+    errors,
+    limits,
+    log,
+    metrics,
+    prices,
+    settings,
+    store,
+    trail,
+    usage,
+)
 from proxy.schema import chat_request
 from proxy.translate import error
 from proxy.translate.chat import request
@@ -234,6 +245,7 @@ def every_series() -> dict[str, set[str]]:
         expires_at=1.0,
         refused_at=1.0,
         log_lines_dropped=1,
+        remembered=store.Store(0).facts(),
     )
     spent = usage.Spent(input=1, web_searches=1)
     record = log.Completion(

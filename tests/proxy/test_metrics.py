@@ -338,3 +338,18 @@ def test_a_long_request_id_is_no_exemplar(house: House, request_id: str) -> None
     assert answer.status_code == 200
     _, text = house.proxy.metrics.exposition(as_openmetrics=True)
     assert request_id[:20] not in text.decode()
+
+
+def test_what_the_process_remembers_is_counted_by_kind(house: House) -> None:
+    house.proxy.store.turns.keep(b"", ["toolu_1"], b"turn")
+    house.proxy.store.turns.find(b"", ["toolu_1"])
+    house.proxy.store.turns.find(b"", ["toolu_2"])
+    house.proxy.store.answers.keep(b"", "request", bytes(10_000))
+    now = house.samples()
+
+    assert now["memory_entries", "turns"] == 1
+    assert now["memory_hits_total", "turns"] == 1
+    assert now["memory_misses_total", "turns"] == 1
+    assert now["memory_bytes", "answers"] > 10_000
+    assert now["memory_bytes", "responses"] == 0
+    assert now["memory_evictions_total", "turns"] == 0

@@ -16,6 +16,7 @@ STATE = metrics.State(
     expires_at=None,
     refused_at=None,
     log_lines_dropped=0,
+    remembered={},
 )
 WELL = overview.Now(at=NOW, state=STATE, trouble=None)
 

@@ -95,6 +95,24 @@ def test_a_probe_that_proves_nothing_makes_room_for_the_next(clock: Clock) -> No
     assert isinstance(gates.enter("m"), patience.Pass)
 
 
+def test_a_probe_that_hangs_keeps_the_others_waiting_for_ten_seconds(
+    clock: Clock,
+) -> None:
+    gates = patience.Gates(clock)
+    shut(gates, 0).release()
+    hanging = gates.enter("m")
+    assert isinstance(hanging, patience.Pass)
+
+    clock.now = patience.UNANSWERED
+    assert gates.enter("m") == 0.0
+    clock.now += 0.1
+    assert isinstance(gates.enter("m"), patience.Pass)
+    assert gates.enter("m") == 0.0
+
+    hanging.open()  # it asked after the gate was shut, so its success counts
+    assert isinstance(gates.enter("m"), patience.Pass)
+
+
 def test_a_call_that_began_before_the_gate_was_shut_does_not_open_it(
     clock: Clock,
 ) -> None:

@@ -36,7 +36,7 @@ def test_values_are_typed() -> None:
     ("name", "value"),
     [
         ("PORT", "http"), ("PORT", "0"), ("PORT", "70000"), ("HEALTH_PORT", "-1"),
-        ("MAX_REQUESTS", "0"), ("MAX_BODY_BYTES", "32M"), ("CONNECT_TIMEOUT", "0"),
+        ("MAX_REQUESTS", "0"), ("MEMORY_BYTES", "-1"), ("MAX_BODY_BYTES", "32M"), ("CONNECT_TIMEOUT", "0"),
         ("TOTAL_TIMEOUT", "inf"), ("DRAIN_TIMEOUT", "nan"), ("STRICT_PARAMS", "maybe"),
         ("PROMPT_CACHING", "sometimes"), ("REASONING_DISPLAY", "loud"),
         ("LOG_LEVEL", "chatty"), ("DEFAULT_MAX_TOKENS", "1.5"),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from proxy import sse
+from proxy import errors, sse
 from proxy.schema import messages_response, openai
 from proxy.translate.chat import stream
 
@@ -18,14 +18,36 @@ _PLACEHOLDER = "\x00"
 
 
 class StreamEncoder:
-    """Feed it a response's events; it returns the bytes to send to the client.
-
-    ``chunks`` holds the facts for the log line.
-    """
+    """Feed it a response's events; it returns the bytes to send to the client."""
 
     def __init__(self, chunks: stream.ChunkStream) -> None:
         self.chunks = chunks
         self._head = self._between = self._tail = b""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the response has been encoded."""
+        return self.chunks.complete
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self.chunks.finish_reason
+
+    @property
+    def skipped(self) -> int:
+        """Events that this version does not know."""
+        return self.chunks.skipped
+
+    def keep_alive(self) -> bytes:
+        """A comment, which no client takes for a chunk."""
+        return sse.PING
+
+    def broken(self, error: errors.ProxyError) -> bytes:
+        """The error object as an event of the stream; nothing follows it."""
+        told = openai.Error(
+            message=error.message, type=error.type, param=error.param, code=error.code
+        )
+        return sse.one_line_each(sse.encode(_encode(openai.ErrorResponse(told))))
 
     def feed(self, events: Sequence[messages_response.Event]) -> bytes:
         """The bytes for these events: comments for pings, chunks, and the end."""
@@ -63,8 +85,3 @@ class StreamEncoder:
         frame = sse.encode(_encode(chunk))
         self._head, _, self._tail = frame.rpartition(_encode(_PLACEHOLDER))
         self._between = self._tail + self._head
-
-
-def encode_error(error: openai.Error) -> bytes:
-    """The error object as an event of the stream; nothing follows it."""
-    return sse.one_line_each(sse.encode(_encode(openai.ErrorResponse(error))))

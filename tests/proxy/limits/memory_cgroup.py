@@ -29,6 +29,8 @@ class MemoryCgroup:
             with contextlib.suppress(OSError):  # kernels without swap accounting
                 self._set("memory.memsw.limit_in_bytes", limit)
             self._set("memory.swappiness", 0)
+            # the second version counts what sockets hold; this has the first count it
+            self._set("memory.kmem.tcp.limit_in_bytes", limit)
             return
         root = _unified()
         if root is None or "memory" not in Path(root, "cgroup.controllers").read_text():
@@ -48,6 +50,17 @@ class MemoryCgroup:
         """Python code by which a process joins."""
         procs = str(self.path / "cgroup.procs")
         return f"import os\nopen({procs!r}, 'w').write(str(os.getpid()))\n"
+
+    @property
+    def peak(self):
+        """Bytes that the group has held at most, the buffers of its sockets included."""
+        if not self.is_v1:
+            return self._count("memory.peak")
+        memory = self._count("memory.max_usage_in_bytes")
+        return memory + self._count("memory.kmem.tcp.max_usage_in_bytes")
+
+    def _count(self, file):
+        return int(Path(self.path, file).read_text())
 
     @property
     def kills(self):

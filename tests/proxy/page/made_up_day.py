@@ -38,6 +38,7 @@ def make() -> tuple[history.History, overview.Now]:
         expires_at=NOW + 4 * 3600,
         refused_at=None,
         log_lines_dropped=0,
+        remembered={},
     )
     now = overview.Now(
         at=NOW,

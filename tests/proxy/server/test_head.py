@@ -146,11 +146,12 @@ def test_the_end_is_found_however_a_head_is_cut_up(step):
     [
         (b"GET / HTTP/1.1\nHost", 400),
         (b"GET / HTTP/1.1\r\nHost: x\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01", 400),
         (b"G" * (HEAD + 1), 414),
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * HEAD, 431),
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * HEAD + b"\r\n", 431),
     ],
-    ids=["bare LF", "bare LF later", "line", "headers", "whole headers"],
+    ids=["bare LF", "bare LF later", "TLS", "line", "headers", "whole headers"],
 )
 def test_a_head_that_never_ends_well_is_refused_before_it_ends(data, status):
     with pytest.raises(Refused) as refused:

@@ -70,6 +70,24 @@ def test_b8_invalid_carries_anthropics_own_stable_code() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "message", "param"),
+    [
+        ("not_found_error", "model: claude-nope", "model"),
+        ("invalid_request_error", "tools.3.custom.name: String should match", "tools"),
+        ("invalid_request_error", "temperature: must be below 1", "temperature"),
+        ("invalid_request_error", "max_tokens: 9 > 8, by a name of Anthropic's", None),
+        ("invalid_request_error", "A sentence of another shape", None),
+    ],
+)
+def test_b8_table_names_the_field_that_anthropic_names(
+    kind: str, message: str, param: str | None
+) -> None:
+    wrong = messages_response.Error(type=kind, message=message)
+
+    assert error.to_openai_error(400, wrong, WHERE).param == param
+
+
+@pytest.mark.parametrize(
     ("message", "limit", "told"),
     [
         (

@@ -1,0 +1,403 @@
+"""One completion, by whichever API it was asked for: admit, read, translate, call, respond.
+
+Everything but the wire format is the same for all APIs: the slot, the deadlines, the
+client that hangs up, the credential, the log line. What differs is a ``front.Front``.
+
+``Completion`` holds what one completion holds (a slot, a cancel scope, an upstream
+response, the facts for its log line) and releases all of it exactly once, however the
+completion ends.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+import falcon
+from msgspec import Struct
+
+from proxy import (
+    admission,
+    body,
+    cache_lifetime,
+    cancellation,
+    errors,
+    event_stream,
+    front,
+    history,
+    log,
+    metrics,
+    patience,
+    prices,
+    redaction,
+    settings,
+    traces,
+    trail,
+    upstream,
+)
+from proxy.capabilities import Live
+from proxy.translate import ask, assemble, warn
+
+CLIENT_GONE = 499
+"""nginx's status for a client that left; only the log shows it."""
+
+KEEP_ALIVE = 15.0
+"""Seconds of silence after which the client of a stream gets a sign of life."""
+
+logger = logging.getLogger(__name__)
+
+
+class Services(Struct, frozen=True, kw_only=True):
+    """What a completion needs from the rest of the process."""
+
+    config: settings.Settings
+    upstream: upstream.Upstream
+    slots: admission.Admission
+    bodies: admission.Bodies
+    watchdog: cancellation.Watchdog
+    metrics: metrics.Metrics
+    history: history.History
+    traces: traces.Traces
+    prices: prices.Table
+    lifetimes: cache_lifetime.Lifetimes
+    troubles: patience.Troubles
+    live: Callable[[], Live]
+    """What Anthropic's models list says, without waiting for it."""
+    now: Callable[[], float] = time.time
+    """Seconds since the epoch, for ``created``."""
+
+
+def respond(
+    services: Services,
+    api: front.Front[Any, Any],
+    req: falcon.Request,
+    resp: falcon.Response,
+) -> None:
+    """Serve a completion, whole or as a stream that the server closes."""
+    completion = Completion(services, api, req.context.request_id)
+    try:
+        completion.start(req)
+        for name, value in completion.headers().items():
+            resp.set_header(name, value)
+        if completion.record.stream:
+            resp.content_type = "text/event-stream; charset=utf-8"
+            resp.set_header("cache-control", "no-cache")
+            resp.set_header("x-accel-buffering", "no")
+            resp.stream = Stream(completion, req.env.get("proxy.write"))
+            return  # the server closes the stream, which closes the completion
+        resp.data = completion.whole()
+    except errors.ClientGoneError:
+        resp.status = f"{CLIENT_GONE} Client Closed Request"
+        completion.note_client_gone()
+    except errors.ProxyError as ex:
+        ex.headers.update(completion.headers())
+        completion.note_error(ex)
+        completion.close()
+        raise
+    except BaseException:
+        completion.record.status = HTTPStatus.INTERNAL_SERVER_ERROR
+        completion.close()
+        raise
+    completion.close()
+
+
+def translation(
+    services: Services, asked: ask.Ask, warnings: warn.Warnings
+) -> assemble.Translation:
+    """What goes upstream for an ask, by the present models list and cache history.
+
+    Raises ``InvalidRequestError`` for what cannot be honoured.
+    """
+    lifetime = services.lifetimes.of(asked)
+    return assemble.to_messages_request(
+        asked,
+        services.config,
+        services.live(),
+        warnings,
+        prefix_ttl="1h" if lifetime == "1h" else None,
+    )
+
+
+class Completion:
+    """One completion in flight, and everything it holds."""
+
+    def __init__(
+        self, services: Services, api: front.Front[Any, Any], request_id: str
+    ) -> None:
+        self.record = log.Completion(
+            request_id=request_id, api=api.name, status=HTTPStatus.OK
+        )
+        self._services = services
+        self._api = api
+        self._way_back: Any = None
+        self._started = time.monotonic()
+        self._slot: admission.Slot | None = None
+        self._scope: cancellation.CancelScope | None = None
+        self._events: event_stream.EventStream | None = None
+        self._warnings: tuple[str, ...] = ()
+        self._way = trail.Trail()
+        self._traceparent = ""
+        self._waited = 0.0  # for the client's body and for Anthropic, in seconds
+        self._streaming = self._closed = False
+
+    # ------------------------------------------------------- before the response
+
+    def start(self, req: falcon.Request) -> None:
+        """Admit, read, translate, call: up to the first event of the response.
+
+        A completion that would be refused is refused before its body is read. The slot
+        itself is taken after that, so that a client that sends slowly takes nobody's.
+        """
+        services, record = self._services, self.record
+        self._traceparent = req.get_header("traceparent") or ""
+        self._check(services.slots.refusal())
+        with services.bodies.under_way() as arriving:
+            translation = self._translated(req, arriving)
+            self._admit()
+            self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))
+            opening = time.monotonic()
+            self._events = services.upstream.open(translation, self._scope, self._way)
+        self._waited += time.monotonic() - opening
+        record.first_event_ms = self._elapsed_ms()
+        head = self._events.head
+        record.upstream_request_id = head.request_id
+        record.upstream_model = head.model
+        self._warnings = head.warnings
+
+    def _translated(
+        self, req: falcon.Request, arriving: admission.Body
+    ) -> assemble.Translation:
+        given = body.read(req, self._services.config.max_body_bytes, arriving)
+        self._waited = time.monotonic() - self._started
+        with body.turn(len(given)):
+            return self._translation_of(self._api.decode(given), req)
+
+    def _translation_of(
+        self, asked: front.Asked, req: falcon.Request
+    ) -> assemble.Translation:
+        record = self.record
+        record.model, record.stream = asked.model or "", bool(asked.stream)
+        translation, self._way_back = self._api.translate(asked, req)
+        record.model = record.model.strip() or self._services.config.default_model
+        record.upstream_model = translation.request.model
+        self._warnings = translation.warnings
+        return translation
+
+    def _admit(self) -> None:
+        """Take a slot. Raises ``UnavailableError`` at once where there is none."""
+        match self._services.slots.enter():
+            case admission.Slot() as slot:
+                self._slot = slot
+                self._services.troubles.over(admission.Refusal.AT_CAPACITY)
+            case refusal:
+                self._check(refusal)
+
+    def _check(self, refusal: admission.Refusal | None) -> None:
+        """Raise what a refusal means. The longer the house is full, the longer the wait."""
+        match refusal:
+            case admission.Refusal.AT_CAPACITY:
+                troubles = self._services.troubles
+                lasted = troubles.lasted(refusal)
+                troubles.failed(refusal)
+                raise errors.UnavailableError(
+                    "All slots are taken (MAX_REQUESTS)",
+                    code="at_capacity",
+                    retry=True,
+                    wait=errors.wait(lasted) or 0,
+                )
+            case admission.Refusal.SHUTTING_DOWN:
+                raise errors.shutting_down()
+            case None:
+                pass
+
+    def headers(self) -> dict[str, str]:
+        """The headers of every response, beside its body."""
+        head = self._events.head if self._events is not None else None
+        headers = {
+            "x-proxy-warnings": ", ".join(self._warnings),
+            "x-anthropic-model": self.record.upstream_model,
+            "x-anthropic-request-id": head.request_id if head else "",
+            **(head.headers if head else {}),
+        }
+        return redaction.redacted_all(
+            {name: value for name, value in headers.items() if _is_header_safe(value)}
+        )
+
+    # ------------------------------------------------------- the response
+
+    def batches(self) -> Iterator[event_stream.Batch]:
+        """Anthropic's events. Raises as ``EventStream`` does."""
+        if self._events is None:
+            raise RuntimeError
+        return iter(self._events)
+
+    def whole(self) -> bytes:
+        """The complete response, for a client that does not stream."""
+        whole = self._api.whole(self._way_back, int(self._services.now()))
+        waiting = time.monotonic()
+        for batch in self.batches():
+            whole.feed(batch)
+        self._waited += time.monotonic() - waiting
+        encoded = whole.encoded()
+        self.note_outcome(whole)
+        self.note_first_byte()
+        return encoded
+
+    def streamed(self) -> front.Streamed:
+        """What encodes the response for a client that streams."""
+        return self._api.streamed(self._way_back, int(self._services.now()))
+
+    # ------------------------------------------------------- the end
+
+    def note_outcome(self, facts: front.Facts) -> None:
+        """Note for the log line what the response held."""
+        self.record.finish_reason = facts.finish_reason
+        self.record.skipped_events = facts.skipped
+
+    def note_first_byte(self) -> None:
+        """Note what the proxy itself has added: all time but that of waiting."""
+        if self.record.own_ms is None:
+            own = time.monotonic() - self._started - self._waited
+            self.record.own_ms = round(own * 1000, 2)
+
+    def note_error(self, error: errors.ProxyError) -> None:
+        """Note an error that is the whole response."""
+        self.record.code, self.record.status = error.code, error.status
+        self.record.reason = error.reason
+        if error.upstream_request_id:
+            self.record.upstream_request_id = error.upstream_request_id
+
+    def note_stream_error(self, error: errors.ProxyError) -> None:
+        """Note an error inside a stream, whose status line went out before."""
+        self.record.code, self.record.reason = error.code, error.reason
+
+    def begin_stream(self) -> None:
+        """Count this completion among the streams, until it is closed."""
+        self._streaming = True
+        self._services.metrics.stream_began()
+
+    def on_silence(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called whenever Anthropic sends nothing for `KEEP_ALIVE`."""
+        if self._scope is not None:
+            self._scope.silence = KEEP_ALIVE
+            self._scope.on_silence = callback
+
+    def cancel(self) -> None:
+        """End the upstream call: the client cannot be written to."""
+        if self._scope is not None:
+            self._scope.cancel(cancellation.Reason.CLIENT_GONE)
+
+    def note_client_gone(self) -> None:
+        """Note that the client did not wait for its response."""
+        self.record.client_gone, self.record.status = True, CLIENT_GONE
+
+    def close(self) -> None:
+        """Release everything and write the log line; once."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._streaming:
+            self._services.metrics.stream_ended()
+        for held in (self._events, self._scope):
+            if held is not None:
+                held.close()
+        if self._slot is not None:
+            self._slot.release()
+        self._write_log_line()
+
+    def _elapsed_ms(self) -> float:
+        return round((time.monotonic() - self._started) * 1000, 1)
+
+    def _write_log_line(self) -> None:
+        record = self.record
+        record.duration_ms, record.warnings = self._elapsed_ms(), self._warnings
+        record.calls = len(self._way.calls)
+        bill = self._way.bill(
+            self._services.prices,
+            metrics.plain_name(record.upstream_model),
+            delivered=record.code is None and not record.client_gone,
+        )
+        log.note_bill(record, bill)
+        log.completed(record)
+        self._services.metrics.completed(record, self._way, bill)
+        self._services.history.completed(record, self._way, bill)
+        self._services.traces.completed(record, self._way, self._traceparent)
+
+
+def _is_header_safe(value: str) -> bool:
+    return bool(value) and value.isascii() and value.isprintable()
+
+
+class Stream:
+    """The body of a streamed response: an iterable that the server closes.
+
+    Ends in one of three ways: with the end of the API's own; with the error and then
+    ``StreamCut``, because a client takes a proper end for a complete response; or closed
+    by the server, whose client left.
+
+    ``write`` sends bytes to the client at once, from within an iteration. While
+    Anthropic is silent it carries a sign of life every `KEEP_ALIVE` seconds, so that
+    nobody on the way takes a model that thinks for a connection that is dead.
+    """
+
+    def __init__(
+        self, completion: Completion, write: Callable[[bytes], None] | None = None
+    ) -> None:
+        self._completion = completion
+        self._response = completion.streamed()
+        self._write = write
+        self._written_at = time.monotonic()
+        self._pieces = self._encoded()
+        completion.begin_stream()
+        if write is not None:
+            completion.on_silence(self._keep_alive)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def _keep_alive(self) -> None:
+        """Show the client that its response is still being made."""
+        if self._write is not None:
+            try:
+                self._write(self._response.keep_alive())
+            except errors.ClientGoneError:
+                self._completion.cancel()
+
+    def _encoded(self) -> Iterator[bytes]:
+        response, completion = self._response, self._completion
+        feed = response.feed
+        try:
+            for batch in completion.batches():
+                if piece := feed(batch):
+                    completion.note_first_byte()
+                    yield piece
+                    self._written_at = time.monotonic()
+                elif time.monotonic() - self._written_at > KEEP_ALIVE:
+                    yield response.keep_alive()  # the events say nothing to this client
+                    self._written_at = time.monotonic()
+        except errors.ProxyError as ex:
+            yield self._broken(ex)
+            raise errors.StreamCut from None
+        except errors.ClientGoneError:
+            raise errors.StreamCut from None
+        except Exception as ex:
+            logger.exception("unexpected %s in a stream", type(ex).__name__)
+            yield self._broken(errors.internal())
+            raise errors.StreamCut from None
+        finally:
+            completion.note_outcome(response)
+
+    def _broken(self, error: errors.ProxyError) -> bytes:
+        """What ends the stream. Inside one, a stall is one way to be incomplete."""
+        if error.code == "upstream_timeout":
+            error.code = "stream_incomplete"
+        error.message = redaction.redacted(error.message)
+        self._completion.note_stream_error(error)
+        return self._response.broken(error)
+
+    def close(self) -> None:
+        """Called by the server when the response is over, whichever way it ended."""
+        if not self._response.complete and self._completion.record.code is None:
+            self._completion.note_client_gone()
+        self._completion.close()
