@@ -1,8 +1,9 @@
 """An ask as the Messages request to send (rows b1)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from proxy import capabilities, settings
 from proxy.schema import common, messages_request
@@ -18,6 +19,9 @@ from proxy.translate import (
 )
 
 CONTEXT_MANAGEMENT_BETA = "context-management-2025-06-27"
+COMPACTING_EDIT = "compact_20260112"
+COMPACTING_EDIT_BETA = "compact-2026-01-12"
+COMPACTION_BETA = "compact-2026-09-04"
 FAST_MODE_BETA = "fast-mode-2026-02-01"
 
 
@@ -57,20 +61,23 @@ def to_messages_request(
     """
     model_id = capabilities.to_anthropic_id(asked.model)
     model = capabilities.model_for(model_id, live)
+    if asked.compact:
+        asked = _to_be_compacted(asked)
     parts = _parts(asked, config, model, warnings)
     request = _assembled(
         asked, config, model_id, parts, warnings, prefix_ttl=prefix_ttl
     )
     betas = (
         *((thinking.BINDING_BETA,) if parts.bound else ()),
-        *((CONTEXT_MANAGEMENT_BETA,) if asked.context_management else ()),
+        *_context_betas(asked.context_management),
+        *((COMPACTION_BETA,) if asked.compact else ()),
         *((FAST_MODE_BETA,) if asked.speed is not None else ()),
         *asked.betas,
     )
     return Translation(
         request=request,
         version=messages_request.SAMPLING_VERSION if parts.sampling.given else None,
-        betas=betas,
+        betas=tuple(dict.fromkeys(betas)),
         warnings=warnings.codes,
         thinks=parts.thinks,
         strict=config.strict_params,
@@ -179,6 +186,7 @@ def _assembled(
         inference_geo=asked.inference_geo,
         speed=asked.speed,
         context_management=asked.context_management or None,
+        compaction=messages_request.Compaction() if asked.compact else None,
         temperature=parts.sampling.temperature,
         top_p=parts.sampling.top_p,
         top_k=parts.sampling.top_k,
@@ -190,6 +198,36 @@ def _assembled(
         prefix_ttl=prefix_ttl,
         warnings=warnings,
     )
+
+
+def _to_be_compacted(asked: ask.Ask) -> ask.Ask:
+    """Without what only shapes a reply, which the API rejects beside ``compaction``.
+
+    The list is the SDK's own (``_without_compaction_incompatible_params``).
+    """
+    forced = asked.choice is not None and asked.choice.mode in {"any", "tool"}
+    return structs.replace(
+        asked,
+        context_management=None,
+        stop=[],
+        output=None,
+        choice=None if forced else asked.choice,
+    )
+
+
+def _context_betas(management: Mapping[str, Any] | None) -> Iterator[str]:
+    """The beta of each kind of edit; a field without any is the older feature's."""
+    if not management:
+        return
+    edits = management.get("edits")
+    kinds = {
+        isinstance(edit, dict) and edit.get("type") == COMPACTING_EDIT
+        for edit in (edits if isinstance(edits, list) else ())
+    }
+    if kinds != {True}:
+        yield CONTEXT_MANAGEMENT_BETA
+    if True in kinds:
+        yield COMPACTING_EDIT_BETA
 
 
 def _output_config(

@@ -107,6 +107,7 @@ def main(name: str) -> None:
     import msgspec
 
     from proxy import body, errors, settings
+    from proxy.schema import chat_request
     from proxy.translate.chat import request
 
     given = BOMBS[name]()
@@ -114,7 +115,9 @@ def main(name: str) -> None:
     held = int(pages) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + ROOM, held + ROOM))
     try:
-        one, _ = request.to_anthropic_request(body.decode(given), settings.Settings())
+        one, _ = request.to_anthropic_request(
+            body.decode(given, chat_request.DECODER), settings.Settings()
+        )
         size = len(msgspec.json.encode(one.request))
     except errors.InvalidRequestError as ex:
         sys.stdout.write(json.dumps({"param": ex.param, "code": ex.code}))
