@@ -5,7 +5,8 @@
     chat_response       what they read
     responses_request   what clients of the Responses API send: the request, and one type
                         for each kind of item and tool
-    responses_response  what they read
+    responses_response  what they read: the response object and its items
+    responses_events    the events of their streams
     common              what requests of both of OpenAI's APIs share
     misfit, allowed     why JSON does not fit its type, in words
     openai              what OpenAI's APIs share: errors, the models list

@@ -47,7 +47,8 @@ class MessageAccumulator:
             case messages_response.ContentBlockDelta(index, delta):
                 self._delta(index, delta)
             case messages_response.MessageDelta(stop, usage, transformations):
-                self._stop = stop
+                if stop.stop_reason is not None:
+                    self._stop = stop
                 self._usage = merge_usage(self._usage, usage)
                 if transformations is not None:
                     self._transformations = transformations
