@@ -9,6 +9,7 @@ response is decoded as one that was just sent.
 item that comes back from a response carries many.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -406,6 +407,18 @@ REFUSED = (
     "computer_use_preview",
 )  # fmt: skip
 
+Marked = (
+    FunctionTool
+    | CustomTool
+    | ShellTool
+    | LocalShellTool
+    | ApplyPatchTool
+    | ToolSearchTool
+)
+"""Tools that may carry a cache mark."""
+
+ToolDecoders = Mapping[str, "msgspec.json.Decoder[Tool]"]
+
 _IN_NAMESPACE: dict[str, type] = {"function": FunctionTool, "custom": CustomTool}
 _TOOLS: dict[str, type] = {
     **_IN_NAMESPACE,
@@ -509,4 +522,5 @@ TOOL_DECODERS: dict[str, msgspec.json.Decoder[Tool]] = {
 IN_NAMESPACE: dict[str, msgspec.json.Decoder[Tool]] = {
     kind: TOOL_DECODERS[kind] for kind in _IN_NAMESPACE
 }
+REASONING = msgspec.json.Decoder(Reasoning)
 CITATION = msgspec.json.Decoder(URLCitation)
