@@ -118,6 +118,7 @@ class MessageAccumulator:
                 signature = self._signatures.get(index, signature)
                 return messages_response.ThinkingBlock(thinking + added, signature)
             case messages_response.OpaqueBlock():
-                return opaque.with_input(block, added) if added else block
+                is_use = block.type == "server_tool_use"
+                return opaque.with_input(block, added) if added and is_use else block
             case messages_response.RedactedThinkingBlock():
                 return block

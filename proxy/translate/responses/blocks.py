@@ -183,7 +183,7 @@ class ServerTool(Block):
         return opaque.with_input(self._start, written) if written else self._start
 
     def take(self, delta: messages_response.Delta, numbers: Numbers) -> Events:  # noqa: ARG002
-        if isinstance(delta, messages_response.InputJSONDelta):
+        if self.is_use and isinstance(delta, messages_response.InputJSONDelta):
             self._written.append(delta.partial_json)
         yield from ()
 
