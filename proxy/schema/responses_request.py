@@ -86,7 +86,9 @@ Part = (
 """Any part of any role's: the role decides which of them may stand there."""
 
 
-class URLCitation(Struct, frozen=True, kw_only=True, tag_field="type"):
+class URLCitation(
+    Struct, frozen=True, kw_only=True, tag_field="type", tag="url_citation"
+):
     """An annotation of ours that comes back with what a citation of Claude's needs."""
 
     url: str

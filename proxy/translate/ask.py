@@ -78,6 +78,8 @@ class Compacted(Struct, frozen=True, kw_only=True):
     """A compaction of Anthropic's, in place of all that was said before it."""
 
     block: Raw
+    signed: bool
+    """A request made it (``compact``), not an edit (``context_management``)."""
     moved: Control = None
 
 
@@ -183,5 +185,3 @@ class Ask(Struct, frozen=True, kw_only=True):
     context_management: dict[str, Any] | None = None
     compact: bool = False
     """The conversation is to be compacted, not continued."""
-    betas: tuple[str, ...] = ()
-    """Values of ``anthropic-beta`` for what the front itself put in."""

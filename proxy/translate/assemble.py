@@ -67,17 +67,10 @@ def to_messages_request(
     request = _assembled(
         asked, config, model_id, parts, warnings, prefix_ttl=prefix_ttl
     )
-    betas = (
-        *((thinking.BINDING_BETA,) if parts.bound else ()),
-        *_context_betas(asked.context_management),
-        *((COMPACTION_BETA,) if asked.compact else ()),
-        *((FAST_MODE_BETA,) if asked.speed is not None else ()),
-        *asked.betas,
-    )
     return Translation(
         request=request,
         version=messages_request.SAMPLING_VERSION if parts.sampling.given else None,
-        betas=tuple(dict.fromkeys(betas)),
+        betas=tuple(dict.fromkeys(_betas(asked, bound=parts.bound))),
         warnings=warnings.codes,
         thinks=parts.thinks,
         strict=config.strict_params,
@@ -215,19 +208,27 @@ def _to_be_compacted(asked: ask.Ask) -> ask.Ask:
     )
 
 
-def _context_betas(management: Mapping[str, Any] | None) -> Iterator[str]:
-    """The beta of each kind of edit; a field without any is the older feature's."""
-    if not management:
-        return
-    edits = management.get("edits")
-    kinds = {
-        isinstance(edit, dict) and edit.get("type") == COMPACTING_EDIT
-        for edit in (edits if isinstance(edits, list) else ())
-    }
-    if kinds != {True}:
-        yield CONTEXT_MANAGEMENT_BETA
-    if True in kinds:
-        yield COMPACTING_EDIT_BETA
+def _betas(asked: ask.Ask, *, bound: bool) -> Iterator[str]:
+    """What the request needs of Anthropic that is not generally available."""
+    if bound:
+        yield thinking.BINDING_BETA
+    if asked.context_management:
+        edits = asked.context_management.get("edits")
+        kinds = [
+            edit.get("type") if isinstance(edit, dict) else None
+            for edit in (edits if isinstance(edits, list) else ())
+        ]
+        if not kinds or any(kind != COMPACTING_EDIT for kind in kinds):
+            yield CONTEXT_MANAGEMENT_BETA
+        if COMPACTING_EDIT in kinds:
+            yield COMPACTING_EDIT_BETA
+    if asked.compact:
+        yield COMPACTION_BETA
+    for one in asked.said:
+        if isinstance(one, ask.Compacted):
+            yield COMPACTION_BETA if one.signed else COMPACTING_EDIT_BETA
+    if asked.speed is not None:
+        yield FAST_MODE_BETA
 
 
 def _output_config(

@@ -22,6 +22,7 @@ MAX_NAMED = 10
 _LONGEST_ID = 64
 _CONFIGURING = wire.AdditionalTools | wire.ConfigurationUpdate
 
+_fields = msgspec.json.Decoder(dict[str, Raw])
 _thoughts: msgspec.json.Decoder[ask.Thinking] = msgspec.json.Decoder(ask.Thinking)
 
 
@@ -131,7 +132,7 @@ class _Turns:
             case wire.Foreign():
                 self._warnings.add(f"{one.type}_ignored", param=one.at)
             case wire.Compaction(encrypted_content=sealed):
-                self._add(ask.Compacted(block=_compaction(sealed, one.at)))
+                self._add(_compaction(sealed, one.at))
             case wire.CompactionTrigger() if not one.last:
                 raise _invalid(one.at, "must be the last item")
             case item if isinstance(item, calls_in.Calling):
@@ -292,7 +293,7 @@ def _moved(message: wire.Message, *, kept: bool) -> ask.Control:
     return dropped if kept else cache.control_of(message) or dropped
 
 
-def _compaction(sealed: str, at: str) -> Raw:
+def _compaction(sealed: str, at: str) -> ask.Compacted:
     opened = envelope.opened(sealed) or []
     if [block.type for block in opened] != ["compaction"]:
         raise _invalid(
@@ -301,7 +302,8 @@ def _compaction(sealed: str, at: str) -> Raw:
             "one stands for cannot be read",
             "invalid_value",
         )
-    return opened[0].received
+    signed = "signature" in _fields.decode(opened[0].received)
+    return ask.Compacted(block=opened[0].received, signed=signed)
 
 
 def _check_answered(calls: Sequence[_Open]) -> None:

@@ -72,7 +72,9 @@ def _compaction_alone(call: Call) -> Iterator[str]:
     """Nothing that only shapes a reply (the SDK removes these itself)."""
     if "compaction" not in call.body:
         return
-    shaping = [n for n in ("context_management", "stop_sequences") if n in call.body]
+    shaping: list[str] = [
+        n for n in ("context_management", "stop_sequences") if n in call.body
+    ]
     if call.output_schema is not None:
         shaping.append("output_config.format")
     if call.tool_choice in ("any", "tool"):
