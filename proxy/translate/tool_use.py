@@ -73,21 +73,6 @@ def _tool_input(
     return Raw(json_text.renamed_keys(text, properties))
 
 
-def arguments(given: Raw, properties: Mapping[str, str]) -> str:
-    """The way back: a call's input as text, compact or, if it was cut, as it came.
-
-    ``properties`` maps names to the client's own. ``"{}"`` for a tool without
-    arguments: an empty or null string makes .NET throw.
-    """
-    text = json_text.renamed_keys(bytes(given).decode(), properties)
-    if text.strip() in {"", "null"}:
-        return "{}"
-    try:
-        return json.format(text, indent=-1)  # keeps numbers and key order as they are
-    except (ValueError, RecursionError):  # a model that repeats itself until the limit
-        return text
-
-
 def tool_result(result: ask.Result, use_id: str) -> messages_request.ToolResult:
     """Blank content is omitted: Anthropic rejects empty text, not an empty result."""
     failed = result.failed

@@ -16,6 +16,7 @@ class _Whole(Struct, frozen=True):
     content: list[Raw]
     model: str = ""
     usage: Raw = Raw(b"{}")
+    input_transformations: Raw = Raw(b"null")
     stop_reason: Raw = Raw(b"null")
     stop_details: Raw = Raw(b"null")
 
@@ -31,7 +32,12 @@ def to_events(body: bytes) -> list[messages_response.Event]:
         raise msgspec.DecodeError(type(ex).__name__) from None
     if whole.type != "message":
         raise msgspec.DecodeError("not a message")
-    head = {"id": whole.id, "model": whole.model, "usage": whole.usage}
+    head = {
+        "id": whole.id,
+        "model": whole.model,
+        "usage": whole.usage,
+        "input_transformations": whole.input_transformations,
+    }
     stop = {"stop_reason": whole.stop_reason, "stop_details": whole.stop_details}
     events: list[dict[str, object]] = [{"type": "message_start", "message": head}]
     for index, block in enumerate(whole.content):
