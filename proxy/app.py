@@ -96,6 +96,7 @@ class Proxy:
                 prices=self._prices,
                 lifetimes=cache_lifetime.Lifetimes(config.cache_ttl),
                 troubles=anthropic.troubles,
+                store=self.store,
                 live=self.catalogue.live,
             ),
         )

@@ -67,7 +67,7 @@ class InputDecoder:
                 self._in_string, self._key = True, []
             case _At.VALUE, '"' if "".join(self._key) == _KEY:
                 self._at, self.found = _At.INPUT, True
-            case (_At.VALUE | _At.SKIPPED), '"':
+            case ((_At.VALUE | _At.SKIPPED), '"'):
                 self._at, self._in_string = _At.SKIPPED, True
             case _At.SKIPPED, "," if not self._depth:
                 self._at = _At.KEY

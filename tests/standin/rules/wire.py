@@ -128,6 +128,27 @@ tool_result = Object(
         "toolset_name": optional(shape.string),
     },
 )
+found_page = Object(
+    _type
+    | {
+        "encrypted_content": shape.string,
+        "title": shape.string,
+        "url": shape.string,
+    },
+    {"page_age": optional(shape.string)},
+)
+server_tool_use = Object(
+    _type | {"id": shape.string, "name": one_of("web_search"), "input": shape.mapping},
+    _marked | {"caller": optional(caller)},
+)
+web_search_tool_result = Object(
+    _type
+    | {
+        "tool_use_id": shape.string,
+        "content": array(Tagged({"web_search_result": found_page})),
+    },
+    _marked | {"caller": optional(caller)},
+)
 block = Tagged(
     {
         "text": text,
@@ -140,6 +161,8 @@ block = Tagged(
         "redacted_thinking": Object(_type | {"data": shape.string}),
         "tool_use": tool_use,
         "tool_result": tool_result,
+        "server_tool_use": server_tool_use,
+        "web_search_tool_result": web_search_tool_result,
     }
 )
 message = Object(
