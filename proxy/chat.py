@@ -49,7 +49,11 @@ def api(
         asked = request.to_ask(chat, config.default_model, warnings, found)
         sent = completion.translation(services, asked, warnings)
         context = request.response_context(chat, asked, sent)
-        remember = functools.partial(_remember, turns, owner) if chat.tools else None
+        remember = (
+            functools.partial(_remember, turns, owner)
+            if chat.tools and services.store.limit
+            else None
+        )
         return sent, WayBack(context, remember)
 
     return front.Front(

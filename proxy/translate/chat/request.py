@@ -88,10 +88,11 @@ def to_anthropic_request(
     live: capabilities.Live | None = None,
     *,
     prefix_ttl: cache.Ttl = None,
+    turns: kept.Turns | None = None,
 ) -> tuple[assemble.Translation, ResponseContext]:
     """A chat request as the Messages request to send, and the way back. Pure."""
     warnings = warn.Warnings(strict=config.strict_params)
-    asked = to_ask(chat, config.default_model, warnings)
+    asked = to_ask(chat, config.default_model, warnings, turns)
     sent = assemble.to_messages_request(
         asked, config, live, warnings, prefix_ttl=prefix_ttl
     )
