@@ -44,7 +44,7 @@ from proxy.schema import openai
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 BODIES = 2
-"""How many times MAX_BODY_BYTES may be on the way upstream at once: about 300 MiB."""
+"""How many times MAX_BODY_BYTES may be under way at once, which takes some 200 MiB."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -114,6 +114,7 @@ class Proxy:
     def _state(self) -> metrics.State:
         """What is the case now, for the metrics."""
         return metrics.State(
+            ready=self.trouble() is None,
             in_flight=self.slots.in_flight,
             slots=self.slots.limit,
             windows=self.upstream.reported.windows(time.time()),

@@ -96,7 +96,10 @@ def respond(
         ex.headers.update(completion.headers())
         completion.note_error(ex)
         completion.close()
-        raise
+        # The frames that it has passed hold the body, and may refer back to it: without
+        # them all of that is freed now, and not when the collector next comes.
+        ex.__context__ = None
+        raise ex.with_traceback(None) from None
     except BaseException:
         completion.record.status = HTTPStatus.INTERNAL_SERVER_ERROR
         completion.close()
@@ -173,6 +176,7 @@ class Completion:
         given = body.read(req, self._services.config.max_body_bytes, arriving)
         self._waited = time.monotonic() - self._started
         with body.turn(len(given)):
+            body.admit(given, arriving)
             return self._translation_of(self._api.decode(given), req)
 
     def _translation_of(

@@ -163,7 +163,10 @@ def batches(response: transport.Response) -> Iterator[Batch]:
         if batch:
             yield batch
         if broken is not None:
-            raise broken
+            try:
+                raise broken
+            finally:
+                del broken  # or this frame and the error would keep each other alive
 
 
 def until_content(

@@ -124,6 +124,7 @@ class Opening:
                 else:
                     self._lease.accepted()
                     self._limit.open()
+                    del self._translation  # the stream keeps this object, not the body
                     return stream
         except cancellation.Cancelled as ex:
             raise event_stream.to_error(ex.reason) from None

@@ -120,7 +120,7 @@ class OpaqueBlock(Struct, frozen=True):
     received: Raw
     """The whole block, its ``type`` included."""
     whole: bool = True
-    """``False`` where its input was cut: then it is no JSON, and cannot be sent back."""
+    """``False`` where its input was cut: then it cannot be sent back."""
 
 
 Block = ContentBlock | OpaqueBlock

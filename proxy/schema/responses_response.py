@@ -1,9 +1,8 @@
-"""What a client of the Responses API reads: the response object, its items, its events.
+"""What a client of the Responses API reads: the response object and its items.
 
 Every key of the response object is always there, ``null`` where there is nothing:
 strict readers need them. What OpenAI's types make optional in an item is left out where
-it has no value (``UNSET``). Events are structs without their ``type``, which is the
-event's name: ``EVENT_TYPES`` has it.
+it has no value (``UNSET``).
 """
 
 from typing import Literal
@@ -149,9 +148,12 @@ class SearchAction(Struct, frozen=True, kw_only=True, tag="search"):
     sources: list[SearchSource] | UnsetType = UNSET
 
 
+SearchStatus = Literal["in_progress", "completed", "incomplete", "failed"]
+
+
 class WebSearchCall(Struct, frozen=True, kw_only=True, tag="web_search_call"):
     id: str
-    status: Literal["in_progress", "completed", "incomplete", "failed"]
+    status: SearchStatus
     action: SearchAction = SearchAction()
 
 
@@ -181,8 +183,11 @@ class Error(Struct, frozen=True):
     message: str
 
 
+IncompleteReason = Literal["max_output_tokens", "content_filter"]
+
+
 class IncompleteDetails(Struct, frozen=True):
-    reason: Literal["max_output_tokens", "content_filter"]
+    reason: IncompleteReason
 
 
 class InputTokensDetails(Struct, frozen=True):

@@ -50,7 +50,8 @@ class MessageAccumulator:
                 self._blocks[index] = opaque_block
                 self._pieces[index] = []
             case messages_response.MessageDelta(stop, usage, transformations):
-                self._stop = stop
+                if stop.stop_reason is not None:
+                    self._stop = stop
                 self._usage = merge_usage(self._usage, usage)
                 if transformations is not None:
                     self._transformations = transformations
@@ -122,6 +123,7 @@ class MessageAccumulator:
                 signature = self._signatures.get(index, signature)
                 return messages_response.ThinkingBlock(thinking + added, signature)
             case messages_response.OpaqueBlock():
-                return opaque.with_input(block, added) if added else block
+                is_use = block.type == "server_tool_use"
+                return opaque.with_input(block, added) if added and is_use else block
             case messages_response.RedactedThinkingBlock():
                 return block

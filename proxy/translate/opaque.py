@@ -13,11 +13,14 @@ _fields = msgspec.json.Decoder(dict[str, Raw])
 def with_input(
     block: messages_response.OpaqueBlock, written: str
 ) -> messages_response.OpaqueBlock:
-    """A server tool's use with the input that its deltas spelled, as they spelled it."""
+    """A server tool's use with the input that its deltas spelled, as they spelled it.
+
+    If the input was cut, the block is as it began, and not whole.
+    """
+    if not arguments.is_json(written):
+        return messages_response.OpaqueBlock(block.type, block.received, whole=False)
     fields = {**_fields.decode(block.received), "input": Raw(written.encode())}
-    return messages_response.OpaqueBlock(
-        block.type, Raw(_encode(fields)), whole=arguments.is_json(written)
-    )
+    return messages_response.OpaqueBlock(block.type, Raw(_encode(fields)))
 
 
 def with_summary(

@@ -8,6 +8,7 @@ from proxy import history, limits, metrics, overview, prices
 
 NOW = 1_796_000_000.0
 STATE = metrics.State(
+    ready=True,
     in_flight=0,
     slots=512,
     windows={},

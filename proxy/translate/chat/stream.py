@@ -97,7 +97,8 @@ class ChunkStream:
                 self._id, self.usage = message.id, message.usage
                 yield self._chunk(chat_response.Delta(role="assistant", content=""))
             case messages_response.MessageDelta(stop, reported):
-                self._stop = stop
+                if stop.stop_reason is not None:
+                    self._stop = stop
                 self.usage = accumulator.merge_usage(self.usage, reported)
             case messages_response.MessageStop():
                 yield from self._end()

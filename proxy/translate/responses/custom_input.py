@@ -15,6 +15,8 @@ _ESCAPES = {
     '"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t",
 }  # fmt: skip
 _REPLACEMENT = "\ufffd"
+_HIGH, _LOW = range(0xD800, 0xDC00), range(0xDC00, 0xE000)
+"""The halves of a surrogate pair."""
 
 
 class _At(Enum):
@@ -142,18 +144,18 @@ def _escape(text: str, at: int) -> tuple[str, int]:
     unit, after = _unit(text, at)
     if unit is None:
         return ("\\u", at + 2) if after <= len(text) else ("", after)
-    if 0xDC00 <= unit <= 0xDFFF:
+    if unit in _LOW:
         return _REPLACEMENT, after
-    if not 0xD800 <= unit <= 0xDBFF:
+    if unit not in _HIGH:
         return chr(unit), after
     if not "\\u".startswith(text[after : after + 2]):
         return _REPLACEMENT, after
     low, end = _unit(text, after)
     if low is None and end > len(text):
         return "", end
-    if low is None or not 0xDC00 <= low <= 0xDFFF:
+    if low is None or low not in _LOW:
         return _REPLACEMENT, after
-    return chr(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00)), end
+    return chr(0x10000 + ((unit - _HIGH.start) << 10) + (low - _LOW.start)), end
 
 
 def _unit(text: str, at: int) -> tuple[int | None, int]:

@@ -107,7 +107,7 @@ class _ServerToolResult(Struct, frozen=True):
 
 
 class _Compaction(Struct, frozen=True):
-    content: str | None | UnsetType = UNSET
+    content: str | UnsetType | None = UNSET
 
 
 _SHAPES: dict[str, type[Struct]] = {

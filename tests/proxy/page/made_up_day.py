@@ -30,6 +30,7 @@ def make() -> tuple[history.History, overview.Now]:
         "7d": limits.Window(0.38, NOW + 3 * 86400 + 4000, NOW),
     }
     state = metrics.State(
+        ready=True,
         in_flight=3,
         slots=512,
         windows=windows,
