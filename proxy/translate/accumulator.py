@@ -38,8 +38,8 @@ class MessageAccumulator:
     def feed(self, event: messages_response.Event) -> None:
         """Take one event."""
         match event:
-            case messages_response.ContentBlockDelta(index, delta):
-                self._delta(index, delta)
+            case messages_response.ContentBlockDelta():
+                self._delta(event.index, event.delta)  # nearly all are
             case messages_response.MessageStart(message):
                 self._head, self._usage = message, message.usage
                 self._transformations = message.input_transformations or []
@@ -69,11 +69,11 @@ class MessageAccumulator:
         if index not in self._blocks:  # a delta of a block of an unknown type
             return
         match delta:
-            case messages_response.TextDelta(text):
+            case messages_response.TextDelta():
                 pieces = self._pieces[index]
-                if not pieces and text:
+                if not pieces and delta.text:
                     self._begin(index)
-                pieces.append(text)
+                pieces.append(delta.text)
                 if len(pieces) > _PIECES:
                     self._pieces[index] = ["".join(pieces)]
             case messages_response.InputJSONDelta(partial_json):
