@@ -1,4 +1,4 @@
-"""Reads a request's body and decodes it to a ``ChatRequest``.
+"""Reads a request's body and decodes it: to a ``ChatRequest``, or to its fields.
 
 Bodies with a length and chunked ones both work: it reads ``wsgi.input``, since Falcon's
 bounded stream is empty for a chunked request.
@@ -197,11 +197,37 @@ def decode(body: bytes) -> chat_request.ChatRequest:
     Raises ``InvalidRequestError`` with ``param`` set to the field that does not fit.
     """
     body = json_text.whole_characters(body)
+    with _json_errors():
+        try:
+            _check_utf_8(body)  # ``Raw`` parts are passed on unread
+            return chat_request.decode_request(body)
+        except msgspec.ValidationError as ex:
+            raise _does_not_fit(str(ex), body) from None
+
+
+def fields(body: bytes) -> dict[str, msgspec.Raw]:
+    """The fields of a JSON object, each as it came. The last of two with one name counts.
+
+    Raises ``InvalidRequestError``.
+    """
+    with _json_errors():
+        try:
+            _check_utf_8(body)
+            return _fields(body)
+        except msgspec.ValidationError:
+            raise errors.InvalidRequestError(
+                "The body must be a JSON object", code="invalid_json"
+            ) from None
+
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@contextlib.contextmanager
+def _json_errors() -> Iterator[None]:
+    """Raise ``InvalidRequestError`` for what is no JSON, or too deep to be read."""
     try:
-        _check_utf_8(body)  # ``Raw`` parts are passed on unread
-        return chat_request.decode_request(body)
-    except msgspec.ValidationError as ex:
-        raise _does_not_fit(str(ex), body) from None
+        yield
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise errors.InvalidRequestError(
             "The body is not valid JSON", code="invalid_json"

@@ -7,7 +7,7 @@ import falcon
 import msgspec
 from msgspec import Struct
 
-from proxy import body, completion, event_stream, front, store
+from proxy import body, completion, event_stream, front, serving, store
 from proxy.schema import chat_request, messages_response
 from proxy.translate import accumulator, assemble, warn
 from proxy.translate.chat import kept, request, response, stream, stream_encoder
@@ -22,7 +22,7 @@ class ChatCompletions:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Serve a completion."""
-        completion.respond(self._services, self._api, req, resp)
+        serving.respond(self._services, self._api, req, resp)
 
 
 class WayBack(Struct, frozen=True):
