@@ -1,9 +1,12 @@
-"""Events accumulated to the whole message, for a client that does not stream."""
+"""Events accumulated to the whole message: for a client that does not stream, or to keep."""
 
 from msgspec import Raw, structs
 
 from proxy.schema import messages_response
 from proxy.translate import opaque
+
+_PIECES = 1000
+"""Pieces of a text that wait to be joined: each costs fifty bytes beside its own."""
 
 
 def merge_usage(
@@ -35,6 +38,8 @@ class MessageAccumulator:
     def feed(self, event: messages_response.Event) -> None:
         """Take one event."""
         match event:
+            case messages_response.ContentBlockDelta():
+                self._delta(event.index, event.delta)  # nearly all are
             case messages_response.MessageStart(message):
                 self._head, self._usage = message, message.usage
                 self._transformations = message.input_transformations or []
@@ -44,8 +49,6 @@ class MessageAccumulator:
             case messages_response.OpaqueBlockStart(index, opaque_block):
                 self._blocks[index] = opaque_block
                 self._pieces[index] = []
-            case messages_response.ContentBlockDelta(index, delta):
-                self._delta(index, delta)
             case messages_response.MessageDelta(stop, usage, transformations):
                 if stop.stop_reason is not None:
                     self._stop = stop
@@ -66,11 +69,13 @@ class MessageAccumulator:
         if index not in self._blocks:  # a delta of a block of an unknown type
             return
         match delta:
-            case messages_response.TextDelta(text):
+            case messages_response.TextDelta():
                 pieces = self._pieces[index]
-                if not pieces and text:
+                if not pieces and delta.text:
                     self._begin(index)
-                pieces.append(text)
+                pieces.append(delta.text)
+                if len(pieces) > _PIECES:
+                    self._pieces[index] = ["".join(pieces)]
             case messages_response.InputJSONDelta(partial_json):
                 self._pieces[index].append(partial_json)
             case messages_response.ThinkingDelta(thinking):

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from standin.call import Block, Call, blocks, canonical, digest
+from standin.call import Block, Call, blocks, canonical, digest, without_marks
 
 KINDS = ("thinking", "redacted_thinking")
 BETA = "thinking-binding-controls-2026-08-01"
