@@ -67,10 +67,8 @@ class MessageAccumulator:
             return
         match delta:
             case messages_response.TextDelta(text):
-                pieces = self._pieces[index]
-                if not pieces and text:
-                    self._begin(index)
-                pieces.append(text)
+                if text:
+                    self._add_text(index, text)
             case messages_response.InputJSONDelta(partial_json):
                 self._pieces[index].append(partial_json)
             case messages_response.ThinkingDelta(thinking):
@@ -80,9 +78,10 @@ class MessageAccumulator:
             case messages_response.CitationsDelta(citation):
                 self._citations.setdefault(index, []).append(citation)
             case messages_response.CompactionDelta():
-                block = self._blocks[index]
+                block = self._blocks.pop(index)
                 if isinstance(block, messages_response.OpaqueBlock):
-                    self._blocks[index] = opaque.with_summary(block, delta)
+                    block = opaque.with_summary(block, delta)
+                self._blocks[index] = block
 
     @property
     def message(self) -> messages_response.Message:
@@ -96,11 +95,13 @@ class MessageAccumulator:
             input_transformations=self._transformations,
         )
 
-    def _begin(self, index: int) -> None:
-        """Move a text block to where its text begins: a stream cannot show it earlier."""
-        block = self._blocks[index]
-        if isinstance(block, messages_response.TextBlock) and not block.text:
+    def _add_text(self, index: int, text: str) -> None:
+        """Add to a text block, which stands where its text begins, as in a stream."""
+        pieces, block = self._pieces[index], self._blocks[index]
+        is_empty = isinstance(block, messages_response.TextBlock) and not block.text
+        if is_empty and not pieces:
             self._blocks[index] = self._blocks.pop(index)
+        pieces.append(text)
 
     def _block(self, index: int) -> messages_response.Block:
         block, added = self._blocks[index], "".join(self._pieces[index])
