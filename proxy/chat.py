@@ -1,5 +1,7 @@
 """``POST /v1/chat/completions``: the resource, and OpenAI's chat API as a front."""
 
+import functools
+
 import falcon
 import msgspec
 
@@ -37,7 +39,7 @@ def api(
 
     return front.Front(
         name="chat",
-        decode=body.decode,
+        decode=functools.partial(body.decode, decoder=chat_request.DECODER),
         translate=translate,
         whole=_Whole,
         streamed=_streamed,
