@@ -1,4 +1,4 @@
-"""Reads a request's body and decodes it to a ``ChatRequest``.
+"""Reads a request's body and decodes it: to a ``ChatRequest``, or to its fields.
 
 Bodies with a length and chunked ones both work: it reads ``wsgi.input``, since Falcon's
 bounded stream is empty for a chunked request.
@@ -6,6 +6,7 @@ bounded stream is empty for a chunked request.
 
 import codecs
 import contextlib
+import gc
 import re
 import threading
 from collections.abc import Iterator
@@ -20,12 +21,21 @@ from proxy.translate import json_text
 
 STEP = 64 * 1024
 
+SMALL = 32 * 1024
+"""Bytes. Of smaller bodies there are never so many that the width of their text counts."""
+
 LARGE = 256 * 1024
 """Bytes. Larger bodies are decoded one at a time."""
 
 MAX_ELEMENTS = 250_000
-"""JSON values in a body. Each takes some 200 bytes once it is built, whatever it holds;
-a conversation of ten thousand messages has about half as many."""
+"""JSON values in a body; a conversation of ten thousand messages has half as many."""
+
+OF_AN_ELEMENT = 100
+"""Bytes that a value takes beside its text, decoded and translated (50 to 160)."""
+
+OF_WIDE_TEXT = 4
+"""Bytes that a byte of wide text takes beside itself: as many for the character, but for
+its own, and one for the UTF-8 that Python keeps with a string that was encoded."""
 
 _one_at_a_time = threading.Lock()
 
@@ -154,7 +164,31 @@ def turn(size: int) -> Iterator[None]:
         yield
     else:
         with _one_at_a_time:
+            gc.collect()  # an error of another request may have left such a body behind
             yield
+
+
+def admit(body: bytes, arriving: admission.Body) -> None:
+    """Take room for what a body is once it is decoded; call before that, in its turn.
+
+    Raises ``UnavailableError`` where there is none, and ``InvalidRequestError`` for more
+    than any request may take.
+    """
+    elements = json_text.elements(body, MAX_ELEMENTS)
+    if elements > MAX_ELEMENTS:
+        raise errors.InvalidRequestError(
+            f"The body must hold at most {MAX_ELEMENTS} JSON values",
+            code="invalid_value",
+        )
+    wide = json_text.wide_text(body) if len(body) > SMALL else 0
+    if wide > json_text.MAX_WIDE:
+        raise errors.InvalidRequestError(
+            f"The body must hold at most {json_text.MAX_WIDE} bytes of text that is not "
+            "ASCII",
+            code="invalid_value",
+        )
+    if not arriving.take(elements * OF_AN_ELEMENT + wide * OF_WIDE_TEXT):
+        raise _no_room()
 
 
 def decode(body: bytes) -> chat_request.ChatRequest:
@@ -162,17 +196,38 @@ def decode(body: bytes) -> chat_request.ChatRequest:
 
     Raises ``InvalidRequestError`` with ``param`` set to the field that does not fit.
     """
-    if json_text.more_elements_than(MAX_ELEMENTS, body):
-        raise errors.InvalidRequestError(
-            f"The body must hold at most {MAX_ELEMENTS} JSON values",
-            code="invalid_value",
-        )
     body = json_text.whole_characters(body)
+    with _json_errors():
+        try:
+            _check_utf_8(body)  # ``Raw`` parts are passed on unread
+            return chat_request.decode_request(body)
+        except msgspec.ValidationError as ex:
+            raise _does_not_fit(str(ex), body) from None
+
+
+def fields(body: bytes) -> dict[str, msgspec.Raw]:
+    """The fields of a JSON object, each as it came. The last of two with one name counts.
+
+    Raises ``InvalidRequestError``.
+    """
+    with _json_errors():
+        try:
+            _check_utf_8(body)
+            return _fields(body)
+        except msgspec.ValidationError:
+            raise errors.InvalidRequestError(
+                "The body must be a JSON object", code="invalid_json"
+            ) from None
+
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@contextlib.contextmanager
+def _json_errors() -> Iterator[None]:
+    """Raise ``InvalidRequestError`` for what is no JSON, or too deep to be read."""
     try:
-        _check_utf_8(body)  # ``Raw`` parts are passed on unread
-        return chat_request.decode_request(body)
-    except msgspec.ValidationError as ex:
-        raise _does_not_fit(str(ex), body) from None
+        yield
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise errors.InvalidRequestError(
             "The body is not valid JSON", code="invalid_json"

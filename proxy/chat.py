@@ -3,7 +3,7 @@
 import falcon
 import msgspec
 
-from proxy import body, completion, event_stream, front
+from proxy import body, completion, event_stream, front, serving
 from proxy.schema import chat_request
 from proxy.translate import accumulator, assemble, warn
 from proxy.translate.chat import request, response, stream, stream_encoder
@@ -18,7 +18,7 @@ class ChatCompletions:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Serve a completion."""
-        completion.respond(self._services, self._api, req, resp)
+        serving.respond(self._services, self._api, req, resp)
 
 
 def api(

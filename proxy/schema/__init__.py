@@ -4,6 +4,8 @@
                         not fit is a 400 that names the field
     chat_response       what they read
     common              what requests of both of OpenAI's APIs share
+    responses_response  what clients of the Responses API read: the object and its items
+    responses_events    the events of their streams
     openai              what OpenAI's APIs share: errors, the models list
     messages_request    what is sent to Anthropic
     messages_response   what Anthropic sends back; open, so that an event, a block or a

@@ -3,6 +3,7 @@
 from msgspec import Raw, structs
 
 from proxy.schema import messages_response
+from proxy.translate import opaque
 
 
 def merge_usage(
@@ -25,7 +26,8 @@ class MessageAccumulator:
         self._head = messages_response.StartedMessage(id="")
         self._usage = messages_response.Usage()
         self._stop = messages_response.Stop()
-        self._blocks: dict[int, messages_response.ContentBlock] = {}
+        self._transformations: list[messages_response.InputTransformation] = []
+        self._blocks: dict[int, messages_response.Block] = {}
         self._pieces: dict[int, list[str]] = {}
         self._signatures: dict[int, str] = {}
         self._citations: dict[int, list[messages_response.Citation]] = {}
@@ -35,14 +37,21 @@ class MessageAccumulator:
         match event:
             case messages_response.MessageStart(message):
                 self._head, self._usage = message, message.usage
+                self._transformations = message.input_transformations or []
             case messages_response.ContentBlockStart(index, block):
                 self._blocks[index] = block
                 self._pieces[index] = []
+            case messages_response.OpaqueBlockStart(index, opaque_block):
+                self._blocks[index] = opaque_block
+                self._pieces[index] = []
             case messages_response.ContentBlockDelta(index, delta):
                 self._delta(index, delta)
-            case messages_response.MessageDelta(stop, usage):
-                self._stop = stop
+            case messages_response.MessageDelta(stop, usage, transformations):
+                if stop.stop_reason is not None:
+                    self._stop = stop
                 self._usage = merge_usage(self._usage, usage)
+                if transformations is not None:
+                    self._transformations = transformations
             case messages_response.Unknown():
                 self.skipped += 1
             case (
@@ -58,7 +67,10 @@ class MessageAccumulator:
             return
         match delta:
             case messages_response.TextDelta(text):
-                self._pieces[index].append(text)
+                pieces = self._pieces[index]
+                if not pieces and text:
+                    self._begin(index)
+                pieces.append(text)
             case messages_response.InputJSONDelta(partial_json):
                 self._pieces[index].append(partial_json)
             case messages_response.ThinkingDelta(thinking):
@@ -67,6 +79,10 @@ class MessageAccumulator:
                 self._signatures[index] = signature
             case messages_response.CitationsDelta(citation):
                 self._citations.setdefault(index, []).append(citation)
+            case messages_response.CompactionDelta():
+                block = self._blocks[index]
+                if isinstance(block, messages_response.OpaqueBlock):
+                    self._blocks[index] = opaque.with_summary(block, delta)
 
     @property
     def message(self) -> messages_response.Message:
@@ -77,9 +93,16 @@ class MessageAccumulator:
             content=[self._block(index) for index in self._blocks],
             stop_reason=self._stop.stop_reason,
             stop_details=self._stop.stop_details,
+            input_transformations=self._transformations,
         )
 
-    def _block(self, index: int) -> messages_response.ContentBlock:
+    def _begin(self, index: int) -> None:
+        """Move a text block to where its text begins: a stream cannot show it earlier."""
+        block = self._blocks[index]
+        if isinstance(block, messages_response.TextBlock) and not block.text:
+            self._blocks[index] = self._blocks.pop(index)
+
+    def _block(self, index: int) -> messages_response.Block:
         block, added = self._blocks[index], "".join(self._pieces[index])
         match block:
             case messages_response.TextBlock(text, citations):
@@ -94,9 +117,8 @@ class MessageAccumulator:
             case messages_response.ThinkingBlock(thinking, signature):
                 signature = self._signatures.get(index, signature)
                 return messages_response.ThinkingBlock(thinking + added, signature)
-            case (
-                messages_response.RedactedThinkingBlock()
-                | messages_response.ServerToolUseBlock()
-                | messages_response.WebSearchResultBlock()
-            ):
+            case messages_response.OpaqueBlock():
+                is_use = block.type == "server_tool_use"
+                return opaque.with_input(block, added) if added and is_use else block
+            case messages_response.RedactedThinkingBlock():
                 return block

@@ -39,6 +39,11 @@ class Translation(Struct, frozen=True, kw_only=True):
     properties: Mapping[str, Mapping[str, str]]
     """Anthropic's tool name -> client's property -> Anthropic's, where changed."""
 
+    @property
+    def model(self) -> str:
+        """The model, as Anthropic names it."""
+        return self.request.model
+
 
 def to_messages_request(
     asked: ask.Ask,
