@@ -171,10 +171,6 @@ ALL = {"tools": [function(), RUN, namespace("crm", function("f")), {"type": "she
                  search()], "model": OLD}  # fmt: skip
 
 
-def chosen(choice: object, **expected: object) -> tuple[object, object]:
-    return choice, expected
-
-
 CHOICES = [
     ("none", {"type": "none"}),
     ("auto", {"type": "auto"}),
