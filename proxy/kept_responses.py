@@ -102,7 +102,9 @@ def _listed(item: store.Item) -> bytes:
         return item.data
     content = fields.get("content", Raw(b"null"))
     if bytes(content).startswith(b'"'):
-        kind = "output_text" if bytes(fields["role"]) == b'"assistant"' else "input_text"
+        kind = (
+            "output_text" if bytes(fields["role"]) == b'"assistant"' else "input_text"
+        )
         fields["content"] = Raw(_encode([{"type": kind, "text": content}]))
     return _encode({"type": "message", "status": "completed", **fields})
 

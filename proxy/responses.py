@@ -4,7 +4,6 @@ Its contract is docs/responses.md. What a client refers to is looked up in the m
 this process (``kept_responses``), the translation is ``translate.responses``.
 """
 
-import functools
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -124,9 +123,7 @@ class _Reader:
         """An input whose tokens are to be counted: of the very same translation."""
         _, found = self._input(asked.request, req.context.owner)
         _, translated = self._translated(asked.request, found)
-        fields = msgspec.json.decode(
-            _encode(translated.request), type=dict[str, Raw]
-        )
+        fields = msgspec.json.decode(_encode(translated.request), type=dict[str, Raw])
         counted = {name: fields[name] for name in _COUNTED if name in fields}
         return Relayed(
             endpoint="count_tokens",
@@ -261,9 +258,8 @@ def _streamed(way_back: WayBack, created: int) -> stream_encoder.StreamEncoder:
 class Responses:
     """``POST /v1/responses``."""
 
-    def __init__(self, services: completion.Services) -> None:
-        self._services = services
-        reader = _Reader(services)
+    def __init__(self, reader: _Reader) -> None:
+        self._services = reader.services
         self._api = front.Front(
             name="responses",
             decode=reader.decode,
@@ -290,9 +286,8 @@ class Responses:
 class InputTokens:
     """``POST /v1/responses/input_tokens``."""
 
-    def __init__(self, services: completion.Services) -> None:
-        self._services = services
-        reader = _Reader(services)
+    def __init__(self, reader: _Reader) -> None:
+        self._services = reader.services
         self._api = front.Front(
             name="input_tokens",
             decode=reader.decode,
@@ -309,9 +304,8 @@ class InputTokens:
 class Compact:
     """``POST /v1/responses/compact``."""
 
-    def __init__(self, services: completion.Services) -> None:
-        self._services = services
-        reader = _Reader(services)
+    def __init__(self, reader: _Reader) -> None:
+        self._services = reader.services
         self._api = front.Front(
             name="compact",
             decode=reader.decode,
@@ -399,9 +393,10 @@ def add_routes(
     """All of the API's paths."""
     kept = services.store.responses
     root = "/v1/responses"
-    app.add_route(root, Responses(services))
-    app.add_route(f"{root}/input_tokens", InputTokens(services))
-    app.add_route(f"{root}/compact", Compact(services))
+    reader = _Reader(services)
+    app.add_route(root, Responses(reader))
+    app.add_route(f"{root}/input_tokens", InputTokens(reader))
+    app.add_route(f"{root}/compact", Compact(reader))
     app.add_route(f"{root}/{{response_id}}", Response(kept))
     app.add_route(f"{root}/{{response_id}}/input_items", InputItems(kept))
     app.add_route(f"{root}/{{response_id}}/cancel", Cancel(kept))

@@ -40,7 +40,9 @@ def exists(param: str, given: Any) -> bool:
 
 def check_sent(one: assemble.Translation) -> None:
     rules = broken(one)
-    if "model.unknown" not in rules:  # nothing is known of it: the upstream is the judge
+    if (
+        "model.unknown" not in rules
+    ):  # nothing is known of it: the upstream is the judge
         assert rules <= CLIENTS_OWN
 
 
