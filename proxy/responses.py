@@ -84,6 +84,12 @@ class _Reader:
     def decode(self, given: bytes) -> Asked:
         return Asked(body.decode(given, responses_request.DECODER), given)
 
+    def decode_whole(self, given: bytes) -> Asked:
+        """For what never comes as a stream, whatever the client asks for."""
+        asked = self.decode(given)
+        whole = structs.replace(asked.request, stream=None, stream_options=None)
+        return structs.replace(asked, request=whole)
+
     def create(
         self, asked: Asked, req: falcon.Request
     ) -> tuple[assemble.Translation, WayBack]:
@@ -115,7 +121,7 @@ class _Reader:
         }
         own = [] if alone else items.sent(wanted)
         triggered = structs.replace(
-            wanted, input=Raw(_encode([*own, _TRIGGER])), store=False, stream=None
+            wanted, input=Raw(_encode([*own, _TRIGGER])), store=False
         )
         return self.create(structs.replace(asked, request=triggered), req)
 
@@ -252,6 +258,10 @@ def _streamed(way_back: WayBack, created: int) -> stream_encoder.StreamEncoder:
     )
 
 
+def _never_streamed(_way_back: object, _created: int) -> NoReturn:
+    raise RuntimeError("this is always one object")
+
+
 # ------------------------------------------------------------------ resources
 
 
@@ -290,10 +300,10 @@ class InputTokens:
         self._services = reader.services
         self._api = front.Front(
             name="input_tokens",
-            decode=reader.decode,
+            decode=reader.decode_whole,
             translate=reader.count,
             whole=_Count,
-            streamed=_streamed,
+            streamed=_never_streamed,
         )
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -308,10 +318,10 @@ class Compact:
         self._services = reader.services
         self._api = front.Front(
             name="compact",
-            decode=reader.decode,
+            decode=reader.decode_whole,
             translate=reader.compact,
             whole=_Compacted,
-            streamed=_streamed,
+            streamed=_never_streamed,
         )
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
