@@ -14,6 +14,10 @@ from proxy.translate import assemble
 from standin import server
 
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+APIS: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": HELLO,
+    "/v1/messages": {**HELLO, "max_tokens": 100},
+}
 
 
 @pytest.fixture
@@ -28,15 +32,20 @@ def translations() -> int:
     return sum(isinstance(one, assemble.Translation) for one in gc.get_objects())
 
 
+@pytest.mark.parametrize("path", APIS)
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     "what", ["success", "refusal", "overload", "cut", "garbage", "misfit"]
 )
 @pytest.mark.usefixtures("_no_collector")
 def test_nothing_is_left_after(
-    what: str, stream: bool, client: testing.TestClient, standin: server.StandIn
+    what: str,
+    stream: bool,
+    path: str,
+    client: testing.TestClient,
+    standin: server.StandIn,
 ) -> None:
-    given: dict[str, Any] = {**HELLO, "stream": stream}
+    given = {**APIS[path], "stream": stream}
     match what:
         case "refusal":
             standin.fail_next(status=400, type="invalid_request_error")
@@ -47,8 +56,8 @@ def test_nothing_is_left_after(
         case "garbage":
             standin.answer_with(["event: message_start\ndata: {\n\n"], times=2)
         case "misfit":
-            given["n"] = 2
+            given["model"] = 2
 
-    client.simulate_post("/v1/chat/completions", json=given)
+    client.simulate_post(path, json=given)
 
     assert translations() == 0
