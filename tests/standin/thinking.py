@@ -99,7 +99,11 @@ def moved(content: list[Block]) -> Iterator[int]:
 
 
 def _place(before: list[Block]) -> str:
-    return digest(canonical([_said(block) for block in before])) if before else ""
+    """Hash the blocks before a place in a message; the order of their keys is nothing."""
+    if not before:
+        return ""
+    said = [without_marks(_said(block)) for block in before]
+    return digest(json.dumps(said, sort_keys=True).encode())
 
 
 def _said(block: Block) -> Block:
