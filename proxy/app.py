@@ -21,6 +21,7 @@ from proxy import (
     completion,
     credentials,
     errors,
+    gauges,
     health,
     history,
     inbound_auth,
@@ -99,6 +100,7 @@ class Proxy:
                 prices=self._prices,
                 lifetimes=cache_lifetime.Lifetimes(config.cache_ttl),
                 troubles=anthropic.troubles,
+                store=self.store,
                 live=self.catalogue.live,
             ),
         )
@@ -113,9 +115,9 @@ class Proxy:
         """Why the proxy is not ready: its credential or its keys file; else ``None``."""
         return self.credential.trouble() or self.keys.trouble()
 
-    def _state(self) -> metrics.State:
+    def _state(self) -> gauges.State:
         """What is the case now, for the metrics."""
-        return metrics.State(
+        return gauges.State(
             ready=self.trouble() is None,
             in_flight=self.slots.in_flight,
             slots=self.slots.limit,
