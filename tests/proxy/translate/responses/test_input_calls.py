@@ -2,6 +2,7 @@
 
 import pytest
 
+from proxy.translate.responses import items
 from responses_requests import (
     MODEL,
     Case,
@@ -14,6 +15,7 @@ from responses_requests import (
     function,
     output,
     parametrize,
+    raw,
     read,
     reasoning,
     refusal,
@@ -391,6 +393,20 @@ def test_r3_reference_to_what_is_known_is_the_item_itself() -> None:
     one = sent({"model": MODEL, "input": given}, known=known)
 
     assert one["messages"][1] == {"role": "assistant", "content": [text("A")]}
+
+
+def test_r3_reference_lists_what_is_to_be_looked_up() -> None:
+    given = [
+        {"id": "m1"},
+        {"type": "item_reference", "id": "m2"},
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        reasoning(id="rs_2"),
+        user(),
+        {"type": "item_reference", "id": 7},
+        7,
+    ]
+
+    assert items.references([raw(one) for one in given]) == ["m1", "m2", "rs_1"]
 
 
 def test_r3_reference_to_what_is_not_known_is_a_404() -> None:

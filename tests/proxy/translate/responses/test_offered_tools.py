@@ -238,6 +238,14 @@ def test_r5_choice_without_tools_is_nothing(choice: object) -> None:
     assert one.warnings == ()
 
 
+def test_r5_choice_of_a_search_needs_one_among_the_tools() -> None:
+    tools = [function(), search(external_web_access=False)]
+
+    why = refusal({"input": "Hi", "tools": tools, "tool_choice": search()})
+
+    assert why.param == "tool_choice"
+
+
 def test_r5_choice_is_an_instruction_where_a_model_cannot_be_forced() -> None:
     forced = {"tools": [custom()], "tool_choice": {"type": "custom", "name": "run"}}
 
