@@ -58,7 +58,7 @@ def api(
 
     return front.Front(
         name="chat",
-        decode=body.decode,
+        decode=functools.partial(body.decode, decoder=chat_request.DECODER),
         translate=translate,
         whole=_Whole,
         streamed=_streamed,

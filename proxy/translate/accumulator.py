@@ -69,13 +69,14 @@ class MessageAccumulator:
         if index not in self._blocks:  # a delta of a block of an unknown type
             return
         match delta:
-            case messages_response.TextDelta():
-                pieces = self._pieces[index]
-                if not pieces and delta.text:
-                    self._begin(index)
-                pieces.append(delta.text)
-                if len(pieces) > _PIECES:
-                    self._pieces[index] = ["".join(pieces)]
+            case messages_response.TextDelta(text):
+                if text:
+                    pieces = self._pieces[index]
+                    if not pieces:
+                        self._begin(index)
+                    pieces.append(text)
+                    if len(pieces) > _PIECES:
+                        self._pieces[index] = ["".join(pieces)]
             case messages_response.InputJSONDelta(partial_json):
                 self._pieces[index].append(partial_json)
             case messages_response.ThinkingDelta(thinking):
@@ -85,9 +86,10 @@ class MessageAccumulator:
             case messages_response.CitationsDelta(citation):
                 self._citations.setdefault(index, []).append(citation)
             case messages_response.CompactionDelta():
-                block = self._blocks[index]
+                block = self._blocks.pop(index)
                 if isinstance(block, messages_response.OpaqueBlock):
-                    self._blocks[index] = opaque.with_summary(block, delta)
+                    block = opaque.with_summary(block, delta)
+                self._blocks[index] = block
 
     @property
     def message(self) -> messages_response.Message:
@@ -102,7 +104,7 @@ class MessageAccumulator:
         )
 
     def _begin(self, index: int) -> None:
-        """Move a text block to where its text begins: a stream cannot show it earlier."""
+        """An empty text block stands where its text begins, as in a stream."""
         block = self._blocks[index]
         if isinstance(block, messages_response.TextBlock) and not block.text:
             self._blocks[index] = self._blocks.pop(index)

@@ -112,7 +112,7 @@ ORDER = ["translated", "changed", "ignored", "rejected"]
 def translated(given: dict[str, Any]) -> tuple[tuple[object, ...], tuple[str, ...]]:
     """What an example's translation says, and its warnings."""
     whole = {"model": "claude-opus-5-5", "messages": HI, **given}
-    chat = body.decode(json.dumps(whole).encode())
+    chat = body.decode(json.dumps(whole).encode(), chat_request.DECODER)
     one, context = request.to_anthropic_request(chat, settings.Settings())
     return (
         one.request,

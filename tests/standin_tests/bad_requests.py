@@ -74,6 +74,10 @@ def interleaved():
     return asked | {"messages": turns}
 
 
+COMPACTING = {"type": "compact_20260112"}
+SUMMARIZE = {"type": "summarize"}
+COMPACTED = assistant({"type": "compaction", "content": "They said hello."})
+SUMMARY = NEW | {"anthropic-beta": "compact-2026-09-04"}
 SEARCH = {"type": "web_search_20250305", "name": "web_search"}
 
 
@@ -159,6 +163,9 @@ BAD_BODIES = [
     ("shape.tag", body(cache_control={"type": "persistent"})),
     ("output.top_level_format", body(output_format={"type": "json_schema"})),
     ("context_management.beta", body(context_management={"edits": []})),
+    ("context_management.beta", body(context_management={"edits": [COMPACTING]})),
+    ("compaction.beta", body(compaction=SUMMARIZE)),
+    ("compaction.beta", body(messages=[COMPACTED, user("And then?")])),
     ("model.unknown", body(model="claude-none")),
     ("max_tokens.small", body(max_tokens=0)),
     ("max_tokens.large", body(max_tokens=128_001)),
@@ -326,7 +333,25 @@ BAD_UNDER_THE_OLD_VERSION = [
     ("sampling.thinking", body(top_p=0.9, thinking=MANUAL)),
 ]
 
+BAD_WITH_COMPACTION = [
+    ("compaction.alone", body(compaction=SUMMARIZE, stop_sequences=["END"])),
+    (
+        "compaction.alone",
+        body(
+            model="claude-opus-5",
+            compaction=SUMMARIZE,
+            tools=TOOLS,
+            tool_choice={"type": "any"},
+        ),
+    ),
+    (
+        "messages.compaction_first",
+        body(messages=[user("Hi"), COMPACTED, user("And then?")]),
+    ),
+]
+
 CASES = [
+    *((rule, bad, SUMMARY) for rule, bad in BAD_WITH_COMPACTION),
     *((rule, body(), NEW | headers) for rule, headers in BAD_HEADERS),
     *((rule, bad, NEW) for rule, bad in BAD_BODIES),
     *((rule, bad, OLD) for rule, bad in BAD_UNDER_THE_OLD_VERSION),

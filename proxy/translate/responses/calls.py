@@ -61,8 +61,8 @@ class Call(Block):
     def _as_far_as_it_came(self) -> str:
         """What the item says of a call that was cut: never repaired, never compacted."""
         given = self._given()
-        if given == "{}" and not "".join(self._written).strip():
-            return ""  # it had only begun
+        if given == "{}":
+            return ""  # with which it began: nothing that may run
         return json_text.renamed_keys(given, self._properties)
 
 

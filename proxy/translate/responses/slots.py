@@ -46,8 +46,11 @@ class Message(Slot):
 class Search(Slot):
     """A web search: its use, and its result if that comes."""
 
-    def __init__(self, place: Place, use: ServerTool, *, sources: bool) -> None:
+    def __init__(
+        self, place: Place, use: ServerTool, *, use_id: str, sources: bool
+    ) -> None:
         super().__init__(place, [use], sealed=False)
+        self.use_id = use_id
         self._use = use
         self._result: ServerTool | None = None
         self._sources = sources
@@ -56,6 +59,8 @@ class Search(Slot):
         """Add the result, which is all that was missing."""
         self._result, self.sealed = result, True
         self.blocks.append(result)
+        result.place = self.place
+        result.slots.append(self)
 
     def begun(self) -> out.Item:
         return out.WebSearchCall(id=self.place.item_id, status="in_progress")

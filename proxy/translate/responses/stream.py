@@ -69,7 +69,7 @@ class EventStream:
         self._done: dict[int, out.Item] = {}
         self._cut: dict[int, out.Item] = {}
         self._message: slots.Message | None = None  # the one that text would join
-        self._searches: dict[str, slots.Search] = {}  # without a result, by use
+        self._searches: list[slots.Search] = []
         self._carried: list[blocks.ServerTool] = []
         self._unanswered: set[str] = set()  # uses so far
 
@@ -206,16 +206,18 @@ class EventStream:
             self._unanswered.add(use.id)
             if use.name == web_search.NAME:
                 place = self._place("ws")
-                search = slots.Search(place, tool, sources=self._asked.sources)
-                self._searches[use.id] = search
+                search = slots.Search(
+                    place, tool, use_id=use.id, sources=self._asked.sources
+                )
+                self._searches.append(search)
                 yield from self._open(search, tool)
             return
         answered = items_out.answers(tool.received)
         self._unanswered.discard(answered)
-        if (found := self._searches.pop(answered, None)) is not None:
-            found.answer(tool)
-            tool.place = found.place
-            tool.slots.append(found)
+        for search in self._searches:
+            if search.use_id == answered and not search.sealed:
+                search.answer(tool)
+                break
 
     # ------------------------------------------------------------------ items
 
@@ -241,7 +243,7 @@ class EventStream:
 
     def _carry(self) -> Events:
         """Put what no item holds into one of its own."""
-        held = [tool for tool in self._carried if tool.received.whole]
+        held = [tool for tool in self._carried if tool.received.whole or not tool.over]
         self._carried = []
         if held:
             carrier = slots.Carrier(self._place("rs"), held)
@@ -294,9 +296,10 @@ class EventStream:
         for block in [*self._stopped, *self._blocks.values()]:
             yield from self._close(block)
         yield from self._seal_message()
-        for search in self._searches.values():
-            search.sealed = True
-            yield from self._finish(search)
+        for search in self._searches:
+            if not search.sealed:
+                search.sealed = True
+                yield from self._finish(search)
         yield from self._carry()
         refusal = finish.refusal_text(self._stop.stop_reason, self._stop.stop_details)
         if refusal is not None:

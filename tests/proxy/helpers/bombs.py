@@ -119,6 +119,7 @@ def main(name: str) -> None:
     import msgspec
 
     from proxy import admission, body, errors, settings
+    from proxy.schema import chat_request
     from proxy.translate.chat import request
 
     given = BOMBS[name]()
@@ -128,7 +129,9 @@ def main(name: str) -> None:
     try:
         with admission.Bodies(ROOM).under_way() as arriving:
             body.admit(given, arriving)
-        one, _ = request.to_anthropic_request(body.decode(given), settings.Settings())
+        one, _ = request.to_anthropic_request(
+            body.decode(given, chat_request.DECODER), settings.Settings()
+        )
         size = len(msgspec.json.encode(one.request))
     except errors.InvalidRequestError as ex:
         sys.stdout.write(json.dumps({"param": ex.param, "code": ex.code}))

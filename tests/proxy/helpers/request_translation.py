@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from proxy import body, capabilities, errors, settings
+from proxy.schema import chat_request
 from proxy.translate import assemble
 from proxy.translate.chat import kept, request
 
@@ -21,7 +22,7 @@ def translated(
     ``live`` is Anthropic's models list, where the table alone is not to decide, and
     ``turns`` what was kept of the request's history.
     """
-    chat = body.decode(json.dumps(given).encode())
+    chat = body.decode(json.dumps(given).encode(), chat_request.DECODER)
     sent, _ = request.to_anthropic_request(
         chat, settings.Settings(**config), live, turns=turns
     )
@@ -30,7 +31,7 @@ def translated(
 
 def context_of(given: dict[str, Any], **config: Any) -> request.ResponseContext:
     """What the translation of the response to this request depends on."""
-    chat = body.decode(json.dumps(given).encode())
+    chat = body.decode(json.dumps(given).encode(), chat_request.DECODER)
     _, context = request.to_anthropic_request(chat, settings.Settings(**config))
     return context
 
@@ -43,7 +44,7 @@ def sent(given: dict[str, Any], **config: Any) -> dict[str, Any]:
 def golden_text(given: bytes, **config: Any) -> str:
     """A translation as a golden file holds it: what is sent, or the refusal."""
     try:
-        chat = body.decode(given)
+        chat = body.decode(given, chat_request.DECODER)
         one, _ = request.to_anthropic_request(chat, settings.Settings(**config))
     except errors.ProxyError as ex:
         told: dict[str, Any] = {

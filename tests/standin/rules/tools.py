@@ -134,7 +134,8 @@ def _server_orphan(call: Call) -> Iterator[str]:
 
 
 def _server_unanswered(call: Call) -> Iterator[str]:
-    for index, (_, content) in enumerate(call.messages):
+    """A turn that was paused may end with a use: it goes on from there."""
+    for index, (_, content) in enumerate(call.messages[:-1]):
         answered = {
             b["tool_use_id"] for b in _of_type(content, "web_search_tool_result")
         }

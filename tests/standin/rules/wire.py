@@ -149,6 +149,15 @@ web_search_tool_result = Object(
     },
     _marked | {"caller": optional(caller)},
 )
+compaction_block = Object(
+    _type,
+    _marked
+    | {
+        "content": optional(shape.string),
+        "encrypted_content": optional(shape.string),
+        "signature": optional(shape.string),
+    },
+)
 block = Tagged(
     {
         "text": text,
@@ -163,6 +172,7 @@ block = Tagged(
         "tool_result": tool_result,
         "server_tool_use": server_tool_use,
         "web_search_tool_result": web_search_tool_result,
+        "compaction": compaction_block,
     }
 )
 message = Object(
@@ -269,6 +279,9 @@ create = Object(
             Object(fields={"previous_message_id": optional(shape.string)})
         ),
         "context_management": optional(Object(fields={"edits": array(shape.mapping)})),
+        "compaction": Object(
+            {"type": one_of("summarize")}, {"instructions": optional(shape.string)}
+        ),
         "output_format": optional(shape.mapping),  # deprecated: a row of its own
         "inference_geo": optional(shape.string),
         "metadata": metadata,
