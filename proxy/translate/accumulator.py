@@ -37,7 +37,7 @@ class MessageAccumulator:
         match event:
             case messages_response.MessageStart(message):
                 self._head, self._usage = message, message.usage
-                self._transformations = message.input_transformations or []
+                self._transformed(message.input_transformations)
             case messages_response.ContentBlockStart(index, block):
                 self._blocks[index] = block
                 self._pieces[index] = []
@@ -50,8 +50,7 @@ class MessageAccumulator:
                 if stop.stop_reason is not None:
                     self._stop = stop
                 self._usage = merge_usage(self._usage, usage)
-                if transformations is not None:
-                    self._transformations = transformations
+                self._transformed(transformations)
             case messages_response.Unknown():
                 self.skipped += 1
             case (
@@ -94,6 +93,12 @@ class MessageAccumulator:
             stop_details=self._stop.stop_details,
             input_transformations=self._transformations,
         )
+
+    def _transformed(
+        self, reported: list[messages_response.InputTransformation] | None
+    ) -> None:
+        if reported is not None:
+            self._transformations = reported
 
     def _add_text(self, index: int, text: str) -> None:
         """Add to a text block, which stands where its text begins, as in a stream."""
