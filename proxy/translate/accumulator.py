@@ -1,9 +1,12 @@
-"""Events accumulated to the whole message, for a client that does not stream."""
+"""Events accumulated to the whole message: for a client that does not stream, or to keep."""
 
 from msgspec import Raw, structs
 
 from proxy.schema import messages_response
 from proxy.translate import opaque
+
+_PIECES = 1000
+"""Pieces of a text that wait to be joined: each costs fifty bytes beside its own."""
 
 
 def merge_usage(
@@ -35,6 +38,8 @@ class MessageAccumulator:
     def feed(self, event: messages_response.Event) -> None:
         """Take one event."""
         match event:
+            case messages_response.ContentBlockDelta():
+                self._delta(event.index, event.delta)  # nearly all are
             case messages_response.MessageStart(message):
                 self._head, self._usage = message, message.usage
                 self._transformed(message.input_transformations)
@@ -44,8 +49,6 @@ class MessageAccumulator:
             case messages_response.OpaqueBlockStart(index, opaque_block):
                 self._blocks[index] = opaque_block
                 self._pieces[index] = []
-            case messages_response.ContentBlockDelta(index, delta):
-                self._delta(index, delta)
             case messages_response.MessageDelta(stop, usage, transformations):
                 if stop.stop_reason is not None:
                     self._stop = stop
@@ -67,7 +70,12 @@ class MessageAccumulator:
         match delta:
             case messages_response.TextDelta(text):
                 if text:
-                    self._add_text(index, text)
+                    pieces = self._pieces[index]
+                    if not pieces:
+                        self._begin(index)
+                    pieces.append(text)
+                    if len(pieces) > _PIECES:
+                        self._pieces[index] = ["".join(pieces)]
             case messages_response.InputJSONDelta(partial_json):
                 self._pieces[index].append(partial_json)
             case messages_response.ThinkingDelta(thinking):
@@ -100,13 +108,11 @@ class MessageAccumulator:
         if reported is not None:
             self._transformations = reported
 
-    def _add_text(self, index: int, text: str) -> None:
-        """Add to a text block, which stands where its text begins, as in a stream."""
-        pieces, block = self._pieces[index], self._blocks[index]
-        is_empty = isinstance(block, messages_response.TextBlock) and not block.text
-        if is_empty and not pieces:
+    def _begin(self, index: int) -> None:
+        """An empty text block stands where its text begins, as in a stream."""
+        block = self._blocks[index]
+        if isinstance(block, messages_response.TextBlock) and not block.text:
             self._blocks[index] = self._blocks.pop(index)
-        pieces.append(text)
 
     def _block(self, index: int) -> messages_response.Block:
         block, added = self._blocks[index], "".join(self._pieces[index])

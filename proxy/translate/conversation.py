@@ -10,7 +10,7 @@ was blank.)
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from proxy import capabilities, errors
 from proxy.schema import messages_request
@@ -73,7 +73,8 @@ def to_anthropic_messages(
     placed = mid_system.place(turns.out, rules.model)
     if not placed:
         raise _blank(rules)
-    if placed[0].role == "assistant":
+    compacted = any(isinstance(one, ask.Compacted) for one in said)
+    if placed[0].role == "assistant" and not compacted:
         warnings.add("opening_added", param=rules.at)
         placed.insert(0, OPENING)
     return Conversation(
@@ -93,12 +94,12 @@ def has_unsigned_tool_turn(said: Sequence[ask.Said]) -> bool:
     for one in reversed(said):
         if spoken and (not isinstance(one, ask.Assistant) or one.results):
             break
-        for block in one.blocks if isinstance(one, ask.Assistant) else ():
-            if isinstance(block, ask.Thinking):
-                signed = True
-            else:  # a turn of thinking alone is not sent
-                spoken = True
-                calls = calls or isinstance(block, ask.Call)
+        blocks = one.blocks if isinstance(one, ask.Assistant) else ()
+        # thinking that stands elsewhere than first does not count
+        signed = signed or isinstance(next(iter(blocks), None), ask.Thinking)
+        # a turn of thinking alone is not sent
+        spoken = spoken or not all(isinstance(one, ask.Thinking) for one in blocks)
+        calls = calls or any(isinstance(one, ask.Call) for one in blocks)
     return calls and not signed
 
 
@@ -154,6 +155,8 @@ class _Turns:
                 self._add("system", [*texts])
             case ask.Assistant():
                 self._take_turn(one)
+            case ask.Compacted(block=block):
+                self._add("assistant", [block])
 
     def _add(
         self,
@@ -184,6 +187,8 @@ class _Turns:
                 content.append(block)
         if not spoken:  # a turn of thinking alone is rejected
             return
+        while isinstance(content[-1], ask.Thinking):  # and one that ends with it
+            content.pop()
         self.replays_thinking = self.replays_thinking or any(
             isinstance(block, ask.Thinking) for block in content
         )
@@ -215,10 +220,15 @@ class _Turns:
 def _end(
     placed: list[messages_request.Message], rules: Rules, warnings: warn.Warnings
 ) -> list[messages_request.Message]:
-    """A history that ends with an assistant turn: continued, or asked to go on."""
+    """A history that ends with an assistant turn: continued, or asked to go on.
+
+    A compaction, which may be the first message, is no turn to be continued.
+    """
     *earlier, last = placed
     if last.role != "assistant":
         return placed
+    if isinstance(last.content[-1], Raw) and earlier:
+        return placed  # Anthropic's own tool was at work: the turn goes on from there
     if rules.prefill and isinstance(text := last.content[-1], messages_request.Text):
         stripped = messages_request.Text(  # a prefill must not end in white space
             text=text.text.rstrip(), cache_control=text.cache_control

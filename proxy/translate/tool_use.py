@@ -59,7 +59,7 @@ def _tool_input(
     if arguments is None or arguments.strip() in {"", "null"}:
         return Raw(b"{}")
     text = json_text.whole_characters(arguments.strip().encode()).decode()
-    if json_text.more_elements_than(MAX_ELEMENTS, text.encode()):
+    if json_text.elements(text.encode(), MAX_ELEMENTS) > MAX_ELEMENTS:
         raise errors.InvalidRequestError(
             f"{at}: must hold at most {MAX_ELEMENTS} values",
             param=at,

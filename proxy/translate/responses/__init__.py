@@ -1,14 +1,14 @@
 """The Responses API, translated both ways (its contract is docs/responses.md).
 
-    context           what a response depends on of its request
-    response          a whole message as a response
-    stream            events to a response's events, one by one
-      stream_encoder  the same as bytes, fast in the usual case
-      slots           items in the making, and which blocks each has
-      blocks, calls   blocks in the making, and the events inside their items
-      making          what all of those have in common
-      custom_input    the input of a custom tool, decoded as it arrives
-    items_out         blocks as items: the one place that knows both
-    response_object   the object itself, from its beginning to its end
-    envelope          Claude's own blocks inside ``encrypted_content``, and out again
+context           what a response depends on of its request
+response          a whole message as a response
+stream            events to a response's events, one by one
+  stream_encoder  the same as bytes, fast in the usual case
+  slots           items in the making, and which blocks each has
+  blocks, calls   blocks in the making, and the events inside their items
+  making          what all of those have in common
+  custom_input    the input of a custom tool, decoded as it arrives
+items_out         blocks as items: the one place that knows both
+response_object   the object itself, from its beginning to its end
+envelope          Claude's own blocks inside ``encrypted_content``, and out again
 """

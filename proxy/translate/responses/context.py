@@ -5,7 +5,7 @@ it and nothing else of the request.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 from msgspec import Raw, Struct
@@ -16,6 +16,8 @@ Kind = Literal[
     "function", "custom", "local_shell", "shell", "apply_patch", "tool_search"
 ]
 """What a tool is to the client; each kind has a call item of its own."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Client(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from enum import Enum, auto
 _KEY = "input"
 _SPECIAL = re.compile(r'["\\]')
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
+_HEX_SO_FAR = re.compile(r"[0-9a-fA-F]*")
 _ESCAPES = {
     '"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t",
 }  # fmt: skip
@@ -166,5 +167,5 @@ def _unit(text: str, at: int) -> tuple[int | None, int]:
     digits = text[at + 2 : at + 6]
     if _HEX.fullmatch(digits):
         return int(digits, 16), at + 6
-    could_be = re.fullmatch(r"[0-9a-fA-F]*", digits) and len(text) < at + 6
+    could_be = _HEX_SO_FAR.fullmatch(digits) and len(text) < at + 6
     return None, len(text) + 1 if could_be else at + 2

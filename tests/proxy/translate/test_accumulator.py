@@ -1,6 +1,13 @@
 """proxy.translate.accumulator: what the events of a response add up to."""
 
-from proxy.schema.messages_response import RedactedThinkingBlock, Usage
+from proxy.schema.messages_response import (
+    ContentBlockDelta,
+    ContentBlockStart,
+    RedactedThinkingBlock,
+    TextBlock,
+    TextDelta,
+    Usage,
+)
 from proxy.translate import accumulator
 from upstream_blocks import decoded, delta, head, message, redacted, start, stop, text
 
@@ -53,3 +60,13 @@ def accumulated(events):
     for event in decoded(events):
         whole.feed(event)
     return whole.message
+
+
+def test_a_text_of_very_many_pieces_is_whole() -> None:
+    accumulated = accumulator.MessageAccumulator()
+    accumulated.feed(ContentBlockStart(0, TextBlock()))
+    for n in range(2500):
+        accumulated.feed(ContentBlockDelta(0, TextDelta(f"{n} ")))
+
+    [block] = accumulated.message.content
+    assert block == TextBlock("".join(f"{n} " for n in range(2500)))
