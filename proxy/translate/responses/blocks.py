@@ -6,7 +6,14 @@ from proxy.schema import messages_response, responses_events
 from proxy.schema import responses_response as out
 from proxy.translate import opaque
 from proxy.translate.responses import items_out
-from proxy.translate.responses.making import NOWHERE, Block, Events, Numbers, Place
+from proxy.translate.responses.making import (
+    NOWHERE,
+    Block,
+    Events,
+    Numbers,
+    OwnItem,
+    Place,
+)
 
 # ------------------------------------------------------------------ text and thinking
 
@@ -28,7 +35,7 @@ class Text(Block):
         return first and not self.slots
 
     def direct(self, delta: messages_response.Delta) -> str | None:
-        if type(delta) is messages_response.TextDelta and delta.text:
+        if type(delta) is messages_response.TextDelta and delta.text and self._pieces:
             self._pieces.append(delta.text)
             return delta.text
         return None
@@ -86,7 +93,7 @@ class Text(Block):
         )
 
 
-class Thinking(Block):
+class Thinking(OwnItem):
     """A thinking block: an item whose summary begins with its first text."""
 
     def __init__(self, start: messages_response.ThinkingBlock) -> None:
@@ -151,7 +158,7 @@ class Thinking(Block):
         return items_out.reasoning(item_id, block, cut=self.cut)
 
 
-class Redacted(Block):
+class Redacted(OwnItem):
     """Thinking that nobody but Anthropic can read."""
 
     def __init__(self, start: messages_response.RedactedThinkingBlock) -> None:
@@ -212,7 +219,7 @@ class ServerTool(Block):
             )
 
 
-class Compaction(Block):
+class Compaction(OwnItem):
     """A compaction: an item once it has its summary."""
 
     def __init__(self, start: messages_response.OpaqueBlock) -> None:

@@ -8,10 +8,10 @@ from proxy.schema import messages_response, responses_events
 from proxy.schema import responses_response as out
 from proxy.translate import arguments, json_text
 from proxy.translate.responses import context, custom_input, items_out
-from proxy.translate.responses.making import Block, Events, Numbers
+from proxy.translate.responses.making import Events, Numbers, OwnItem
 
 
-class Call(Block):
+class Call(OwnItem):
     """A call of a client's tool.
 
     As it is, one whose item has no deltas: the client gets it whole, at its end.

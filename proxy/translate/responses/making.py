@@ -5,6 +5,7 @@ is an item in the making, with one block or more. ``stream`` decides which block
 to which slot, and when a block is over.
 """
 
+import abc
 import itertools
 from collections.abc import Iterator, Sequence
 
@@ -68,16 +69,20 @@ class Block:
         """The events of its end. None for a call that was cut: it must not run."""
         yield from ()
 
+
+class OwnItem(Block, abc.ABC):
+    """A block that is an item by itself."""
+
+    @abc.abstractmethod
     def begun(self, item_id: str) -> out.Item:
-        """The item of a block that has one of its own, as it begins."""
-        raise NotImplementedError
+        """The item as it begins."""
 
+    @abc.abstractmethod
     def item(self, item_id: str) -> out.Item:
-        """The same once the block is over."""
-        raise NotImplementedError
+        """The item once the block is over."""
 
 
-class Slot:
+class Slot(abc.ABC):
     """An item in the making."""
 
     def __init__(self, place: Place, blocks: Sequence[Block], *, sealed: bool) -> None:
@@ -93,10 +98,10 @@ class Slot:
     def is_cut(self) -> bool:
         return any(block.cut for block in self.blocks)
 
+    @abc.abstractmethod
     def begun(self) -> out.Item:
         """The item as it begins."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def item(self) -> out.Item:
         """The item once it is over."""
-        raise NotImplementedError
