@@ -13,6 +13,7 @@ from proxy.translate.responses.making import (
     Numbers,
     OwnItem,
     Place,
+    Written,
 )
 
 # ------------------------------------------------------------------ text and thinking
@@ -24,11 +25,11 @@ class Text(Block):
     def __init__(self, start: messages_response.TextBlock) -> None:
         super().__init__()
         self.content_index = 0
-        self._pieces: list[str] = []
+        self._pieces = Written()
         self._citations = list(start.citations or ())
 
     def part(self) -> out.OutputText:
-        return items_out.text_part("".join(self._pieces), self._citations)
+        return items_out.text_part(str(self._pieces), self._citations)
 
     def begins_with(self, delta: messages_response.Delta) -> bool:
         first = isinstance(delta, messages_response.TextDelta) and bool(delta.text)
@@ -36,7 +37,7 @@ class Text(Block):
 
     def direct(self, delta: messages_response.Delta) -> str | None:
         if type(delta) is messages_response.TextDelta and delta.text and self._pieces:
-            self._pieces.append(delta.text)
+            self._pieces.add(delta.text)
             return delta.text
         return None
 
@@ -52,7 +53,7 @@ class Text(Block):
     def take(self, delta: messages_response.Delta, numbers: Numbers) -> Events:
         match delta:
             case messages_response.TextDelta(text) if text:
-                self._pieces.append(text)
+                self._pieces.add(text)
                 yield responses_events.TextDelta(
                     item_id=self.place.item_id,
                     output_index=self.place.output_index,
@@ -98,7 +99,7 @@ class Thinking(OwnItem):
 
     def __init__(self, start: messages_response.ThinkingBlock) -> None:
         super().__init__()
-        self._pieces: list[str] = []
+        self._pieces = Written()
         self._signature = start.signature
 
     def direct(self, delta: messages_response.Delta) -> str | None:
@@ -107,7 +108,7 @@ class Thinking(OwnItem):
             and delta.thinking
             and self._pieces
         ):
-            self._pieces.append(delta.thinking)
+            self._pieces.add(delta.thinking)
             return delta.thinking
         return None
 
@@ -121,7 +122,7 @@ class Thinking(OwnItem):
                         sequence_number=numbers.take(),
                         part=out.SummaryText(text=""),
                     )
-                self._pieces.append(thinking)
+                self._pieces.add(thinking)
                 yield responses_events.SummaryTextDelta(
                     item_id=self.place.item_id,
                     output_index=self.place.output_index,
@@ -136,7 +137,7 @@ class Thinking(OwnItem):
     def close(self, numbers: Numbers) -> Events:
         if not self._pieces:
             return
-        text = "".join(self._pieces)
+        text = str(self._pieces)
         yield responses_events.SummaryTextDone(
             item_id=self.place.item_id,
             output_index=self.place.output_index,
@@ -154,7 +155,7 @@ class Thinking(OwnItem):
         return out.Reasoning(id=item_id, status="in_progress")
 
     def item(self, item_id: str) -> out.Item:
-        block = messages_response.ThinkingBlock("".join(self._pieces), self._signature)
+        block = messages_response.ThinkingBlock(str(self._pieces), self._signature)
         return items_out.reasoning(item_id, block, cut=self.cut)
 
 
@@ -182,16 +183,16 @@ class ServerTool(Block):
         super().__init__()
         self.is_use = start.type == "server_tool_use"
         self._start = start
-        self._written: list[str] = []
+        self._written = Written()
 
     @property
     def received(self) -> messages_response.OpaqueBlock:
-        written = "".join(self._written)
+        written = str(self._written)
         return opaque.with_input(self._start, written) if written else self._start
 
     def take(self, delta: messages_response.Delta, numbers: Numbers) -> Events:  # noqa: ARG002
         if self.is_use and isinstance(delta, messages_response.InputJSONDelta):
-            self._written.append(delta.partial_json)
+            self._written.add(delta.partial_json)
         yield from ()
 
     def opened(self, numbers: Numbers) -> Events:

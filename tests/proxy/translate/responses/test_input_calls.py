@@ -416,7 +416,7 @@ def test_r3_reference_to_what_is_not_known_is_a_404() -> None:
     assert why.message.startswith("Item with id 'msg_9' not found.")
 
 
-def test_faults_of_an_earlier_item_are_the_earlier_responses() -> None:
+def test_r9_param_of_an_earlier_item_is_the_earlier_response() -> None:
     known = earlier([{"type": "message", "role": "robot", "content": "A"}])
 
     why = refusal({"input": "Hi", "previous_response_id": "resp_1"}, known=known)

@@ -621,6 +621,16 @@ def test_frames_are_the_same_as_whole_events() -> None:
     assert len(deltas(events)) == 7
 
 
+@pytest.mark.parametrize("batches", [False, True])
+def test_a_text_of_very_many_pieces_is_whole(batches: bool) -> None:
+    pieces = [f"{n} " for n in range(2500)]
+
+    events = told(message(text(*pieces)), batches=batches)
+
+    assert deltas(events) == pieces
+    assert last(events)["output"][0]["content"][0]["text"] == "".join(pieces)
+
+
 def test_ids_may_look_like_a_frame() -> None:
     odd = 'msg_"sequence_number":0,"delta":""'
     events = told(message(text("a", "b"), id=odd))
