@@ -33,6 +33,7 @@ from proxy import (
     overview,
     prices,
     redaction,
+    responses,
     settings,
     store,
     traces,
@@ -209,6 +210,7 @@ def _routed(
     app.add_route("/v1/models", models.Models(catalogue))
     app.add_route("/v1/models/{name:path}", models.Model(catalogue))
     app.add_route("/v1/chat/completions", chat.ChatCompletions(services))
+    responses.add_routes(app, services)
     app.add_route("/v1/messages", messages.Messages(services))
     app.add_route("/v1/messages/count_tokens", messages.CountTokens(services))
     return app

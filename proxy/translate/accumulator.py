@@ -42,7 +42,7 @@ class MessageAccumulator:
                 self._delta(event.index, event.delta)  # nearly all are
             case messages_response.MessageStart(message):
                 self._head, self._usage = message, message.usage
-                self._transformations = message.input_transformations or []
+                self._transformed(message.input_transformations)
             case messages_response.ContentBlockStart(index, block):
                 self._blocks[index] = block
                 self._pieces[index] = []
@@ -53,8 +53,7 @@ class MessageAccumulator:
                 if stop.stop_reason is not None:
                     self._stop = stop
                 self._usage = merge_usage(self._usage, usage)
-                if transformations is not None:
-                    self._transformations = transformations
+                self._transformed(transformations)
             case messages_response.Unknown():
                 self.skipped += 1
             case (
@@ -102,6 +101,12 @@ class MessageAccumulator:
             stop_details=self._stop.stop_details,
             input_transformations=self._transformations,
         )
+
+    def _transformed(
+        self, reported: list[messages_response.InputTransformation] | None
+    ) -> None:
+        if reported is not None:
+            self._transformations = reported
 
     def _begin(self, index: int) -> None:
         """An empty text block stands where its text begins, as in a stream."""
