@@ -272,6 +272,8 @@ def test_an_output_is_sent_as_its_row_says(
         (output(output={"a": 1}), "input[2].output", "invalid_type"),
         (output(output=[{"type": "input_audio"}]), "input[2].output[0]",
          "unsupported_value"),
+        ({"type": "tool_search_output", "execution": "client"}, "input[2].call_id",
+         "missing_required_parameter"),
         ({"type": "function_call_output", "output": "A"}, "input[2].call_id",
          "missing_required_parameter"),
     ],
