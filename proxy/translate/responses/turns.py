@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from proxy import errors
 from proxy.schema import messages_request, responses_response
-from proxy.schema import responses_request as wire
+from proxy.schema import responses_items as wire
 from proxy.translate import ask, cache, warn
 from proxy.translate.responses import calls_in, content, envelope, items
 
