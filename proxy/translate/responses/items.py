@@ -96,7 +96,9 @@ def placed(items: Sequence[Raw], earlier: Earlier) -> Iterator[Placed]:
     """
     last = len(items) - 1
     for raw in earlier.items:
-        yield _placed(raw, EARLIER, last=False)
+        one = _placed(raw, EARLIER, last=False)
+        if not isinstance(one.item, wire.CompactionTrigger):  # it was obeyed then
+            yield one
     for i, raw in enumerate(items):
         yield _placed(raw, f"input[{i}]", last=i == last)
 

@@ -384,6 +384,17 @@ def test_an_item_is_translated_as_its_row_says(case: Case) -> None:
     check(case)
 
 
+def test_r3_trigger_of_an_earlier_request_was_obeyed_then() -> None:
+    known = earlier([user("Old"), {"type": "compaction_trigger"}, compaction()])
+
+    one, _ = read({"model": MODEL, "input": "Hi"}, known=known)
+
+    body = as_data(one)
+    assert "compaction" not in body
+    assert body["messages"] == [SUMMARY, HI]
+    assert "cache_control" in body
+
+
 def test_r3_reference_to_what_is_known_is_the_item_itself() -> None:
     known = earlier(
         m1={"type": "message", "id": "m1", "role": "assistant", "content": "A"}
