@@ -19,7 +19,8 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     lease             one credential for all, and what a refusal does to others
     transport         the only package that opens connections
     overview          what the status page shows; history: the last day in memory
-    metrics, traces   for Prometheus and OpenTelemetry; log, log_text, log_writer: lines
+    metrics, traces   for Prometheus and OpenTelemetry; gauges: what is the case now;
+                      log, log_text, log_writer: lines
     trail             what happened to one completion on its way; usage, prices, limits:
                       what it cost, in tokens and dollars, and how much is left
     credentials       where the token comes from

@@ -21,6 +21,7 @@ from proxy import (
     completion,
     credentials,
     errors,
+    gauges,
     health,
     history,
     inbound_auth,
@@ -32,6 +33,7 @@ from proxy import (
     overview,
     prices,
     redaction,
+    responses,
     settings,
     store,
     traces,
@@ -99,6 +101,7 @@ class Proxy:
                 prices=self._prices,
                 lifetimes=cache_lifetime.Lifetimes(config.cache_ttl),
                 troubles=anthropic.troubles,
+                store=self.store,
                 live=self.catalogue.live,
             ),
         )
@@ -113,9 +116,9 @@ class Proxy:
         """Why the proxy is not ready: its credential or its keys file; else ``None``."""
         return self.credential.trouble() or self.keys.trouble()
 
-    def _state(self) -> metrics.State:
+    def _state(self) -> gauges.State:
         """What is the case now, for the metrics."""
-        return metrics.State(
+        return gauges.State(
             ready=self.trouble() is None,
             in_flight=self.slots.in_flight,
             slots=self.slots.limit,
@@ -207,6 +210,7 @@ def _routed(
     app.add_route("/v1/models", models.Models(catalogue))
     app.add_route("/v1/models/{name:path}", models.Model(catalogue))
     app.add_route("/v1/chat/completions", chat.ChatCompletions(services))
+    responses.add_routes(app, services)
     app.add_route("/v1/messages", messages.Messages(services))
     app.add_route("/v1/messages/count_tokens", messages.CountTokens(services))
     return app

@@ -32,6 +32,7 @@ from proxy import (
     prices,
     redaction,
     settings,
+    store,
     traces,
     trail,
     upstream,
@@ -57,6 +58,7 @@ class Services(Struct, frozen=True, kw_only=True):
     prices: prices.Table
     lifetimes: cache_lifetime.Lifetimes
     troubles: patience.Troubles
+    store: store.Store
     live: Callable[[], Live]
     """What Anthropic's models list says, without waiting for it."""
     now: Callable[[], float] = time.time

@@ -23,6 +23,7 @@ The map, from the edge to the centre. A module imports only from lines below its
     files         reads and atomic writes of the two files
     mounts        what the kernel says is mounted where
     diagnosis     pure: what `doctor` concludes from facts
+    facts         pure: those facts, as values
     decide        pure: what to do now, and when next
     verify        pure: what an attempt did, judged by the file alone
     history       pure: what is remembered between two runs

@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from refresher.decide import LOGIN_WARNING
+from refresher.facts import Cluster, Facts, Volume
 from refresher.outcome import LOG_IN, moment
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -44,94 +45,6 @@ class Line(Struct, frozen=True):
     why: str
     do: str = ""
     """What to do, where something should be done."""
-
-
-class Volume(Struct, frozen=True, kw_only=True):
-    """The directory of the login."""
-
-    directory: str
-    trouble: str = ""
-    """Why no token could be saved there: what it is, and what to do."""
-    kind: str = ""
-    """The file system, such as `ext4`; empty where it is not known."""
-    bytes_free: int = 0
-    files_free: int | None = None
-    """Inodes; None on a file system that does not count them."""
-    lock: Literal["free", "held", "unused", "unsupported"] = "free"
-    """The refresher's lock. `unused`: there is no lock file yet."""
-
-
-class Login(Struct, frozen=True, kw_only=True):
-    """What the credentials file holds, without its tokens."""
-
-    trouble: str = ""
-    """Why there is no usable login."""
-    expires_at: datetime | None = None
-    ends_at: datetime | None = None
-    scopes: tuple[str, ...] = ()
-
-
-class Cli(Struct, frozen=True, kw_only=True):
-    """The `claude` CLI."""
-
-    wanted: str
-    """CLAUDE_BIN."""
-    path: str | None
-    """None: it was not found."""
-    version: str | None = None
-    """What `claude --version` says; None: it does not run."""
-    tested: str
-    """The version that this refresher was tested with."""
-
-
-class Host(Struct, frozen=True, kw_only=True):
-    """The way to one of Anthropic's hosts."""
-
-    name: str
-    obstacle: str = ""
-    """A key of `OBSTACLES`; empty: it responded."""
-    detail: str = ""
-    """What is wrong with the certificate, in OpenSSL's words."""
-    network_proxy: bool = False
-    ahead: timedelta | None = None
-    """How far this clock is ahead of the host's."""
-
-
-class Cluster(Struct, frozen=True, kw_only=True):
-    """What the API server says."""
-
-    trouble: str = ""
-    """Why it could not be asked."""
-    absent: str = ""
-    """Why there is no ClaudeCredential."""
-    name: str = ""
-    suspended: bool = False
-    ready: tuple[str, str, str] | None = None
-    """Status, reason and message of its condition Ready."""
-    missing: tuple[str, ...] = ()
-    """Rights that the refresher lacks, such as `patch secrets claude-access-token`."""
-    unknown: str = ""
-    """Why its rights are not known."""
-
-
-class Facts(Struct, frozen=True, kw_only=True):
-    """Everything that the checks look at."""
-
-    now: datetime
-    settings_error: str = ""
-    """Why nothing would start; then nothing else is known."""
-    skipped_for: str | None = None
-    """The variable because of which the login is not used."""
-    volume: Volume = Volume(directory="")
-    login: Login = Login()
-    failures: int = 0
-    """Failed attempts in a row."""
-    last: str = ""
-    """How the last attempt ended."""
-    cli: Cli | None = None
-    hosts: tuple[Host, ...] = ()
-    cluster: Cluster | None = None
-    """None outside of a cluster."""
 
 
 def examine(facts: Facts) -> list[Line]:
@@ -189,9 +102,9 @@ def _kind(found: Volume) -> tuple[str, str]:
     where = f"{found.directory} is writable"
     if found.kind in _IN_MEMORY:
         why = f"{where}, but in memory ({found.kind}): the login is gone with it."
-        return why, "Put the login on a volume that lasts."
+        return why, "Put the login on a volume that is kept."
     if found.kind in _OF_A_CONTAINER:
-        why = f"{where}, but part of the container ({found.kind}), and is gone with it."
+        why = f"{where}, but part of the container ({found.kind}): the login is gone with it."
         return why, "Mount a volume there, or set CLAUDE_CONFIG_DIR to one."
     if found.kind in _OVER_A_NETWORK:
         return f"{where}; it is on a network ({found.kind}).", ""
@@ -258,7 +171,7 @@ def _end(now: datetime, ends: datetime | None) -> Line:
 
 
 def _expiry(now: datetime, expires: datetime | None) -> Line:
-    see = "See what follows, and run `claude-refresher once`; it says how it ended."
+    see = "Look at the lines below, then run `claude-refresher once`: it says how it ended."
     if expires is None:
         why = (
             "The file does not say when the access token expires, so it counts as due."
@@ -270,7 +183,9 @@ def _expiry(now: datetime, expires: datetime | None) -> Line:
         return Line("access token", "fail", why, see)
     why = f"It expires at {moment(expires)}, {_span(left)}."
     if left < LATE:
-        return Line("access token", "warn", f"{why} It should be fresh by now.", see)
+        return Line(
+            "access token", "warn", f"{why} It should have been refreshed by now.", see
+        )
     return Line("access token", "ok", why)
 
 
@@ -405,9 +320,7 @@ def cluster(facts: Facts) -> Iterator[Line]:
             "Apply manifests/refresher/rights (for pods: the component fast-sync).",
         )
     else:
-        yield Line(
-            "rights", "ok", "The refresher may do all that its settings ask for."
-        )
+        yield Line("rights", "ok", "The refresher has all the rights that it needs.")
 
 
 def _credential(found: Cluster) -> Line:

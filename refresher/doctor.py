@@ -17,6 +17,7 @@ from refresher import (
     credentials,
     diagnosis,
     early,
+    facts,
     files,
     lock,
     mounts,
@@ -53,15 +54,15 @@ def render(lines: list[diagnosis.Line], *, colour: bool) -> str:
     return "\n".join([*text, ""])
 
 
-def gather(environ: Mapping[str, str]) -> diagnosis.Facts:
+def gather(environ: Mapping[str, str]) -> facts.Facts:
     """Find out everything that the checks look at."""
     now = refresh.utc_now()
     try:
         settings = Settings.from_environ(environ)
     except SettingsError as ex:
-        return diagnosis.Facts(now=now, settings_error=f"{ex}.")
+        return facts.Facts(now=now, settings_error=f"{ex}.")
     past = files.read_history(settings.config_dir)
-    return diagnosis.Facts(
+    return facts.Facts(
         now=now,
         skipped_for=settings.skipped_for,
         volume=_volume(settings.config_dir),
@@ -74,8 +75,8 @@ def gather(environ: Mapping[str, str]) -> diagnosis.Facts:
     )
 
 
-def _volume(directory: Path) -> diagnosis.Volume:
-    found = diagnosis.Volume(directory=str(directory))
+def _volume(directory: Path) -> facts.Volume:
+    found = facts.Volume(directory=str(directory))
     trouble = preflight.inspect_volume(directory)
     trouble = trouble or preflight.inspect_configuration(directory)
     if trouble:
@@ -96,24 +97,24 @@ def _volume(directory: Path) -> diagnosis.Volume:
     )
 
 
-def _login(directory: Path) -> diagnosis.Login:
+def _login(directory: Path) -> facts.Login:
     past = files.read_history(directory)
     found = early.own_expiry(files.read_credentials(directory), past.brought_forward)
     if not isinstance(found, credentials.Credential):
-        return diagnosis.Login(trouble=found.reason)
+        return facts.Login(trouble=found.reason)
     try:
         scopes = credentials.scopes(files.read_credentials_bytes(directory))
     except OSError:  # it was replaced just now
         scopes = ()
-    return diagnosis.Login(
+    return facts.Login(
         expires_at=found.expires_at if found.expiry_known else None,
         ends_at=found.login_ends_at,
         scopes=scopes,
     )
 
 
-def _cli(settings: Settings) -> diagnosis.Cli:
-    return diagnosis.Cli(
+def _cli(settings: Settings) -> facts.Cli:
+    return facts.Cli(
         wanted=settings.claude_bin,
         path=claude_cli.find(settings),
         version=claude_cli.version(settings),
@@ -121,12 +122,12 @@ def _cli(settings: Settings) -> diagnosis.Cli:
     )
 
 
-def _cluster(settings: Settings) -> diagnosis.Cluster | None:
+def _cluster(settings: Settings) -> facts.Cluster | None:
     if not settings.pod_namespace:  # only the operator has one
         return None
     if importlib.util.find_spec("kubernetes") is None:
         text = "it cannot be asked without pip install 'claude-code-proxy[refresher]'"
-        return diagnosis.Cluster(trouble=text)
+        return facts.Cluster(trouble=text)
     from refresher.operator import rights  # noqa: PLC0415 - the extra's imports
 
     return rights.examine(settings)

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
-from refresher.diagnosis import Host
+from refresher.facts import Host
 
 HOSTS = ("platform.claude.com", "api.anthropic.com")
 """Where the CLI refreshes a token, and where tokens are used."""

@@ -1,9 +1,12 @@
-"""Events accumulated to the whole message, for a client that does not stream."""
+"""Events accumulated to the whole message: for a client that does not stream, or to keep."""
 
 from msgspec import Raw, structs
 
 from proxy.schema import messages_response
 from proxy.translate import opaque
+
+_PIECES = 1000
+"""Pieces of a text that wait to be joined: each costs fifty bytes beside its own."""
 
 
 def merge_usage(
@@ -35,23 +38,22 @@ class MessageAccumulator:
     def feed(self, event: messages_response.Event) -> None:
         """Take one event."""
         match event:
+            case messages_response.ContentBlockDelta():
+                self._delta(event.index, event.delta)  # nearly all are
             case messages_response.MessageStart(message):
                 self._head, self._usage = message, message.usage
-                self._transformations = message.input_transformations or []
+                self._transformed(message.input_transformations)
             case messages_response.ContentBlockStart(index, block):
                 self._blocks[index] = block
                 self._pieces[index] = []
             case messages_response.OpaqueBlockStart(index, opaque_block):
                 self._blocks[index] = opaque_block
                 self._pieces[index] = []
-            case messages_response.ContentBlockDelta(index, delta):
-                self._delta(index, delta)
             case messages_response.MessageDelta(stop, usage, transformations):
                 if stop.stop_reason is not None:
                     self._stop = stop
                 self._usage = merge_usage(self._usage, usage)
-                if transformations is not None:
-                    self._transformations = transformations
+                self._transformed(transformations)
             case messages_response.Unknown():
                 self.skipped += 1
             case (
@@ -67,10 +69,13 @@ class MessageAccumulator:
             return
         match delta:
             case messages_response.TextDelta(text):
-                pieces = self._pieces[index]
-                if not pieces and text:
-                    self._begin(index)
-                pieces.append(text)
+                if text:
+                    pieces = self._pieces[index]
+                    if not pieces:
+                        self._begin(index)
+                    pieces.append(text)
+                    if len(pieces) > _PIECES:
+                        self._pieces[index] = ["".join(pieces)]
             case messages_response.InputJSONDelta(partial_json):
                 self._pieces[index].append(partial_json)
             case messages_response.ThinkingDelta(thinking):
@@ -80,9 +85,10 @@ class MessageAccumulator:
             case messages_response.CitationsDelta(citation):
                 self._citations.setdefault(index, []).append(citation)
             case messages_response.CompactionDelta():
-                block = self._blocks[index]
+                block = self._blocks.pop(index)
                 if isinstance(block, messages_response.OpaqueBlock):
-                    self._blocks[index] = opaque.with_summary(block, delta)
+                    block = opaque.with_summary(block, delta)
+                self._blocks[index] = block
 
     @property
     def message(self) -> messages_response.Message:
@@ -96,8 +102,14 @@ class MessageAccumulator:
             input_transformations=self._transformations,
         )
 
+    def _transformed(
+        self, reported: list[messages_response.InputTransformation] | None
+    ) -> None:
+        if reported is not None:
+            self._transformations = reported
+
     def _begin(self, index: int) -> None:
-        """Move a text block to where its text begins: a stream cannot show it earlier."""
+        """An empty text block stands where its text begins, as in a stream."""
         block = self._blocks[index]
         if isinstance(block, messages_response.TextBlock) and not block.text:
             self._blocks[index] = self._blocks.pop(index)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from refresher.diagnosis import Cluster as Report
+from refresher.facts import Cluster as Report
 from refresher.operator import api
 from refresher.operator.api import ApiServer, ClusterError
 from refresher.operator.cluster import Cluster

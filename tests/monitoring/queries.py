@@ -24,7 +24,12 @@ PANELS: list[dict[str, Any]] = [
     panel for panel in DASHBOARD["panels"] if panel["type"] not in {"row", "text"}
 ]
 
-VARIABLES = {"$namespace": ".*", "$__rate_interval": "2m", "$__range": "1h"}
+VARIABLES = {
+    "$namespace": ".*",
+    "$__rate_interval": "2m",
+    "$__interval": "2m",
+    "$__range": "1h",
+}
 """What Grafana puts in the place of its variables."""
 
 

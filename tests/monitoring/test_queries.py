@@ -167,6 +167,17 @@ def test_a_panel_explains_itself_and_says_what_it_shows_when_it_is_empty(
     assert panel["type"] == "timeseries" or panel["fieldConfig"]["defaults"]["noValue"]
 
 
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_a_window_of_a_graph_holds_several_scrapes(panel: dict[str, Any]) -> None:
+    """PodMonitors scrape every 30 seconds; Grafana's own least interval is shorter."""
+    for target in panel["targets"]:
+        window = re.findall(r"\[\$(\w+)\]", target["expr"])
+        least = {"__interval": "2m", "__rate_interval": "30s", "__range": None}
+        assert [target.get("interval")] * len(window) == [
+            least[each] for each in window
+        ]
+
+
 def test_panels_have_numbers_and_places_of_their_own() -> None:
     panels = DASHBOARD["panels"]
     taken: set[tuple[int, int]] = set()

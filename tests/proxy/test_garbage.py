@@ -10,10 +10,15 @@ from typing import Any
 import pytest
 from falcon import testing
 
+from proxy.relay import request
 from proxy.translate import assemble
 from standin import server
 
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+APIS: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": HELLO,
+    "/v1/messages": {**HELLO, "max_tokens": 100},
+}
 
 
 @pytest.fixture
@@ -24,19 +29,26 @@ def _no_collector() -> Iterator[None]:
     gc.enable()
 
 
-def translations() -> int:
-    return sum(isinstance(one, assemble.Translation) for one in gc.get_objects())
+def what_was_sent() -> list[object]:
+    """What holds the body of a call, of all that exists."""
+    kinds = assemble.Translation | request.Relayed
+    return [one for one in gc.get_objects() if isinstance(one, kinds)]
 
 
+@pytest.mark.parametrize("path", APIS)
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     "what", ["success", "refusal", "overload", "cut", "garbage", "misfit"]
 )
 @pytest.mark.usefixtures("_no_collector")
 def test_nothing_is_left_after(
-    what: str, stream: bool, client: testing.TestClient, standin: server.StandIn
+    what: str,
+    stream: bool,
+    path: str,
+    client: testing.TestClient,
+    standin: server.StandIn,
 ) -> None:
-    given: dict[str, Any] = {**HELLO, "stream": stream}
+    given = {**APIS[path], "stream": stream}
     match what:
         case "refusal":
             standin.fail_next(status=400, type="invalid_request_error")
@@ -47,8 +59,8 @@ def test_nothing_is_left_after(
         case "garbage":
             standin.answer_with(["event: message_start\ndata: {\n\n"], times=2)
         case "misfit":
-            given["n"] = 2
+            given["model"] = 2
 
-    client.simulate_post("/v1/chat/completions", json=given)
+    client.simulate_post(path, json=given)
 
-    assert translations() == 0
+    assert what_was_sent() == []

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from logins import NOW
 from refresher import diagnosis
-from refresher.diagnosis import Cli, Cluster, Facts, Host, Login, Volume
+from refresher.facts import Cli, Cluster, Facts, Host, Login, Volume
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 VOLUME = Volume(directory="/v", kind="ext4", bytes_free=1 << 30, files_free=9999)
@@ -66,7 +66,7 @@ ATTENTION = [
     (changed("login", ends_at=NOW + 6 * DAY), "login", "warn", "in 6 days"),
     (changed("login", ends_at=NOW - DAY), "login", "fail", "1 day ago"),
     (changed("login", expires_at=NOW - timedelta(seconds=1)), "access token", "fail", "less than a minute ago"),
-    (changed("login", expires_at=NOW + timedelta(seconds=119)), "access token", "warn", "in 1 minute. It should be fresh by now."),
+    (changed("login", expires_at=NOW + timedelta(seconds=119)), "access token", "warn", "in 1 minute. It should have been refreshed by now."),
     (changed("login", expires_at=None), "access token", "warn", "does not say when"),
     (changed("login", scopes=("user:profile",)), "scopes", "fail", "lacks user:inference"),
     ({"failures": 1, "last": "NotRefreshed: no response"}, "attempts", "warn", "The last attempt failed: NotRefreshed: no response."),

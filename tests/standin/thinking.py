@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from standin.call import Block, Call, blocks, canonical, digest
+from standin.call import Block, Call, blocks, canonical, digest, without_marks
 
 KINDS = ("thinking", "redacted_thinking")
 BETA = "thinking-binding-controls-2026-08-01"
@@ -99,7 +99,11 @@ def moved(content: list[Block]) -> Iterator[int]:
 
 
 def _place(before: list[Block]) -> str:
-    return digest(canonical([_said(block) for block in before])) if before else ""
+    """Hash the blocks before a place in a message; the order of their keys is nothing."""
+    if not before:
+        return ""
+    said = [without_marks(_said(block)) for block in before]
+    return digest(json.dumps(said, sort_keys=True).encode())
 
 
 def _said(block: Block) -> Block:

@@ -3,20 +3,21 @@
 from proxy.schema import responses_response as out
 from proxy.translate.responses import items_out
 from proxy.translate.responses.blocks import ServerTool, Text
-from proxy.translate.responses.making import Block, Place, Slot
+from proxy.translate.responses.making import OwnItem, Place, Slot
 
 
 class Own(Slot):
     """The item of one block: thinking, a call, a compaction."""
 
-    def __init__(self, place: Place, block: Block) -> None:
+    def __init__(self, place: Place, block: OwnItem) -> None:
         super().__init__(place, [block], sealed=True)
+        self._block = block
 
     def begun(self) -> out.Item:
-        return self.blocks[0].begun(self.place.item_id)
+        return self._block.begun(self.place.item_id)
 
     def item(self) -> out.Item:
-        return self.blocks[0].item(self.place.item_id)
+        return self._block.item(self.place.item_id)
 
 
 class Message(Slot):
@@ -46,8 +47,11 @@ class Message(Slot):
 class Search(Slot):
     """A web search: its use, and its result if that comes."""
 
-    def __init__(self, place: Place, use: ServerTool, *, sources: bool) -> None:
+    def __init__(
+        self, place: Place, use: ServerTool, *, use_id: str, sources: bool
+    ) -> None:
         super().__init__(place, [use], sealed=False)
+        self.use_id = use_id
         self._use = use
         self._result: ServerTool | None = None
         self._sources = sources
@@ -56,6 +60,8 @@ class Search(Slot):
         """Add the result, which is all that was missing."""
         self._result, self.sealed = result, True
         self.blocks.append(result)
+        result.place = self.place
+        result.slots.append(self)
 
     def begun(self) -> out.Item:
         return out.WebSearchCall(id=self.place.item_id, status="in_progress")

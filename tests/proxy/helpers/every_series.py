@@ -2,13 +2,13 @@
 
 from prometheus_client import parser
 
-from proxy import limits, log, metrics, store, trail, usage
+from proxy import gauges, limits, log, metrics, store, trail, usage
 
 
 def labels() -> dict[str, set[str]]:
     """Every metric and its labels, from a process in which everything has happened."""
     window = limits.Window(0.5, 1.0, 0.0)
-    state = metrics.State(
+    state = gauges.State(
         ready=True,
         in_flight=0,
         slots=0,

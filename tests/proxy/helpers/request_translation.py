@@ -8,18 +8,24 @@ import msgspec
 from proxy import body, capabilities, errors, settings
 from proxy.schema import chat_request
 from proxy.translate import assemble
-from proxy.translate.chat import request
+from proxy.translate.chat import kept, request
 
 
 def translated(
-    given: dict[str, Any], live: capabilities.Live | None = None, **config: Any
+    given: dict[str, Any],
+    live: capabilities.Live | None = None,
+    turns: kept.Turns | None = None,
+    **config: Any,
 ) -> assemble.Translation:
     """A request, as Python data, translated under these settings.
 
-    ``live`` is Anthropic's models list, where the table alone is not to decide.
+    ``live`` is Anthropic's models list, where the table alone is not to decide, and
+    ``turns`` what was kept of the request's history.
     """
     chat = body.decode(json.dumps(given).encode(), chat_request.DECODER)
-    sent, _ = request.to_anthropic_request(chat, settings.Settings(**config), live)
+    sent, _ = request.to_anthropic_request(
+        chat, settings.Settings(**config), live, turns=turns
+    )
     return sent
 
 
