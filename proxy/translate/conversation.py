@@ -62,13 +62,15 @@ def to_anthropic_messages(
     Raises ``InvalidRequestError`` with ``param`` for one without content, and for call
     arguments that no model wrote.
     """
-    leading = 0
-    while leading < len(said) and isinstance(said[leading], ask.System):
-        leading += 1
-    if leading == len(said):
-        return _system_only(said, rules, warnings)
+    leading: list[ask.System] = []
+    for one in said:
+        if not isinstance(one, ask.System):
+            break
+        leading.append(one)
+    if len(leading) == len(said):
+        return _system_only(leading, rules, warnings)
     turns = _Turns(rules, warnings)
-    for one in said[leading:]:
+    for one in said[len(leading) :]:
         turns.take(one)
     placed = mid_system.place(turns.out, rules.model)
     if not placed:
@@ -78,7 +80,7 @@ def to_anthropic_messages(
         warnings.add("opening_added", param=rules.at)
         placed.insert(0, OPENING)
     return Conversation(
-        system=_leading(said[:leading]),
+        system=_leading(leading),
         messages=_end(placed, rules, warnings),
         replays_thinking=turns.replays_thinking,
     )
@@ -107,29 +109,28 @@ def _blank(rules: Rules) -> Exception:
     return errors.InvalidRequestError(f"{rules.at}: must not be blank", param=rules.at)
 
 
-def _leading(said: Sequence[ask.Said]) -> list[messages_request.Text]:
+def _leading(said: Sequence[ask.System]) -> list[messages_request.Text]:
     """The system messages that a conversation begins with, as ``system``."""
     system: list[messages_request.Text] = []
     for one in said:
-        if isinstance(one, ask.System):
-            cache.mark_last(system, one.moved)
-            system += one.blocks
+        cache.mark_last(system, one.moved)
+        system += one.blocks
     return system
 
 
 def _system_only(
-    said: Sequence[ask.Said], rules: Rules, warnings: warn.Warnings
+    said: Sequence[ask.System], rules: Rules, warnings: warn.Warnings
 ) -> Conversation:
     """A request of system messages alone: the last one is what the user says."""
     for last in range(len(said) - 1, -1, -1):
-        if spoken := [*getattr(said[last], "blocks", ())]:
+        if said[last].blocks:
             break
     else:
         raise _blank(rules)
     warnings.add("system_only_request", param=rules.at)
     return Conversation(
         system=_leading(said[:last]),
-        messages=[messages_request.Message(role="user", content=spoken)],
+        messages=[messages_request.Message(role="user", content=[*said[last].blocks])],
         replays_thinking=False,
     )
 

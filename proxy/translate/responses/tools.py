@@ -129,12 +129,13 @@ class Toolbox:
             case wire.WebSearchTool(external_web_access=False):
                 # Anthropic's search is live, and this client must not have one
                 self._warnings.add("web_search_ignored", param=at)
+            case wire.WebSearchTool() if self.search is None:
+                self.search = _search(tool, self._max_uses, at)
+                self.search_at = f"{at}.type"
+            case wire.WebSearchTool() if late:
+                pass
             case wire.WebSearchTool():
-                if self.search is None:
-                    self.search = _search(tool, self._max_uses, at)
-                    self.search_at = f"{at}.type"
-                elif not late:
-                    raise _rejected(f"{at}.type", "must differ from the other tools'")
+                raise _rejected(f"{at}.type", "must differ from the other tools'")
             case wire.ToolSearchTool():
                 self._warnings.add("tool_search_ignored", param=at)
             case wire.DroppedTool():

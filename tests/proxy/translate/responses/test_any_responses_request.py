@@ -86,7 +86,7 @@ def test_any_json_at_all_is_refused(given: object) -> None:
 
 @settings(suppress_health_check=list(HealthCheck))
 @given(given=st.one_of(GOOD, LOOSE))
-def test_r10_pure_requests_give_equal_bytes(given: dict) -> None:
+def test_equal_requests_are_translated_alike(given: dict) -> None:
     def translated() -> object:
         try:
             one, way_back = read(given)

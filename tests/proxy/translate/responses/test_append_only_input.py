@@ -70,7 +70,7 @@ def without_marks(value: Any) -> Any:
 
 
 @given(inputs=conversations(), model=st.sampled_from(MODELS))
-def test_r10_append_only_input_never_changes_what_was_sent_for_earlier_items(
+def test_r10_append_only_changes_nothing_that_was_sent_for_earlier_items(
     inputs: list[list[dict]], model: str
 ) -> None:
     for shorter, longer in itertools.pairwise(inputs):
@@ -106,7 +106,7 @@ def test_r10_equal_bytes_go_up_for_all_three_ways_to_send_a_conversation(
     assert json.dumps(referred) == json.dumps(whole)
 
 
-def test_r10_exempt_is_an_output_that_comes_late_for_a_call_that_was_left_out() -> None:
+def test_r10_append_only_exempts_a_late_output_of_a_call_that_was_left_out() -> None:
     cut = {"type": "function_call", "call_id": "c1", "name": "get", "arguments": "{",
            "status": "incomplete"}  # fmt: skip
     late = {"type": "function_call_output", "call_id": "c1", "output": "ok"}

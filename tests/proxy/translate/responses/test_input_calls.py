@@ -2,6 +2,7 @@
 
 import pytest
 
+from proxy.translate.responses import items
 from responses_requests import (
     MODEL,
     Case,
@@ -14,6 +15,7 @@ from responses_requests import (
     function,
     output,
     parametrize,
+    raw,
     read,
     reasoning,
     refusal,
@@ -393,6 +395,20 @@ def test_r3_reference_to_what_is_known_is_the_item_itself() -> None:
     assert one["messages"][1] == {"role": "assistant", "content": [text("A")]}
 
 
+def test_r3_reference_lists_what_is_to_be_looked_up() -> None:
+    given = [
+        {"id": "m1"},
+        {"type": "item_reference", "id": "m2"},
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        reasoning(id="rs_2"),
+        user(),
+        {"type": "item_reference", "id": 7},
+        7,
+    ]
+
+    assert items.references([raw(one) for one in given]) == ["m1", "m2", "rs_1"]
+
+
 def test_r3_reference_to_what_is_not_known_is_a_404() -> None:
     why = refusal({"input": [user(), {"type": "item_reference", "id": "msg_9"}]})
 
@@ -400,7 +416,7 @@ def test_r3_reference_to_what_is_not_known_is_a_404() -> None:
     assert why.message.startswith("Item with id 'msg_9' not found.")
 
 
-def test_faults_of_an_earlier_item_are_the_earlier_responses() -> None:
+def test_r9_param_of_an_earlier_item_is_the_earlier_response() -> None:
     known = earlier([{"type": "message", "role": "robot", "content": "A"}])
 
     why = refusal({"input": "Hi", "previous_response_id": "resp_1"}, known=known)

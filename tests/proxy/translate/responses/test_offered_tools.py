@@ -238,6 +238,14 @@ def test_r5_choice_without_tools_is_nothing(choice: object) -> None:
     assert one.warnings == ()
 
 
+def test_r5_choice_of_a_search_needs_one_among_the_tools() -> None:
+    tools = [function(), search(external_web_access=False)]
+
+    why = refusal({"input": "Hi", "tools": tools, "tool_choice": search()})
+
+    assert why.param == "tool_choice"
+
+
 def test_r5_choice_is_an_instruction_where_a_model_cannot_be_forced() -> None:
     forced = {"tools": [custom()], "tool_choice": {"type": "custom", "name": "run"}}
 
@@ -366,6 +374,26 @@ def test_r5_history_with_calls_needs_no_tools() -> None:
 
     assert one["tools"] == [{"name": "crm__f", "input_schema": {"type": "object"}}]
     assert one["tool_choice"] == {"type": "none"}
+
+
+def test_r10_instructions_of_ours_stand_last_the_constant_ones_first() -> None:
+    given = {
+        "instructions": "I",
+        "tools": [namespace("crm", function(), description="D")],
+        "tool_choice": "required",
+        "text": {"format": {"type": "json_object"}},
+    }
+
+    one = sent({"model": MODEL, "input": [{"role": "system", "content": "S"}, user()],
+                **given}, prompt_caching="off")  # fmt: skip
+
+    assert one["system"] == [
+        {"type": "text", "text": "I"},
+        {"type": "text", "text": "S"},
+        *grouped("- crm__: D"),
+        {"type": "text", "text": "Reply with one JSON object and nothing else."},
+        {"type": "text", "text": "Answer by calling at least one of the tools."},
+    ]
 
 
 def test_marks_on_tools_are_passed_on() -> None:

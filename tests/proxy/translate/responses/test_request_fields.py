@@ -312,7 +312,7 @@ def test_halves_of_surrogate_pairs_are_mended_in_what_is_repeated() -> None:
     assert json.loads(bytes(way_back.echo.instructions)) == "A\ufffd"
 
 
-def test_automatic_marks_stand_behind_the_instructions_and_at_the_end() -> None:
+def test_r10_marks_stand_behind_the_instructions_and_at_the_end() -> None:
     one = sent({"model": MODEL, "instructions": "A", "input": [
         {"role": "system", "content": "B"}, user()], "tools": [function()]})  # fmt: skip
 
