@@ -1,4 +1,4 @@
-"""OpenAI chat completions in front of the Anthropic Messages API.
+"""OpenAI chat completions, and Anthropic's own API, in front of the Messages API.
 
 The map, from the rim to the centre; imports run downwards only (pyproject.toml):
 
@@ -6,18 +6,21 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     doctor            gathers facts and prints the report; diagnosis judges them, pure
     server            gunicorn's settings and hooks, our worker class, the health port
     app               create_app: construct, inject, route; errors rendered in one place
-    chat              OpenAI's chat API: the resource, and its front
-    completion        a completion: admit, read, translate, call, respond, log
+    chat, messages    OpenAI's chat API and Anthropic's own: resources, and their fronts
+    serving           a completion as a client gets it: whole, or as a stream
+    completion        a completion: admit, read, translate, call, log
     models, health    the other resources; inbound_auth: who may call
     front             what differs between the APIs
     body              reading and decoding a request
     upstream          Anthropic's API; cache_lifetime: how long a prefix is kept
     opening           the calls of one completion up to its first content: the retry loop
+    outgoing          what is sent: a translation, or a client's own Messages request
     event_stream      a response from its first content to its end
     lease             one credential for all, and what a refusal does to others
     transport         the only package that opens connections
     overview          what the status page shows; history: the last day in memory
-    metrics, traces   for Prometheus and OpenTelemetry; log, log_text, log_writer: lines
+    metrics, traces   for Prometheus and OpenTelemetry; gauges: what is the case now;
+                      log, log_text, log_writer: lines
     trail             what happened to one completion on its way; usage, prices, limits:
                       what it cost, in tokens and dollars, and how much is left
     credentials       where the token comes from
@@ -25,7 +28,7 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
                       long a trouble has lasted, and who may ask meanwhile
     cancellation      what ends a call that is over; admission: how many may be in flight
     store             what is remembered between requests, in bounded memory
-    translate         the translation, pure
+    translate         the translation, pure; relay: Anthropic's own API passed on, pure
     capabilities      what each model accepts: one table
     schema, sse       both APIs' wire types; event streams
     urls              which URLs may be called; redaction: what no log and no client sees

@@ -117,6 +117,10 @@ class Body:
         """Keep what has arrived; false if there is no room for it, or no longer."""
         return self._bodies.add(self, data)
 
+    def take(self, size: int) -> bool:
+        """Take room for what is built from it; false if there is none."""
+        return self._bodies.take(self, size)
+
     def whole(self) -> bytes | None:
         """All that has arrived. From then on it gives way to nobody.
 
@@ -148,13 +152,15 @@ class Body:
 class Bodies:
     """Room for `limit` bytes of request bodies, from their arrival to the first event.
 
-    In that time a body costs four to five times its size: as bytes, as values, as the
-    upstream request. Without a bound a dozen of the largest would exhaust a pod's
-    memory, and the kernel's OOM killer would end every stream.
+    In that time a body costs about twice its size, as values and as the upstream
+    request, and up to five times while it is decoded. Without a bound a dozen of the
+    largest would exhaust a pod's memory, and the kernel's OOM killer would end every
+    stream.
 
     Room is taken for bytes that are here, not for those that are announced. When it is
     full, bodies that still arrive give way, the slowest first: those that would go on
-    arriving, and hold their room, for the longest time.
+    arriving, and hold their room, for the longest time. A body that holds room alone
+    gets all that it asks for, since no other time would be better.
     """
 
     def __init__(self, limit: int) -> None:
@@ -178,22 +184,19 @@ class Bodies:
 
     def add(self, body: Body, data: bytes) -> bool:
         """Take room for one body, from slower ones where need be (see `Body.add`)."""
-        size = len(data)
         with self._lock:
             if body.gave_way:
                 return False
-            body.note(size)
-            if self._taken + size > self.limit:
-                giving_way = self._slower_than(body, size)
-                if not giving_way:
-                    return False
-                for one in giving_way:  # its thread notices when it goes on reading
-                    one.gave_way = True
-                    self._give_back(one)
-            self._taken += size
-            body.held += size
+            body.note(len(data))
+            if not self._took(body, len(data)):
+                return False
             body.data += data
         return True
+
+    def take(self, body: Body, size: int) -> bool:
+        """See `Body.take`."""
+        with self._lock:
+            return self._took(body, size)
 
     def complete(self, body: Body) -> bytes | None:
         """See `Body.whole`."""
@@ -203,6 +206,18 @@ class Bodies:
             body.is_arriving = False
             data, body.data = bytes(body.data), bytearray()
         return data
+
+    def _took(self, body: Body, size: int) -> bool:
+        if self._taken + size > self.limit and self._taken > body.held:
+            giving_way = self._slower_than(body, size)
+            if not giving_way:
+                return False
+            for one in giving_way:  # its thread notices when it goes on reading
+                one.gave_way = True
+                self._give_back(one)
+        self._taken += size
+        body.held += size
+        return True
 
     def _slower_than(self, body: Body, size: int) -> list[Body]:
         """The slowest of those that arrive, for ``size`` bytes of a faster one.

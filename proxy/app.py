@@ -21,16 +21,19 @@ from proxy import (
     completion,
     credentials,
     errors,
+    gauges,
     health,
     history,
     inbound_auth,
     lease,
     log,
+    messages,
     metrics,
     models,
     overview,
     prices,
     redaction,
+    responses,
     settings,
     store,
     traces,
@@ -39,12 +42,14 @@ from proxy import (
     urls,
 )
 from proxy.admission import Admission, Bodies
+from proxy.relay import error as relay_error
+from proxy.relay.headers import speaks_anthropic
 from proxy.schema import openai
 
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 BODIES = 2
-"""How many times MAX_BODY_BYTES may be on the way upstream at once: about 300 MiB."""
+"""How many times MAX_BODY_BYTES may be under way at once, which takes some 200 MiB."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -96,6 +101,7 @@ class Proxy:
                 prices=self._prices,
                 lifetimes=cache_lifetime.Lifetimes(config.cache_ttl),
                 troubles=anthropic.troubles,
+                store=self.store,
                 live=self.catalogue.live,
             ),
         )
@@ -110,9 +116,10 @@ class Proxy:
         """Why the proxy is not ready: its credential or its keys file; else ``None``."""
         return self.credential.trouble() or self.keys.trouble()
 
-    def _state(self) -> metrics.State:
+    def _state(self) -> gauges.State:
         """What is the case now, for the metrics."""
-        return metrics.State(
+        return gauges.State(
+            ready=self.trouble() is None,
             in_flight=self.slots.in_flight,
             slots=self.slots.limit,
             windows=self.upstream.reported.windows(time.time()),
@@ -203,6 +210,9 @@ def _routed(
     app.add_route("/v1/models", models.Models(catalogue))
     app.add_route("/v1/models/{name:path}", models.Model(catalogue))
     app.add_route("/v1/chat/completions", chat.ChatCompletions(services))
+    responses.add_routes(app, services)
+    app.add_route("/v1/messages", messages.Messages(services))
+    app.add_route("/v1/messages/count_tokens", messages.CountTokens(services))
     return app
 
 
@@ -220,24 +230,25 @@ class RequestId:
         resp.set_header("x-request-id", request_id)
 
 
-def _envelope(error: openai.Error) -> bytes:
-    return _encode(openai.ErrorResponse(error))
-
-
 def _render(
-    _req: falcon.Request,
+    req: falcon.Request,
     resp: falcon.Response,
     ex: errors.ProxyError,
     _params: dict[str, object],
 ) -> None:
+    """An error in the envelope of the API that was called."""
     resp.status = ex.status
     resp.content_type = falcon.MEDIA_JSON
     for name, value in ex.headers.items():
         resp.set_header(name, redaction.redacted(value))
-    message = redaction.redacted(ex.message)
-    resp.data = _envelope(
-        openai.Error(message=message, type=ex.type, param=ex.param, code=ex.code)
-    )
+    redaction.redact(ex)
+    if speaks_anthropic(req.path, req.get_header("anthropic-version")):
+        request_id = ex.upstream_request_id or req.context.request_id
+        resp.set_header("request-id", request_id)
+        resp.data = relay_error.to_envelope(ex, request_id)
+        return
+    error = openai.Error(message=ex.message, type=ex.type, param=ex.param, code=ex.code)
+    resp.data = _encode(openai.ErrorResponse(error))
 
 
 def _render_unexpected(
@@ -257,15 +268,13 @@ def _render_unexpected(
 
 
 def _serialize(
-    _req: falcon.Request, resp: falcon.Response, ex: falcon.HTTPError
+    req: falcon.Request, resp: falcon.Response, ex: falcon.HTTPError
 ) -> None:
-    """Falcon's own 404, 405 … in OpenAI's envelope, whatever the client accepts."""
+    """Falcon's own 404, 405 … in the API's envelope, whatever the client accepts."""
     code = {404: "not_found", 405: "method_not_allowed"}.get(ex.status_code)
     message = {
         404: "No such path",
         405: "This path does not support this method",
     }.get(ex.status_code, ex.title or "The request was rejected")
-    resp.content_type = falcon.MEDIA_JSON
-    resp.data = _envelope(
-        openai.Error(message=message, type="invalid_request_error", code=code)
-    )
+    rejected = errors.InvalidRequestError(message, code=code, status=ex.status_code)
+    _render(req, resp, rejected, {})

@@ -1,4 +1,4 @@
-"""Reads a request's body and decodes it to a ``ChatRequest``.
+"""Reads a request's body and decodes it to what its API says it is, or to its fields.
 
 Bodies with a length and chunked ones both work: it reads ``wsgi.input``, since Falcon's
 bounded stream is empty for a chunked request.
@@ -6,30 +6,39 @@ bounded stream is empty for a chunked request.
 
 import codecs
 import contextlib
-import re
+import gc
 import threading
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import falcon
 import msgspec
 
 from proxy import admission, errors
-from proxy.schema import allowed, chat_request
+from proxy.schema import misfit
 from proxy.translate import json_text
 
 STEP = 64 * 1024
+
+SMALL = 32 * 1024
+"""Bytes. Of smaller bodies there are never so many that the width of their text counts."""
 
 LARGE = 256 * 1024
 """Bytes. Larger bodies are decoded one at a time."""
 
 MAX_ELEMENTS = 250_000
-"""JSON values in a body. Each takes some 200 bytes once it is built, whatever it holds;
-a conversation of ten thousand messages has about half as many."""
+"""JSON values in a body; a conversation of ten thousand messages has half as many."""
+
+OF_AN_ELEMENT = 100
+"""Bytes that a value takes beside its text, decoded and translated (50 to 160)."""
+
+OF_WIDE_TEXT = 4
+"""Bytes that a byte of wide text takes beside itself: as many for the character, but for
+its own, and one for the UTF-8 that Python keeps with a string that was encoded."""
 
 _one_at_a_time = threading.Lock()
 
-_MISSING = re.compile(r"Object missing required field `([^`]*)`")
+T = TypeVar("T")
 
 
 def read(req: falcon.Request, limit: int, arriving: admission.Body) -> bytes:
@@ -154,25 +163,70 @@ def turn(size: int) -> Iterator[None]:
         yield
     else:
         with _one_at_a_time:
+            gc.collect()  # an error of another request may have left such a body behind
             yield
 
 
-def decode(body: bytes) -> chat_request.ChatRequest:
-    """Decode a request.
+def admit(body: bytes, arriving: admission.Body) -> None:
+    """Take room for what a body is once it is decoded; call before that, in its turn.
 
-    Raises ``InvalidRequestError`` with ``param`` set to the field that does not fit.
+    Raises ``UnavailableError`` where there is none, and ``InvalidRequestError`` for more
+    than any request may take.
     """
-    if json_text.more_elements_than(MAX_ELEMENTS, body):
+    elements = json_text.elements(body, MAX_ELEMENTS)
+    if elements > MAX_ELEMENTS:
         raise errors.InvalidRequestError(
             f"The body must hold at most {MAX_ELEMENTS} JSON values",
             code="invalid_value",
         )
+    wide = json_text.wide_text(body) if len(body) > SMALL else 0
+    if wide > json_text.MAX_WIDE:
+        raise errors.InvalidRequestError(
+            f"The body must hold at most {json_text.MAX_WIDE} bytes of text that is not "
+            "ASCII",
+            code="invalid_value",
+        )
+    if not arriving.take(elements * OF_AN_ELEMENT + wide * OF_WIDE_TEXT):
+        raise _no_room()
+
+
+def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Decode a request; ``decoder`` is its API's.
+
+    Raises ``InvalidRequestError`` with ``param`` set to the field that does not fit.
+    """
     body = json_text.whole_characters(body)
+    with _json_errors():
+        try:
+            _check_utf_8(body)  # ``Raw`` parts are passed on unread
+            return decoder.decode(body)
+        except msgspec.ValidationError as ex:
+            raise misfit.as_error(ex, body, decoder.type) from None
+
+
+def fields(body: bytes) -> dict[str, msgspec.Raw]:
+    """The fields of a JSON object, each as it came. The last of two with one name counts.
+
+    Raises ``InvalidRequestError``.
+    """
+    with _json_errors():
+        try:
+            _check_utf_8(body)
+            return _fields(body)
+        except msgspec.ValidationError:
+            raise errors.InvalidRequestError(
+                "The body must be a JSON object", code="invalid_json"
+            ) from None
+
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@contextlib.contextmanager
+def _json_errors() -> Iterator[None]:
+    """Raise ``InvalidRequestError`` for what is no JSON, or too deep to be read."""
     try:
-        _check_utf_8(body)  # ``Raw`` parts are passed on unread
-        return chat_request.decode_request(body)
-    except msgspec.ValidationError as ex:
-        raise _does_not_fit(str(ex), body) from None
+        yield
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise errors.InvalidRequestError(
             "The body is not valid JSON", code="invalid_json"
@@ -190,76 +244,3 @@ def _check_utf_8(body: bytes) -> None:
     decode_step = codecs.getincrementaldecoder("utf-8")().decode
     for start in range(0, len(body), STEP):
         decode_step(body[start : start + STEP], start + STEP >= len(body))
-
-
-def _does_not_fit(error: str, body: bytes) -> errors.InvalidRequestError:
-    """The decoder's one-line error as ours: ``messages[0].content: must be a string``.
-
-    Enums and tags name the allowed values; the client's own are never repeated.
-    """
-    what, _, path = error.rpartition(" - at `$")
-    if not what:
-        what, path = error, ""
-    param = path.rstrip("`").lstrip(".")
-    missing = _MISSING.fullmatch(what)
-    if missing is not None:
-        param = f"{param}.{missing[1]}" if param else missing[1]
-        return errors.InvalidRequestError(
-            f"{param}: is required", param=param, code="missing_required_parameter"
-        )
-    if not param and what.startswith("Expected `object`"):
-        return errors.InvalidRequestError(
-            "The body must be a JSON object", code="invalid_json"
-        )
-    if param == "messages":
-        return errors.InvalidRequestError(
-            "messages: must be an array",
-            param="messages",
-            code="missing_required_parameter",
-        )
-    code = "invalid_type" if what.startswith("Expected") else "invalid_value"
-    requirement = _requirement(what) or _one_of(param, body)
-    return errors.InvalidRequestError(
-        f"{param}: {requirement}" if param else f"The body: {requirement}",
-        param=param or None,
-        code=code,
-    )
-
-
-def _requirement(what: str) -> str:
-    """``Expected `int | null`, got `str` `` -> ``must be an integer, not a string``."""
-    expected, _, got = what.partition(", got ")
-    if not expected.startswith("Expected"):
-        return ""
-    kinds, _, limit = expected.removeprefix("Expected `").partition("`")
-    names = [_KINDS.get(kind, kind) for kind in kinds.split(" | ") if kind != "null"]
-    if "an integer" in names:  # which may be written as 4096.0
-        names = [name for name in names if name != "a number"]
-    limit = limit.removesuffix(".0")
-    for sign, words in _LIMITS:
-        limit = limit.replace(sign, words)
-    text = f"must be {' or '.join(names)}{limit}"
-    return f"{text}, not {_KINDS.get(got.strip('`'), got)}" if got else text
-
-
-_KINDS = {
-    "str": "a string", "int": "an integer", "float": "a number", "bool": "a boolean",
-    "array": "an array", "object": "an object", "null": "null",
-}  # fmt: skip
-_LIMITS = (
-    (" of length <= ", " no longer than "),
-    (" >= ", " of at least "),
-    (" <= ", " of at most "),
-    (" > ", " above "),
-)
-
-
-def _one_of(param: str, body: bytes) -> str:
-    try:
-        values = allowed.allowed_values(chat_request.ChatRequest, param, body)
-    except (msgspec.DecodeError, RecursionError):  # what follows it is not JSON
-        values = []
-    if not values:
-        return "has a value that is not allowed"
-    *others, last = values
-    return f"must be {', '.join(others)} or {last}" if others else f"must be {last}"

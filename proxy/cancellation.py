@@ -8,8 +8,8 @@ nothing, so each completion has a `CancelScope`, and one `Watchdog` thread per p
 watches all scopes for three things:
 
 - the **client left**: its socket is in an epoll set for RDHUP, HUP and ERR only, once
-  and for as long as it is open, since adding and removing it for each completion is two
-  system calls that may hand the interpreter to another thread (5 % of a request's CPU).
+  and for as long as it is open, since adding and removing it for each completion would
+  be two system calls, each of which may hand the interpreter to another thread.
   Bytes that it sends ahead (pipelining) do not count as hanging up. Half-closing does:
   a client that can send no more is taken for gone, as Go's server does.
 - a **deadline passed**: every `SWEEP` seconds each scope's deadlines are compared with

@@ -1,12 +1,16 @@
 """``POST /v1/chat/completions``: the resource, and OpenAI's chat API as a front."""
 
+import functools
+from collections.abc import Callable, Sequence
+
 import falcon
 import msgspec
+from msgspec import Struct
 
-from proxy import body, completion, event_stream, front
-from proxy.schema import chat_request
+from proxy import body, completion, event_stream, front, serving, store
+from proxy.schema import chat_request, messages_response
 from proxy.translate import accumulator, assemble, warn
-from proxy.translate.chat import request, response, stream, stream_encoder
+from proxy.translate.chat import kept, request, response, stream, stream_encoder
 
 _encode = msgspec.json.Encoder().encode
 
@@ -18,26 +22,43 @@ class ChatCompletions:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Serve a completion."""
-        completion.respond(self._services, self._api, req, resp)
+        serving.respond(self._services, self._api, req, resp)
+
+
+class WayBack(Struct, frozen=True):
+    """What a response depends on."""
+
+    context: request.ResponseContext
+    remember: Callable[[accumulator.MessageAccumulator], None] | None
+    """Keeps the turn of a complete response; ``None`` if it cannot call a tool."""
 
 
 def api(
     services: completion.Services,
-) -> front.Front[chat_request.ChatRequest, request.ResponseContext]:
+) -> front.Front[chat_request.ChatRequest, WayBack]:
     """The chat API."""
 
     def translate(
-        chat: chat_request.ChatRequest, _req: falcon.Request
-    ) -> tuple[assemble.Translation, request.ResponseContext]:
+        chat: chat_request.ChatRequest, req: falcon.Request
+    ) -> tuple[assemble.Translation, WayBack]:
         config = services.config
         warnings = warn.Warnings(strict=config.strict_params)
-        asked = request.to_ask(chat, config.default_model, warnings)
+        model = request.asked_model(chat, config.default_model)
+        turns, owner = services.store.turns, req.context.owner
+        found = _recalled(turns, owner, chat.messages, model)
+        asked = request.to_ask(chat, config.default_model, warnings, found)
         sent = completion.translation(services, asked, warnings)
-        return sent, request.response_context(chat, asked, sent)
+        context = request.response_context(chat, asked, sent)
+        remember = (
+            functools.partial(_remember, turns, owner)
+            if chat.tools and services.store.limit
+            else None
+        )
+        return sent, WayBack(context, remember)
 
     return front.Front(
         name="chat",
-        decode=body.decode,
+        decode=functools.partial(body.decode, decoder=chat_request.DECODER),
         translate=translate,
         whole=_Whole,
         streamed=_streamed,
@@ -47,8 +68,9 @@ def api(
 class _Whole:
     """A response for a client that does not stream."""
 
-    def __init__(self, context: request.ResponseContext, created: int) -> None:
-        self._context = context
+    def __init__(self, way_back: WayBack, created: int) -> None:
+        self._context = way_back.context
+        self._remember = way_back.remember
         self._created = created
         self._accumulated = accumulator.MessageAccumulator()
         self.finish_reason: str | None = None
@@ -70,19 +92,75 @@ class _Whole:
             legacy_functions=self._context.legacy_functions,
         )
         self.finish_reason = answered.choices[0].finish_reason
+        if self._remember is not None:
+            self._remember(self._accumulated)
         return _encode(answered)
 
 
-def _streamed(
-    context: request.ResponseContext, created: int
-) -> stream_encoder.StreamEncoder:
+class _Remembering(stream_encoder.StreamEncoder):
+    """A streamed response whose turn is kept before the client sees its end."""
+
+    def __init__(
+        self,
+        chunks: stream.ChunkStream,
+        remember: Callable[[accumulator.MessageAccumulator], None],
+    ) -> None:
+        super().__init__(chunks)
+        self._accumulated = accumulator.MessageAccumulator()
+        self._remember = remember
+
+    def feed(self, events: Sequence[messages_response.Event]) -> bytes:
+        for event in events:
+            self._accumulated.feed(event)
+        encoded = super().feed(events)
+        if self.complete:
+            self._remember(self._accumulated)
+        return encoded
+
+
+def _streamed(way_back: WayBack, created: int) -> stream_encoder.StreamEncoder:
     """A response for a client that streams."""
-    return stream_encoder.StreamEncoder(
-        stream.ChunkStream(
-            model=context.model,
-            created=created,
-            names=context.names,
-            legacy_functions=context.legacy_functions,
-            include_usage=context.include_usage,
-        )
+    context = way_back.context
+    chunks = stream.ChunkStream(
+        model=context.model,
+        created=created,
+        names=context.names,
+        legacy_functions=context.legacy_functions,
+        include_usage=context.include_usage,
     )
+    if way_back.remember is None:
+        return stream_encoder.StreamEncoder(chunks)
+    return _Remembering(chunks, way_back.remember)
+
+
+# ------------------------------------------------------------------ kept turns
+
+
+def _recalled(
+    turns: store.Turns,
+    owner: bytes,
+    history: Sequence[chat_request.Message],
+    model: str,
+) -> kept.Turns:
+    """The turns of a history that were kept, if this model said them.
+
+    Signed thinking is of no use to another model.
+    """
+    found: dict[str, kept.Turn] = {}
+    for message in history:
+        call_ids = kept.call_ids(message)
+        data = turns.find(owner, call_ids) if call_ids else None
+        if data is not None:
+            turn = kept.decode(data)
+            if turn.model == kept.model_name(model):
+                found.update(dict.fromkeys(turn.uses, turn))
+    return found
+
+
+def _remember(
+    turns: store.Turns, owner: bytes, answered: accumulator.MessageAccumulator
+) -> None:
+    """Keep the turn of a complete response, unless this version knows only parts of it."""
+    turn = kept.to_keep(answered.message)
+    if turn is not None and not answered.skipped:
+        turns.keep(owner, turn.uses, kept.encode(turn))

@@ -1,4 +1,4 @@
-"""One completion, by whichever API it was asked for: admit, read, translate, call, respond.
+"""One completion, by whichever API it was asked for: admit, read, translate, call, log.
 
 Everything but the wire format is the same for all APIs: the slot, the deadlines, the
 client that hangs up, the credential, the log line. What differs is a ``front.Front``.
@@ -8,7 +8,6 @@ response, the facts for its log line) and releases all of it exactly once, howev
 completion ends.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -28,10 +27,12 @@ from proxy import (
     history,
     log,
     metrics,
+    outgoing,
     patience,
     prices,
     redaction,
     settings,
+    store,
     traces,
     trail,
     upstream,
@@ -41,11 +42,6 @@ from proxy.translate import ask, assemble, warn
 
 CLIENT_GONE = 499
 """nginx's status for a client that left; only the log shows it."""
-
-KEEP_ALIVE = 15.0
-"""Seconds of silence after which the client of a stream gets a sign of life."""
-
-logger = logging.getLogger(__name__)
 
 
 class Services(Struct, frozen=True, kw_only=True):
@@ -62,44 +58,11 @@ class Services(Struct, frozen=True, kw_only=True):
     prices: prices.Table
     lifetimes: cache_lifetime.Lifetimes
     troubles: patience.Troubles
+    store: store.Store
     live: Callable[[], Live]
     """What Anthropic's models list says, without waiting for it."""
     now: Callable[[], float] = time.time
     """Seconds since the epoch, for ``created``."""
-
-
-def respond(
-    services: Services,
-    api: front.Front[Any, Any],
-    req: falcon.Request,
-    resp: falcon.Response,
-) -> None:
-    """Serve a completion, whole or as a stream that the server closes."""
-    completion = Completion(services, api, req.context.request_id)
-    try:
-        completion.start(req)
-        for name, value in completion.headers().items():
-            resp.set_header(name, value)
-        if completion.record.stream:
-            resp.content_type = "text/event-stream; charset=utf-8"
-            resp.set_header("cache-control", "no-cache")
-            resp.set_header("x-accel-buffering", "no")
-            resp.stream = Stream(completion, req.env.get("proxy.write"))
-            return  # the server closes the stream, which closes the completion
-        resp.data = completion.whole()
-    except errors.ClientGoneError:
-        resp.status = f"{CLIENT_GONE} Client Closed Request"
-        completion.note_client_gone()
-    except errors.ProxyError as ex:
-        ex.headers.update(completion.headers())
-        completion.note_error(ex)
-        completion.close()
-        raise
-    except BaseException:
-        completion.record.status = HTTPStatus.INTERNAL_SERVER_ERROR
-        completion.close()
-        raise
-    completion.close()
 
 
 def translation(
@@ -153,12 +116,12 @@ class Completion:
         self._traceparent = req.get_header("traceparent") or ""
         self._check(services.slots.refusal())
         with services.bodies.under_way() as arriving:
-            translation = self._translated(req, arriving)
+            sent = self._translated(req, arriving)
             self._admit()
             self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))
-            opening = time.monotonic()
-            self._events = services.upstream.open(translation, self._scope, self._way)
-        self._waited += time.monotonic() - opening
+            waiting = time.monotonic()
+            self._events = services.upstream.open(sent, self._scope, self._way)
+        self._waited += time.monotonic() - waiting
         record.first_event_ms = self._elapsed_ms()
         head = self._events.head
         record.upstream_request_id = head.request_id
@@ -167,22 +130,20 @@ class Completion:
 
     def _translated(
         self, req: falcon.Request, arriving: admission.Body
-    ) -> assemble.Translation:
+    ) -> outgoing.Sent:
         given = body.read(req, self._services.config.max_body_bytes, arriving)
         self._waited = time.monotonic() - self._started
         with body.turn(len(given)):
+            body.admit(given, arriving)
             return self._translation_of(self._api.decode(given), req)
 
-    def _translation_of(
-        self, asked: front.Asked, req: falcon.Request
-    ) -> assemble.Translation:
+    def _translation_of(self, asked: front.Asked, req: falcon.Request) -> outgoing.Sent:
         record = self.record
         record.model, record.stream = asked.model or "", bool(asked.stream)
-        translation, self._way_back = self._api.translate(asked, req)
+        sent, self._way_back = self._api.translate(asked, req)
         record.model = record.model.strip() or self._services.config.default_model
-        record.upstream_model = translation.request.model
-        self._warnings = translation.warnings
-        return translation
+        record.upstream_model, self._warnings = sent.model, sent.warnings
+        return sent
 
     def _admit(self) -> None:
         """Take a slot. Raises ``UnavailableError`` at once where there is none."""
@@ -265,8 +226,8 @@ class Completion:
         """Note an error that is the whole response."""
         self.record.code, self.record.status = error.code, error.status
         self.record.reason = error.reason
-        if error.upstream_request_id:
-            self.record.upstream_request_id = error.upstream_request_id
+        known = error.upstream_request_id or self.record.upstream_request_id
+        error.upstream_request_id = self.record.upstream_request_id = known
 
     def note_stream_error(self, error: errors.ProxyError) -> None:
         """Note an error inside a stream, whose status line went out before."""
@@ -277,10 +238,10 @@ class Completion:
         self._streaming = True
         self._services.metrics.stream_began()
 
-    def on_silence(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` called whenever Anthropic sends nothing for `KEEP_ALIVE`."""
+    def on_silence(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called whenever Anthropic sends nothing for so long."""
         if self._scope is not None:
-            self._scope.silence = KEEP_ALIVE
+            self._scope.silence = seconds
             self._scope.on_silence = callback
 
     def cancel(self) -> None:
@@ -327,77 +288,3 @@ class Completion:
 
 def _is_header_safe(value: str) -> bool:
     return bool(value) and value.isascii() and value.isprintable()
-
-
-class Stream:
-    """The body of a streamed response: an iterable that the server closes.
-
-    Ends in one of three ways: with the end of the API's own; with the error and then
-    ``StreamCut``, because a client takes a proper end for a complete response; or closed
-    by the server, whose client left.
-
-    ``write`` sends bytes to the client at once, from within an iteration. While
-    Anthropic is silent it carries a sign of life every `KEEP_ALIVE` seconds, so that
-    nobody on the way takes a model that thinks for a connection that is dead.
-    """
-
-    def __init__(
-        self, completion: Completion, write: Callable[[bytes], None] | None = None
-    ) -> None:
-        self._completion = completion
-        self._response = completion.streamed()
-        self._write = write
-        self._written_at = time.monotonic()
-        self._pieces = self._encoded()
-        completion.begin_stream()
-        if write is not None:
-            completion.on_silence(self._keep_alive)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._pieces
-
-    def _keep_alive(self) -> None:
-        """Show the client that its response is still being made."""
-        if self._write is not None:
-            try:
-                self._write(self._response.keep_alive())
-            except errors.ClientGoneError:
-                self._completion.cancel()
-
-    def _encoded(self) -> Iterator[bytes]:
-        response, completion = self._response, self._completion
-        feed = response.feed
-        try:
-            for batch in completion.batches():
-                if piece := feed(batch):
-                    completion.note_first_byte()
-                    yield piece
-                    self._written_at = time.monotonic()
-                elif time.monotonic() - self._written_at > KEEP_ALIVE:
-                    yield response.keep_alive()  # the events say nothing to this client
-                    self._written_at = time.monotonic()
-        except errors.ProxyError as ex:
-            yield self._broken(ex)
-            raise errors.StreamCut from None
-        except errors.ClientGoneError:
-            raise errors.StreamCut from None
-        except Exception as ex:
-            logger.exception("unexpected %s in a stream", type(ex).__name__)
-            yield self._broken(errors.internal())
-            raise errors.StreamCut from None
-        finally:
-            completion.note_outcome(response)
-
-    def _broken(self, error: errors.ProxyError) -> bytes:
-        """What ends the stream. Inside one, a stall is one way to be incomplete."""
-        if error.code == "upstream_timeout":
-            error.code = "stream_incomplete"
-        error.message = redaction.redacted(error.message)
-        self._completion.note_stream_error(error)
-        return self._response.broken(error)
-
-    def close(self) -> None:
-        """Called by the server when the response is over, whichever way it ended."""
-        if not self._response.complete and self._completion.record.code is None:
-            self._completion.note_client_gone()
-        self._completion.close()

@@ -12,6 +12,7 @@ repeat it: prompts are private and logs are not.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 LONGEST_WAIT = 45.0
 """Seconds that a client is asked to wait at most: three waits of a minute outlast users."""
@@ -47,6 +48,13 @@ def wait(lasted: float, named: float | None = None) -> float | None:
     return min(asked, LONGEST_WAIT)
 
 
+class Reported(NamedTuple):
+    """An error in Anthropic's own words."""
+
+    type: str
+    message: str
+
+
 class ProxyError(Exception):
     """An error and its response: HTTP status, OpenAI's four fields, extra headers."""
 
@@ -71,6 +79,8 @@ class ProxyError(Exception):
         """The fault behind it in one word, for the log line and the metrics."""
         self.upstream_request_id = ""
         """Anthropic's id of the last of them, where it responded."""
+        self.reported: Reported | None = None
+        """What Anthropic said, where the error is Anthropic's and not the proxy's."""
 
     def anew(self) -> "ProxyError":
         """The same error as a new exception, for one that is raised again.
@@ -87,6 +97,7 @@ class ProxyError(Exception):
             headers=self.headers,
         )
         another.reason = self.reason
+        another.reported = self.reported
         return another
 
 

@@ -5,14 +5,14 @@ and may be tried again; after it, an error inside the stream. A stream that ends
 ``message_stop`` never looks complete.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec import Struct
 
 from proxy import cancellation, errors, sse, trail, transport
 from proxy.schema import messages_response
-from proxy.translate import error
+from proxy.translate import error, whole
 
 UNREADABLE = (transport.TransportError, msgspec.DecodeError, sse.EventTooLargeError)
 """What iterating over ``batches`` raises for a broken response."""
@@ -20,8 +20,27 @@ UNREADABLE = (transport.TransportError, msgspec.DecodeError, sse.EventTooLargeEr
 _ENDS = {messages_response.MessageStop, messages_response.ErrorEvent}
 _ONLY_PINGS = {messages_response.Ping}
 
-Batch = list[messages_response.Event]
-"""Events that arrived together: one write to the client for them."""
+
+class Batch(list[messages_response.Event]):
+    """Events that arrived together: one write to the client for them."""
+
+    raw = b""
+    """The same as they came, for a client that gets them so: whole server-sent events."""
+
+    def first(self, count: int) -> "Batch":
+        """The first events of it."""
+        return (
+            self
+            if count == len(self)
+            else batch_of(self[:count], sse.first(self.raw, count))
+        )
+
+
+def batch_of(events: Iterable[messages_response.Event], raw: bytes) -> Batch:
+    """A batch (its own constructor would have to be Python's, and slower)."""
+    batch = Batch(events)
+    batch.raw = raw
+    return batch
 
 
 class Head(Struct, frozen=True, kw_only=True):
@@ -33,7 +52,7 @@ class Head(Struct, frozen=True, kw_only=True):
     """As Anthropic names it."""
     request_id: str
     headers: Mapping[str, str]
-    """Headers to pass on to the client, under OpenAI's names."""
+    """Headers to pass on to the client, under the names that its API has for them."""
 
 
 class EventStream:
@@ -98,8 +117,8 @@ class EventStream:
         end = next(i for i, event in enumerate(batch) if type(event) in _ENDS)
         match batch[end]:
             case messages_response.ErrorEvent(reported):
-                if before := batch[:end]:
-                    yield before
+                if end:
+                    yield batch.first(end)
                 failed = error.to_openai_error(200, reported, self._failing())
                 self._way.end(trail.outcome_of(failed.status))
                 raise failed
@@ -107,7 +126,7 @@ class EventStream:
                 self._response.close(over=True)  # before the client can leave
                 self._whole()
                 self._way.end(trail.Outcome.COMPLETE)
-                yield batch[: end + 1]
+                yield batch.first(end + 1)
 
     def _incomplete(self) -> errors.UpstreamError:
         broken = error.incomplete(self._failing())
@@ -159,11 +178,54 @@ def batches(response: transport.Response) -> Iterator[Batch]:
     """
     decoder = sse.Decoder()
     for data in response:
-        batch, broken = messages_response.decode_events(decoder.feed(data))
-        if batch:
+        events, broken = messages_response.decode_events(decoder.feed(data))
+        if events:
+            batch = Batch(events)
+            batch.raw = decoder.raw
+            if broken is not None:
+                batch.raw = sse.first(batch.raw, len(events))
             yield batch
         if broken is not None:
-            raise broken
+            try:
+                raise broken
+            finally:
+                del broken  # or this frame and the error would keep each other alive
+
+
+def of_message(response: transport.Response) -> Batch:
+    """The events of a message that came whole, from a gateway that ignores ``stream``.
+
+    Raises what is in ``UNREADABLE``.
+    """
+    payloads = whole.to_payloads(_body(response))
+    names = (msgspec.json.decode(one, type=_Named).type for one in payloads)
+    raw = b"".join(map(sse.encode_named, names, payloads))
+    return batch_of(map(messages_response.decode_event, payloads), raw)
+
+
+class _Named(Struct):
+    type: str
+
+
+def of_count(response: transport.Response) -> Batch:
+    """A count of tokens: an end, and the response as it came. Raises likewise."""
+    body = _body(response)
+    try:
+        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (UnicodeDecodeError, RecursionError) as ex:
+        raise msgspec.DecodeError(type(ex).__name__) from None
+    return batch_of([messages_response.MessageStop()], body)
+
+
+def _body(response: transport.Response) -> bytes:
+    """A whole body, as long as an event may be."""
+    parts, size = [], 0
+    for data in response:
+        parts.append(data)
+        size += len(data)
+        if size > sse.MAX_EVENT:
+            raise sse.EventTooLargeError
+    return b"".join(parts)
 
 
 def until_content(
@@ -172,23 +234,25 @@ def until_content(
 ) -> tuple[Batch, messages_response.ErrorEvent | None]:
     """The events up to and with the batch in which content begins, or an error before it.
 
-    Pings before it keep the connection to Anthropic alive and are of no use to anybody
-    else. Content is whatever follows ``message_start``, be it only the end. An empty
-    list without an error: there was no content at all. ``started`` gets the usage with
-    which the response begins.
+    Pings before it keep the connection to Anthropic alive; only ``raw`` has them.
+    Content is whatever follows ``message_start``, be it only the end. An empty list
+    without an error: there was no content at all. ``started`` gets the usage with which
+    the response begins.
     """
-    opening: Batch = []
+    opening = Batch()
     for batch in arriving:
+        opening.raw += batch.raw
         for i, event in enumerate(batch):
             match event:
                 case messages_response.ErrorEvent():
                     return opening, event
                 case messages_response.MessageStart(message):
-                    opening = [event]
+                    opening[:] = [event]
                     started(message.usage)
                 case messages_response.Ping():
                     pass
                 case _:
                     if opening:
-                        return [*opening, *batch[i:]], None
-    return [], None
+                        opening += batch[i:]
+                        return opening, None
+    return Batch(), None

@@ -9,8 +9,7 @@ from typing import Generic, Protocol, TypeVar
 import falcon
 from msgspec import Struct
 
-from proxy import errors, event_stream
-from proxy.translate import assemble
+from proxy import errors, event_stream, outgoing
 
 
 class Asked(Protocol):
@@ -74,7 +73,7 @@ class Front(Struct, Generic[R, W], frozen=True, kw_only=True):
     """As it stands in the log and in metrics."""
     decode: Callable[[bytes], R]
     """Raises ``InvalidRequestError`` for a body that does not fit."""
-    translate: Callable[[R, falcon.Request], tuple[assemble.Translation, W]]
+    translate: Callable[[R, falcon.Request], tuple[outgoing.Sent, W]]
     """What goes upstream. Raises ``InvalidRequestError`` for what cannot be honoured."""
     whole: Callable[[W, int], Whole]
     """The number is the time of the response, in seconds since the epoch."""

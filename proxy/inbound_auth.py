@@ -14,6 +14,7 @@ from pathlib import Path
 import falcon
 
 from proxy import errors, files, redaction, settings
+from proxy.relay.headers import speaks_anthropic
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ class InboundAuth:
         Leaves in ``req.context.owner`` whose request it is: the digest of the key, empty
         where none is required.
         """
-        owner = self._keys.owner(_sent(req)) if self._keys.required else None
+        owner = self._owner(req) if self._keys.required else None
         req.context.owner = owner or b""
         has_key = owner is not None
         if req.get_header("origin") is not None and not has_key:
@@ -133,11 +134,16 @@ class InboundAuth:
             )
         if self._keys.required and not has_key and not _is_open(resource):
             raise errors.InvalidRequestError(
-                "The proxy's key is missing or wrong: send it as the OpenAI API key",
+                "The proxy's key is missing or wrong: send it as your client's API key",
                 status=401,
                 code="invalid_api_key",
                 headers={"www-authenticate": "Bearer"},
             )
+
+    def _owner(self, req: falcon.Request) -> bytes | None:
+        """Whose key the request carries; ``None`` without a good one."""
+        owners = map(self._keys.owner, _sent(req))
+        return next((owner for owner in owners if owner is not None), None)
 
 
 def _is_open(resource: object) -> bool:
@@ -155,6 +161,12 @@ def _is_local(host: str | None) -> bool:
     return settings.is_loopback(name.removeprefix("[").removesuffix("]"))
 
 
-def _sent(req: falcon.Request) -> str:
+def _sent(req: falcon.Request) -> list[str]:
+    """The keys that a request carries: OpenAI's way, and Anthropic's to its clients."""
     scheme, _, key = (req.auth or "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
+    sent = [key.strip()] if scheme.lower() == "bearer" else []
+    own = req.get_header("x-api-key")
+    version = req.get_header("anthropic-version")
+    if own is not None and speaks_anthropic(req.path, version):
+        sent.append(own.strip())
+    return sent

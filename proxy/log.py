@@ -31,7 +31,7 @@ class Completion(Struct, kw_only=True):
     request_id: str
     upstream_request_id: str = ""
     api: str = "chat"
-    """The interface that was called."""
+    """The interface that was called: ``front.Front.name``."""
     model: str = ""
     """As the client named it."""
     upstream_model: str = ""

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from proxy import capabilities, errors, transport
+from proxy.relay import headers, listing
 from proxy.schema import openai
 
 FRESH = 3600.0
@@ -64,16 +65,32 @@ class _Page(Struct):
     data: list[msgspec.Raw]
 
 
-def to_models(page: bytes) -> list[capabilities.Model]:
-    """Anthropic's models list as rows of the capability table, without retired models.
+class Listed(Struct, frozen=True):
+    """One model of a list."""
+
+    row: capabilities.Model
+    info: msgspec.Raw
+    """Its entry in Anthropic's list, as it came."""
+
+
+def to_models(page: bytes) -> list[Listed]:
+    """The models of Anthropic's list, without retired ones.
 
     Raises ``msgspec.MsgspecError`` for anything that is not a models list.
     """
-    found = (_entry(raw) for raw in msgspec.json.decode(page, type=_Page).data)
-    return [_row(one) for one in found if one and one.lifecycle != "retired"]
+    entries = msgspec.json.decode(page, type=_Page).data
+    found = ((_info(entry), entry) for entry in entries)
+    return [
+        Listed(_row(info), msgspec.Raw(bytes(entry)))  # which keeps no whole page alive
+        for info, entry in found
+        if info and info.lifecycle != "retired"
+    ]
 
 
-def _entry(raw: msgspec.Raw) -> _ModelInfo | None:
+_BUILT_IN = [Listed(model, listing.to_info(model)) for model in capabilities.MODELS]
+
+
+def _info(raw: msgspec.Raw) -> _ModelInfo | None:
     """One entry, or ``None`` for a malformed one, which must not cost the others."""
     try:
         return msgspec.json.decode(raw, type=_ModelInfo)
@@ -81,10 +98,10 @@ def _entry(raw: msgspec.Raw) -> _ModelInfo | None:
         return None
 
 
-def _by_name(models: list[capabilities.Model]) -> dict[str, capabilities.Model]:
+def _by_name(models: list[Listed]) -> dict[str, Listed]:
     """By id, and by id without its date where that is no id of its own."""
-    aliases = {capabilities.undated(model.id): model for model in models}
-    return {**aliases, **{model.id: model for model in models}}
+    aliases = {capabilities.undated(model.row.id): model for model in models}
+    return {**aliases, **{model.row.id: model for model in models}}
 
 
 def _row(info: _ModelInfo) -> capabilities.Model:
@@ -122,7 +139,7 @@ class Catalogue:
     def __init__(self, fetch: Callable[[], bytes]) -> None:
         """``fetch`` returns the list's body; it may raise ProxyError, TransportError."""
         self._fetch = fetch
-        self._listed: list[capabilities.Model] = list(capabilities.MODELS)
+        self._listed = _BUILT_IN
         self._live: dict[str, capabilities.Model] = {}
         self._due = 0.0
         self._lock = threading.Lock()
@@ -152,41 +169,48 @@ class Catalogue:
                 logger.info("cannot fetch the models list: %s", type(ex).__name__)
                 return
             if found:
-                self._listed, self._live = found, _by_name(found)
+                named = _by_name(found)
+                self._live = {name: model.row for name, model in named.items()}
+                self._listed = found
                 self._due = time.monotonic() + FRESH
 
-    def models(self) -> list[capabilities.Model]:
+    def models(self) -> list[Listed]:
         """Anthropic's models, or the built-in table where it cannot be reached."""
         self.refresh()
         return self._listed
 
-    def find(self, name: str) -> capabilities.Model | None:
+    def find(self, name: str) -> Listed | None:
         """One of them, by its id or its id without the date."""
         return _by_name(self.models()).get(name)
 
 
-def _to_openai(model: capabilities.Model, name: str | None = None) -> openai.Model:
-    return openai.Model(id=name or model.id, created=model.created)
+def _to_openai(model: Listed, name: str | None = None) -> openai.Model:
+    return openai.Model(id=name or model.row.id, created=model.row.created)
 
 
 class Models:
-    """``GET /v1/models``."""
+    """``GET /v1/models``, in the shape of the API that the client speaks."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        data = [_to_openai(model) for model in self._catalogue.models()]
-        resp.data = _encode(openai.ModelList(data=data))
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        models = self._catalogue.models()
+        if _is_anthropics(req):
+            ids = [model.row.id for model in models]
+            resp.data = listing.to_page(ids, [model.info for model in models])
+        else:
+            data = [_to_openai(model) for model in models]
+            resp.data = _encode(openai.ModelList(data=data))
 
 
 class Model:
-    """``GET /v1/models/{id}``; a router's spelling is echoed in the response."""
+    """``GET /v1/models/{id}``; an OpenAI client reads a router's spelling again."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    def on_get(self, _req: falcon.Request, resp: falcon.Response, name: str) -> None:
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         model = self._catalogue.find(capabilities.to_anthropic_id(name))
         if model is None:
             raise errors.InvalidRequestError(
@@ -195,4 +219,13 @@ class Model:
                 code="model_not_found",
                 status=404,
             )
-        resp.data = _encode(_to_openai(model, name))
+        resp.data = (
+            bytes(model.info)
+            if _is_anthropics(req)
+            else _encode(_to_openai(model, name))
+        )
+
+
+def _is_anthropics(req: falcon.Request) -> bool:
+    version = req.get_header("anthropic-version")
+    return headers.speaks_anthropic(req.path, version)

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 
-import msgspec
 from msgspec import Struct, structs
 
 from proxy import (
@@ -17,18 +16,17 @@ from proxy import (
     errors,
     event_stream,
     lease,
+    outgoing,
     patience,
     retry,
-    sse,
     trail,
     transport,
 )
 from proxy.credentials import Token
 from proxy.limits import Limits
 from proxy.schema import messages_response
-from proxy.translate import assemble, error, repair, whole
+from proxy.translate import error
 
-MESSAGES_PATH = "/v1/messages"
 OAUTH_BETA = "oauth-2025-04-20"  # required with any OAuth or federation token
 
 ERROR_BODY_TIMEOUT = 5.0
@@ -37,8 +35,6 @@ ERROR_BODY_TIMEOUT = 5.0
 _SUSPECT = {retry.Failure.STALE, retry.Failure.UNREACHED, retry.Failure.LATE}
 """Failures after which no kept connection is used: a network that changed kills all."""
 
-_encode = msgspec.json.Encoder().encode
-
 
 class Standing(Struct, frozen=True, kw_only=True):
     """What all completions of a process share."""
@@ -46,9 +42,9 @@ class Standing(Struct, frozen=True, kw_only=True):
     credential: lease.Credential
     sender: transport.Transport
     troubles: patience.Troubles
-    """By model."""
+    """By ``outgoing.limited_by``."""
     limits: patience.Gates
-    """By model, while Anthropic has named a wait."""
+    """Likewise, while Anthropic has named a wait."""
     reported: Limits
     """What Anthropic says of its limits."""
 
@@ -75,7 +71,9 @@ def to_headers(
     credential: lease.Credential, token: Token, betas: tuple[str, ...] = ()
 ) -> dict[str, str]:
     """The credential's header, beta flags, and a profile's own headers."""
-    flags = (*betas, OAUTH_BETA) if token.oauth else betas
+    flags = betas
+    if token.oauth and OAUTH_BETA not in betas:
+        flags = (*betas, OAUTH_BETA)
     headers = {"authorization": f"Bearer {token.value}", **credential.source.headers}
     return {**headers, "anthropic-beta": ",".join(flags)} if flags else headers
 
@@ -86,15 +84,15 @@ class Opening:
     def __init__(
         self,
         standing: Standing,
-        translation: assemble.Translation,
+        sent: outgoing.Sent,
         scope: cancellation.CancelScope,
         way: trail.Trail,
     ) -> None:
         self._standing = standing
         self._way = way
-        self._translation = translation
+        self._sent = sent
         self._scope = scope
-        self._model = translation.request.model
+        self._key = outgoing.limited_by(sent)
         self._attempts = retry.Attempts()
         self._fresh = False
         self._lease: lease.Lease
@@ -124,6 +122,7 @@ class Opening:
                 else:
                     self._lease.accepted()
                     self._limit.open()
+                    del self._sent  # the stream keeps this object, not the body
                     return stream
         except cancellation.Cancelled as ex:
             raise event_stream.to_error(ex.reason) from None
@@ -133,7 +132,7 @@ class Opening:
 
     def _enter(self) -> patience.Pass:
         """Pass the gate of the credential's rate limit for this model."""
-        entry = self._standing.limits.enter(self._model)
+        entry = self._standing.limits.enter(self._key)
         if not isinstance(entry, patience.Pass):
             limited = error.limited(entry, self._circumstances())
             limited.reason = "limit_known"
@@ -165,10 +164,10 @@ class Opening:
                     raise self._given_up(failed) from None
                 self._lease = renewed
             case retry.Step.REPAIR:
-                repaired = repair.repaired(self._translation, failed.message)
+                repaired = outgoing.repaired(self._sent, failed.message)
                 if repaired is None:
                     raise self._given_up(failed) from None
-                self._translation = repaired
+                self._sent = repaired
             case retry.Step.GIVE_UP:
                 raise self._given_up(failed) from None
 
@@ -176,7 +175,7 @@ class Opening:
         """The client's error, with what it says of the credential and the model noted."""
         given, source = failed.error, self._standing.credential.source
         if given.status in error.WORTH_A_RETRY:
-            self._standing.troubles.failed(self._model)
+            self._standing.troubles.failed(self._key)
         if failed.failure is retry.Failure.UNAUTHORIZED:
             if source.changes:
                 given = error.being_replaced(source.name)
@@ -192,20 +191,20 @@ class Opening:
             credential=self._standing.credential.source.name,
             oauth=self._lease.token.oauth,
             retry_after=error.retry_after(headers or {}, datetime.now(UTC)),
-            lasted=self._standing.troubles.lasted(self._model),
+            lasted=self._standing.troubles.lasted(self._key),
         )
 
     def _call(self) -> event_stream.EventStream:
-        translation, token = self._translation, self._lease.token
-        headers = to_headers(self._standing.credential, token, translation.betas)
-        if translation.version is not None:
-            headers["anthropic-version"] = translation.version
+        sent, token = self._sent, self._lease.token
+        headers = to_headers(self._standing.credential, token, sent.betas)
+        if sent.version is not None:
+            headers["anthropic-version"] = sent.version
         response: transport.Response | None = None
-        body = _encode(translation.request)
+        path, body = outgoing.on_the_wire(sent)
         self._way.call()
         try:
             response = self._standing.sender.post(
-                MESSAGES_PATH, body, headers, self._scope, fresh=self._fresh
+                path, body, headers, self._scope, fresh=self._fresh
             )
             return self._begin(response)
         except BaseException as ex:
@@ -249,15 +248,15 @@ class Opening:
         if response.status // 100 != 2:  # noqa: PLR2004 - the class of successes
             raise self._refused(response, circumstances)
         kind = response.headers.get("content-type", "").lower()
-        if "text/event-stream" not in kind:
-            opening = _whole_message(response, circumstances)
+        if outgoing.counts_tokens(self._sent) or "text/event-stream" not in kind:
+            opening = self._whole(response, circumstances)
             event_stream.until_content(iter([opening]), self._way.started)
             return self._stream(response, opening, iter(()))
         arriving = event_stream.batches(response)
         try:
             opening, end = event_stream.until_content(arriving, self._way.started)
         except event_stream.UNREADABLE:
-            opening, end = [], None
+            opening, end = event_stream.Batch(), None
         if end is not None:
             failed = error.to_openai_error(200, end.error, circumstances)
             raise _failed(failed, circumstances, end.error.message)
@@ -267,6 +266,19 @@ class Opening:
             raise _FailedCall(retry.Failure.UNREACHED, cut)
         return self._stream(response, opening, arriving)
 
+    def _whole(
+        self, response: transport.Response, circumstances: error.Circumstances
+    ) -> event_stream.Batch:
+        """A response that comes whole, as the events that say as much."""
+        counts = outgoing.counts_tokens(self._sent)
+        try:
+            if counts:
+                return event_stream.of_count(response)
+            return event_stream.of_message(response)
+        except event_stream.UNREADABLE:
+            strange = error.no_stream(circumstances)
+            raise _FailedCall(retry.Failure.FINAL, strange) from None
+
     def _stream(
         self,
         response: transport.Response,
@@ -274,18 +286,20 @@ class Opening:
         rest: Iterator[event_stream.Batch],
     ) -> event_stream.EventStream:
         self._scope.content()
-        troubles, model = self._standing.troubles, self._model
+        troubles, key = self._standing.troubles, self._key
 
         def failing() -> error.Circumstances:
             circumstances = self._circumstances(response.headers)
-            troubles.failed(model)
+            troubles.failed(key)
             return circumstances
 
         head = event_stream.Head(
-            warnings=self._translation.warnings,
-            model=_model_of(opening) or model,
+            warnings=self._sent.warnings,
+            model=_model_of(opening) or self._sent.model,
             request_id=response.headers.get("request-id", ""),
-            headers=error.passed_headers(response.headers, datetime.now(UTC)),
+            headers=outgoing.passed_headers(
+                self._sent, response.headers, datetime.now(UTC)
+            ),
         )
         return event_stream.EventStream(
             head,
@@ -294,7 +308,7 @@ class Opening:
             self._scope,
             self._way,
             failing=failing,
-            whole=lambda: troubles.over(model),
+            whole=lambda: troubles.over(key),
         )
 
     def _refused(
@@ -311,7 +325,9 @@ class Opening:
             body = b""
         reported = error.decode_error(body)
         failed = error.to_openai_error(response.status, reported, circumstances)
-        failed.headers.update(error.passed_headers(response.headers, datetime.now(UTC)))
+        failed.headers.update(
+            outgoing.passed_headers(self._sent, response.headers, datetime.now(UTC))
+        )
         failed.upstream_request_id = response.headers.get("request-id", "")
         return _failed(failed, circumstances, reported.message if reported else "")
 
@@ -351,23 +367,6 @@ def _outcome(ex: BaseException) -> trail.Outcome:
             return event_stream.outcome_of(reason)
         case _:
             return trail.Outcome.SERVER_ERROR
-
-
-def _whole_message(
-    response: transport.Response, circumstances: error.Circumstances
-) -> event_stream.Batch:
-    """The events of a message that came whole, from a gateway that ignores ``stream``."""
-    body, size = [], 0
-    try:
-        for data in response:
-            body.append(data)
-            size += len(data)
-            if size > sse.MAX_EVENT:
-                break
-        return whole.to_events(b"".join(body))
-    except (transport.TransportError, msgspec.DecodeError):
-        strange = error.no_stream(circumstances)
-        raise _FailedCall(retry.Failure.FINAL, strange) from None
 
 
 def _model_of(batch: event_stream.Batch) -> str:

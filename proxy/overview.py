@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from proxy import history, limits, metrics, prices
+from proxy import gauges, history, limits, prices
 
 SPAN = 900
 """Seconds of a bar in a chart."""
@@ -62,7 +62,7 @@ class Now(Struct, frozen=True, kw_only=True):
     """The present, beside what metrics know of it."""
 
     at: float
-    state: metrics.State
+    state: gauges.State
     trouble: str | None
     """Why no completion can succeed now."""
     login_ends_at: float | None = None

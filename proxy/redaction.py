@@ -17,6 +17,8 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from proxy import errors
+
 REDACTED = "[redacted]"
 
 LONGEST = 2000
@@ -105,6 +107,14 @@ def redacted_all(texts: Mapping[str, str]) -> dict[str, str]:
     if redacted(whole) == whole:
         return dict(texts)
     return {name: redacted(text) for name, text in texts.items()}
+
+
+def redact(error: errors.ProxyError) -> None:
+    """Take secrets out of what an error says."""
+    error.message = redacted(error.message)
+    if error.reported is not None:
+        words = redacted(error.reported.message)
+        error.reported = error.reported._replace(message=words)
 
 
 def printable(text: str) -> str:

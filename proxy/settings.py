@@ -67,7 +67,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Largest request body in bytes; a larger one gets a 413, unread. Twice this many bytes may be arriving or on their way upstream at once; any more get a 503."""
 
     memory_bytes: Annotated[int, Meta(ge=0)] = 64 * 1024 * 1024
-    """Bytes of [memory](memory.md) between requests: half for the turns of tool loops, half for responses. `0`: nothing is remembered."""
+    """Bytes of [memory](memory.md) between requests: half for the turns of tool loops, half for responses and answers. `0`: nothing is remembered."""
 
     connect_timeout: Seconds = 10.0
     """Seconds to connect to Anthropic, the look-up of its name included."""

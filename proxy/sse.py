@@ -20,6 +20,8 @@ class Decoder:
     """Splits a byte stream into event payloads, however the bytes are cut."""
 
     def __init__(self) -> None:
+        self.raw = b""
+        """The events that the last ``feed`` completed, as they came but for CRs."""
         self._parts: list[bytes] = []  # of an event that has not ended
         self._size = 0
         self._after_cr = False
@@ -40,13 +42,15 @@ class Decoder:
         if self._parts and data:
             if b"\n\n" not in data and not self._splits(data):
                 self._keep(data)
+                self.raw = b""
                 return []
             data = b"".join([*self._parts, data])
             self._parts, self._size = [], 0
         *blocks, rest = data.split(b"\n\n")
         if rest:
             self._keep(rest)
-        return _payloads(blocks, data[: len(data) - len(rest)])
+        self.raw = data[: len(data) - len(rest)]
+        return _payloads(blocks, self.raw)
 
     def _splits(self, data: bytes) -> bool:
         """Whether the blank line that ends an event begins in one part, ends in this."""
@@ -77,9 +81,23 @@ def _payload(block: bytes) -> bytes:
     return b"\n".join(line[5:].removeprefix(b" ") for line in lines)
 
 
+def first(events: bytes, count: int) -> bytes:
+    """The first ``count`` of some whole events, with what stands between them."""
+    end = 0
+    while count:
+        start, end = end, events.index(b"\n\n", end) + 2
+        count -= bool(_payload(events[start:end]))
+    return events[:end]
+
+
 def encode(payload: bytes) -> bytes:
     """One ``data:`` line. ``payload`` is JSON, which holds no raw CR or LF."""
     return b"data: " + payload + b"\n\n"
+
+
+def encode_named(name: str, payload: bytes) -> bytes:
+    """An event with a name."""
+    return b"event: " + name.encode() + b"\n" + encode(payload)
 
 
 def one_line_each(events: bytes) -> bytes:

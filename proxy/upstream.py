@@ -8,12 +8,12 @@ from proxy import (
     lease,
     limits,
     opening,
+    outgoing,
     patience,
     trail,
     transport,
 )
 from proxy.credentials import Token
-from proxy.translate import assemble
 
 MODELS_PATH = "/v1/models?limit=1000"
 MODELS_DEADLINES = cancellation.Deadlines(
@@ -84,14 +84,14 @@ class Upstream:
 
     def open(
         self,
-        translation: assemble.Translation,
+        sent: outgoing.Sent,
         scope: cancellation.CancelScope,
         way: trail.Trail,
     ) -> event_stream.EventStream:
         """Call until content begins to arrive, or no further call would help.
 
-        Notes on ``way`` what is called and billed. Raises ``UpstreamError`` or ``UnavailableError``, which carry what the client
-        gets, and ``ClientGoneError``.
+        Notes on ``way`` what is called and billed. Raises ``UpstreamError`` or
+        ``UnavailableError``, which carry what the client gets, and ``ClientGoneError``.
         """
-        scope.thinks = translation.thinks
-        return opening.Opening(self._standing, translation, scope, way).run()
+        scope.thinks = sent.thinks
+        return opening.Opening(self._standing, sent, scope, way).run()

@@ -10,15 +10,20 @@ was due, whether it refreshed or not.
 
 The map, from the edge to the centre. A module imports only from lines below its own.
 
-    __main__      the command line: `once`, `plan`, `status`, `import`, `operator`
+    __main__      the command line: `once`, `plan`, `status`, `import`, `operator`, `doctor`
+    doctor        `doctor`: gathers facts, has them judged, prints the report
     operator      the same in a cluster, continuously: a package with its own map
     report        what `plan` and `status` show
     refresh       the use case: look, lock, check, run, verify, remember
     claude_cli    the only subprocess
+    reach         the way to Anthropic's hosts, and whom to trust on it
     preflight     could an attempt lose the login? then it does not start
     install       `import`: the only place that writes tokens
     lock          one writer per volume
     files         reads and atomic writes of the two files
+    mounts        what the kernel says is mounted where
+    diagnosis     pure: what `doctor` concludes from facts
+    facts         pure: those facts, as values
     decide        pure: what to do now, and when next
     verify        pure: what an attempt did, judged by the file alone
     history       pure: what is remembered between two runs

@@ -1,4 +1,4 @@
-"""The command line: `claude-refresher once | plan | status | import | operator`."""
+"""The command line: `claude-refresher once | plan | status | import | …`."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from refresher import credentials, install, preflight, refresh, report
+from refresher import credentials, doctor, install, preflight, refresh, report
 from refresher.outcome import (
     IN_ORDER,
     MEANINGS,
@@ -59,7 +59,8 @@ exit codes of `once`:
       a person must act; the message says how
 
 exit codes of `status`: 0 the login is in order, 75 a refresh is due, 78 a person must
-  act. `import`: 0 installed, 75 busy, 78 refused. `plan`: 0.
+  act. `import`: 0 installed, 75 busy, 78 refused. `plan`: 0. `doctor`: 0, or 1 if
+  something fails.
 An invalid setting exits with 78, an invalid command line with 2.
 
 The settings are environment variables; docs/refresher.md lists them.
@@ -97,7 +98,9 @@ def _say(text: str) -> None:
 def run(words: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     arguments = _parser().parse_args(words)
-    command: _Command = arguments.command
+    command: _Command | None = arguments.command
+    if command is None:  # `doctor`, which examines the settings as well
+        return doctor.run(os.environ, sys.stdout, as_json=arguments.json)
     try:
         settings = Settings.from_environ(os.environ)
     except SettingsError as ex:
@@ -121,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, command: _Command, text: str) -> argparse.ArgumentParser:
+    def add(name: str, command: _Command | None, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(
             name,
             help=text,
@@ -147,6 +150,8 @@ def _parser() -> argparse.ArgumentParser:
         "--force", action="store_true", help="even if the login there is newer"
     )
     add("operator", _operator, "run as a Kubernetes operator for one ClaudeCredential")
+    doctor_ = add("doctor", None, "say what is wrong and what to do; refreshes nothing")
+    doctor_.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 

@@ -19,7 +19,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from importlib import resources
 from pathlib import Path
+
+import msgspec
 
 from refresher import lock, watch
 from refresher.settings import Settings
@@ -28,6 +31,8 @@ from refresher.verify import Ended, Failure
 logger = logging.getLogger(__name__)
 
 _PAUSE = 0.05
+_VERSION = re.compile(rb"\d+\.\d+\.\d+[\w.+-]*")
+_VERSION_TIMEOUT = 30
 _LOG_BYTES = 1024 * 1024
 
 
@@ -36,6 +41,43 @@ def find(settings: Settings) -> str | None:
     search = settings.cli_environ.get("PATH", os.defpath)
     found = shutil.which(settings.claude_bin, path=search)
     return str(Path(found).absolute()) if found else None
+
+
+def version(settings: Settings) -> str | None:
+    """Ask the CLI for its version; None if it does not run.
+
+    It sees an empty directory in place of the login, so nothing can be refreshed.
+    """
+    claude = find(settings)
+    if claude is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="claude-refresher-") as scratch:
+        environ = {**_environ(settings, scratch), "CLAUDE_CONFIG_DIR": scratch}
+        try:
+            done = subprocess.run(  # noqa: S603 - no shell, and no argument of a user's
+                [claude, "--version"],
+                cwd=scratch,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_VERSION_TIMEOUT,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+    found = _VERSION.match(done.stdout) if done.returncode == 0 else None
+    return found[0].decode() if found else None
+
+
+def tested_version() -> str:
+    """Return the version of the CLI that `package.json` pins."""
+    text = resources.files("refresher").joinpath("package.json").read_bytes()
+    pinned = msgspec.json.decode(text, type=_Package)
+    return next(iter(pinned.optional_dependencies.values()))
+
+
+class _Package(msgspec.Struct, rename="camel"):
+    optional_dependencies: dict[str, str]
 
 
 _ISOLATED = ("--setting-sources", "")

@@ -86,6 +86,7 @@ class _OAuth(msgspec.Struct, rename="camel"):
     refresh_token: str | None = None
     expires_at: Any = None
     refresh_token_expires_at: Any = None
+    scopes: Any = None
     subscription_type: Any = None
 
 
@@ -129,6 +130,18 @@ def _login(oauth: _OAuth) -> Found:
         login_ends_at=_instant(_number(oauth.refresh_token_expires_at)),
         subscription=subscription if isinstance(subscription, str) else None,
     )
+
+
+def scopes(data: bytes) -> tuple[str, ...]:
+    """Return what the file's login is for; empty where it does not say. Never raises."""
+    try:
+        oauth = _decoder.decode(data).oauth
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()
+    named = oauth.scopes if oauth else None
+    if not isinstance(named, list):
+        return ()
+    return tuple(each for each in named if isinstance(each, str))
 
 
 class Expiry(NamedTuple):

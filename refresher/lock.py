@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -57,6 +58,23 @@ def hold(config_dir: Path, wait: timedelta, stop: threading.Event) -> Iterator[i
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
+
+
+def state(config_dir: Path) -> Literal["free", "held", "unused", "unsupported"]:
+    """Look at the refresher's lock; `unused`: there is no lock file, and none is made.
+
+    Raises OSError if the lock file cannot be opened.
+    """
+    try:
+        descriptor = os.open(config_dir / FILE_NAME, os.O_RDWR)
+    except FileNotFoundError:
+        return "unused"
+    try:
+        return "free" if _flock(descriptor) else "held"
+    except UnsupportedError:
+        return "unsupported"
+    finally:
+        os.close(descriptor)  # which gives it back
 
 
 @contextlib.contextmanager

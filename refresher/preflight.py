@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from refresher import claude_cli, credentials, files
+from refresher import claude_cli, credentials, files, mounts
 from refresher.settings import Settings
 
 _PROBE = ".refresher-probe"
@@ -28,7 +28,7 @@ def inspect(settings: Settings) -> str | None:
             "set CLAUDE_BIN"
         )
     directory = settings.config_dir
-    return inspect_volume(directory) or _configuration(directory / ".claude.json")
+    return inspect_volume(directory) or inspect_configuration(directory)
 
 
 def inspect_volume(config_dir: Path) -> str | None:
@@ -50,8 +50,9 @@ def _directory(path: Path) -> str | None:
     return None
 
 
-def _configuration(path: Path) -> str | None:
+def inspect_configuration(config_dir: Path) -> str | None:
     """Measured: the CLI refreshes nothing where it cannot read its own configuration."""
+    path = config_dir / ".claude.json"
     try:
         data = files.read(path)
         if data.strip():
@@ -89,18 +90,7 @@ def _is_mount(path: Path) -> bool:
     # A bind mount of a file from the same disk has the same device number as its
     # directory, so only the kernel's own list shows it.
     whole = str(path.parent.resolve() / path.name)
-    try:
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    except OSError:  # not Linux
-        return False
-    return any(_unescaped(line.split(" ")[4]) == whole for line in lines)
-
-
-def _unescaped(field: str) -> str:
-    # proc(5): space, tab, newline and backslash are written as octal.
-    for code, char in (("040", " "), ("011", "\t"), ("012", "\n"), ("134", "\\")):
-        field = field.replace(f"\\{code}", char)
-    return field
+    return any(mount.path == whole for mount in mounts.all_mounts())
 
 
 def _fixed(path: Path, found: os.stat_result) -> str | None:

@@ -29,17 +29,25 @@ class Handler(BaseHTTPRequestHandler):
             self._send_not_found()
 
     def do_POST(self) -> None:
-        """Answer `/v1/messages`."""
+        """Answer `/v1/messages` and its `count_tokens`."""
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        if self.path != "/v1/messages":
-            self._send_not_found()
-            return
-        request = json.loads(body)
-        message = answers.message(request)
-        if request.get("stream"):
-            self._stream(message)
-        else:
-            self._send(200, message)
+        path = self.path.partition("?")[0]
+        try:
+            request = json.loads(body)
+            match path:
+                case "/v1/messages" if request.get("stream"):
+                    self._stream(answers.message(request))
+                case "/v1/messages":
+                    self._send(200, answers.message(request))
+                case "/v1/messages/count_tokens":
+                    count = answers.prompt_tokens(request)
+                    self._send(200, {"input_tokens": count})
+                case _:
+                    self._send_not_found()
+        except (ValueError, TypeError, LookupError, AttributeError):
+            words = "The demo cannot read this request"
+            error = {"type": "invalid_request_error", "message": words}
+            self._send(400, {"type": "error", "error": error})
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Log nothing: prompts stay out of every log."""

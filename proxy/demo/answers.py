@@ -54,7 +54,6 @@ def message(request: Json) -> Json:
     if tool is not None:
         use = {"type": "tool_use", "id": f"toolu_{key}", "name": tool["name"]}
         content.append(use | {"input": instance(tool["input_schema"]) or {}})
-    prompt = [request.get(part, "") for part in ("tools", "system", "messages")]
     return {
         "id": f"msg_{key}",
         "type": "message",
@@ -65,13 +64,19 @@ def message(request: Json) -> Json:
         "stop_sequence": None,
         "stop_details": None,
         "usage": {
-            "input_tokens": sum(map(_tokens, prompt)),
+            "input_tokens": prompt_tokens(request),
             "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0,
             "output_tokens": _tokens(content),
             "service_tier": "standard",
         },
     }
+
+
+def prompt_tokens(request: Json) -> int:
+    """Estimate how many tokens a prompt is."""
+    parts = [request.get(part, "") for part in ("tools", "system", "messages")]
+    return sum(map(_tokens, parts))
 
 
 def events(answer: Json) -> Iterator[Json]:
@@ -175,7 +180,8 @@ def _said(blocks: list[Json]) -> str:
 
 def _tool(request: Json, turn: list[Json]) -> Json | None:
     """The tool that is called, None where none is."""
-    tools: list[Json] = request.get("tools") or []
+    offered: list[Json] = request.get("tools") or []
+    tools = [tool for tool in offered if "input_schema" in tool]  # not Anthropic's own
     choice: Json = request.get("tool_choice") or {"type": "auto"}
     answered = any(block["type"] == "tool_result" for block in turn)
     forced = choice["type"] in {"any", "tool"}

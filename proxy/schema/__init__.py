@@ -3,7 +3,12 @@
     chat_request        what chat completions clients send; closed, so that what does
                         not fit is a 400 that names the field
     chat_response       what they read
+    responses_request   what clients of the Responses API send: the request, and one type
+                        for each kind of item and tool
+    responses_response  what they read: the response object and its items
+    responses_events    the events of their streams
     common              what requests of both of OpenAI's APIs share
+    misfit, allowed     why JSON does not fit its type, in words
     openai              what OpenAI's APIs share: errors, the models list
     messages_request    what is sent to Anthropic
     messages_response   what Anthropic sends back; open, so that an event, a block or a

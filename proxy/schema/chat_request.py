@@ -285,6 +285,6 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     context_management: dict[str, Any] | None = None
 
 
-decode_request = msgspec.json.Decoder(ChatRequest).decode
+DECODER = msgspec.json.Decoder(ChatRequest)
 """Bytes to ``ChatRequest``; raises ``msgspec.DecodeError`` (not JSON),
 ``msgspec.ValidationError`` (wrong shape, with a path) or ``RecursionError``."""

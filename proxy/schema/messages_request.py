@@ -33,8 +33,19 @@ class Block(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cache_control: CacheControl | None = None
 
 
-class Text(Block, frozen=True, kw_only=True, tag="text"):
+class SearchCitation(
+    Struct, frozen=True, kw_only=True, tag="web_search_result_location"
+):
+    url: str
+    title: str | None
+    encrypted_index: str
+    cited_text: str
+
+
+class Text(Block, frozen=True, kw_only=True, omit_defaults=True, tag="text"):
     text: str
+    citations: list[SearchCitation] | None = None
+    """The assistant's alone: the API rejects them in any other text."""
 
 
 class Base64Source(Struct, frozen=True, kw_only=True, tag="base64"):
@@ -88,8 +99,9 @@ class RedactedThinking(Struct, frozen=True, kw_only=True, tag="redacted_thinking
 
 
 ContentBlock = (
-    Text | Image | Document | ToolUse | ToolResult | Thinking | RedactedThinking
+    Text | Image | Document | ToolUse | ToolResult | Thinking | RedactedThinking | Raw
 )
+"""``Raw`` is a block that goes back as it was received: a server tool's, a compaction."""
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -160,6 +172,10 @@ class OutputConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
     format: JSONSchemaFormat | None = None
 
 
+class Compaction(Struct, frozen=True, kw_only=True, tag="summarize"):
+    """Asks for a summary of the conversation, as a block that replaces it."""
+
+
 class Metadata(Struct, frozen=True, kw_only=True):
     user_id: str
 
@@ -183,6 +199,7 @@ class MessagesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     inference_geo: str | None = None
     speed: str | None = None
     context_management: dict[str, Any] | None = None
+    compaction: Compaction | None = None
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None

@@ -4,6 +4,7 @@ Known shapes are typed; everything else stays open. An event, a block or a delta
 new becomes ``Unknown`` and never breaks a response.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -78,6 +79,15 @@ class Citation(Struct, frozen=True):
     encrypted_index: str | None = None
 
 
+class InputTransformation(Struct, frozen=True):
+    """What Anthropic did to a block of the request, such as ``thinking_dropped``."""
+
+    type: str = ""
+    path: str = ""
+    """``messages.3.content.0``, of the request that was sent."""
+    reason: str = ""
+
+
 class TextBlock(Struct, frozen=True, tag="text"):
     text: str = ""
     citations: list[Citation] | None = None
@@ -98,22 +108,23 @@ class RedactedThinkingBlock(Struct, frozen=True, tag="redacted_thinking"):
     data: str = ""
 
 
-class ServerToolUseBlock(Struct, frozen=True, tag="server_tool_use"):
-    """A call that Anthropic itself answers: no OpenAI client sees it."""
+ContentBlock = TextBlock | ToolUseBlock | ThinkingBlock | RedactedThinkingBlock
 
 
-class WebSearchResultBlock(Struct, frozen=True, tag="web_search_tool_result"):
-    """What the search found; the text that follows cites it."""
+class OpaqueBlock(Struct, frozen=True):
+    """A block that is Anthropic's own business: a server tool's use or result, a compaction.
+
+    No OpenAI client can read it. Where it is sent back, it must be as it was received.
+    """
+
+    type: str
+    received: Raw
+    """The whole block, its ``type`` included."""
+    whole: bool = True
+    """``False`` where its input was cut: then it cannot be sent back."""
 
 
-ContentBlock = (
-    TextBlock
-    | ToolUseBlock
-    | ThinkingBlock
-    | RedactedThinkingBlock
-    | ServerToolUseBlock
-    | WebSearchResultBlock
-)
+Block = ContentBlock | OpaqueBlock
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -122,9 +133,10 @@ class Message(Struct, frozen=True, kw_only=True):
     id: str
     model: str = ""
     usage: Usage = Usage()
-    content: list[ContentBlock] = []
+    content: list[Block] = []
     stop_reason: str | None = None
     stop_details: StopDetails | None = None
+    input_transformations: list[InputTransformation] = []
 
 
 # ------------------------------------------------------------------ events
@@ -134,6 +146,7 @@ class StartedMessage(Struct, frozen=True):
     id: str
     model: str = ""
     usage: Usage = Usage()
+    input_transformations: list[InputTransformation] | None = None
 
 
 class MessageStart(Struct, frozen=True, tag="message_start"):
@@ -143,6 +156,13 @@ class MessageStart(Struct, frozen=True, tag="message_start"):
 class ContentBlockStart(Struct, frozen=True, tag="content_block_start"):
     index: int
     content_block: ContentBlock
+
+
+class OpaqueBlockStart(Struct, frozen=True):
+    """A ``content_block_start`` of an opaque block."""
+
+    index: int
+    block: OpaqueBlock
 
 
 class TextDelta(Struct, frozen=True, tag="text_delta"):
@@ -165,7 +185,21 @@ class CitationsDelta(Struct, frozen=True, tag="citations_delta"):
     citation: Citation
 
 
-Delta = TextDelta | InputJSONDelta | ThinkingDelta | SignatureDelta | CitationsDelta
+class CompactionDelta(Struct, frozen=True, tag="compaction_delta"):
+    """The summary, in one piece. Either value may be ``null``."""
+
+    content: str | None = None
+    encrypted_content: str | None = None
+
+
+Delta = (
+    TextDelta
+    | InputJSONDelta
+    | ThinkingDelta
+    | SignatureDelta
+    | CitationsDelta
+    | CompactionDelta
+)
 
 
 class ContentBlockDelta(Struct, frozen=True, tag="content_block_delta"):
@@ -187,6 +221,8 @@ class Stop(Struct, frozen=True):
 class MessageDelta(Struct, frozen=True, tag="message_delta"):
     delta: Stop = Stop()
     usage: Usage = Usage()
+    input_transformations: list[InputTransformation] | None = None
+    """Replaces the one of ``message_start`` where another model took over."""
 
 
 class MessageStop(Struct, frozen=True, tag="message_stop"):
@@ -217,7 +253,7 @@ class Unknown(Struct, frozen=True):
     """An event, block or delta of a type that this version does not know."""
 
 
-Event = KnownEvent | Unknown
+Event = KnownEvent | OpaqueBlockStart | Unknown
 
 decode_error_response = msgspec.json.Decoder(ErrorResponse).decode
 """An error body; raises ``msgspec.DecodeError`` for HTML and ``ValidationError``
@@ -233,7 +269,7 @@ _known_events = msgspec.json.Decoder(list[KnownEvent])
 
 def decode_events(
     payloads: list[bytes],
-) -> tuple[list[Event], msgspec.DecodeError | None]:
+) -> tuple[Sequence[Event], msgspec.DecodeError | None]:
     """Decode payloads that arrived together: the events, and what ended them early.
 
     The events before one that cannot be read are good. All are decoded in one call where
@@ -244,7 +280,7 @@ def decode_events(
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         known = []
     if len(known) == len(payloads):  # else a payload held a comma between two values
-        return [*known], None
+        return known, None
     events: list[Event] = []
     try:
         for payload in payloads:
@@ -266,9 +302,40 @@ def decode_event(data: bytes) -> Event:
         try:
             return _known.decode(data)
         except msgspec.ValidationError:
-            return _recovered(msgspec.json.decode(data))
+            return _opaque(data) or _recovered(msgspec.json.decode(data))
     except (UnicodeDecodeError, RecursionError) as ex:  # no text; nested without end
         raise msgspec.DecodeError(type(ex).__name__) from None
+
+
+class _Start(Struct, frozen=True, tag="content_block_start"):
+    index: int
+    content_block: Raw
+
+
+class _OfAnyType(Struct, frozen=True):
+    type: str
+
+
+_start = msgspec.json.Decoder(_Start)
+_of_any_type = msgspec.json.Decoder(_OfAnyType)
+
+
+def is_opaque(block_type: str) -> bool:
+    """Whether a block of this type is kept as it is: any server tool's result is."""
+    known = block_type in {"server_tool_use", "compaction"}
+    return known or block_type.endswith("_tool_result")
+
+
+def _opaque(data: bytes) -> OpaqueBlockStart | None:
+    """The start of an opaque block, if it is one, its bytes untouched."""
+    try:
+        start = _start.decode(data)
+        block_type = _of_any_type.decode(start.content_block).type
+    except msgspec.ValidationError:
+        return None
+    if not is_opaque(block_type):
+        return None
+    return OpaqueBlockStart(start.index, OpaqueBlock(block_type, start.content_block))
 
 
 def _recovered(event: object) -> Event:

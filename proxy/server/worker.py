@@ -15,9 +15,9 @@ So
   that was parked longest gives way; when all are being served, new ones wait in the
   kernel's queue until one ends;
 - a thread leaves its connection as soon as it has responded. To wait there for the next
-  request saves two hand-overs, and yet cost 7 % of a request's CPU with one connection
-  and 27 % with sixteen (2026-11, two busy cores): woken threads fight for the
-  interpreter, where the main thread hands out all that has arrived in one turn;
+  request would save two hand-overs, but then every request wakes a thread of its own,
+  and they fight for the interpreter, where the main thread hands out all that has
+  arrived in one turn;
 - closing takes no thread: after the last response the sending side is closed, and the
   connection stays parked until the client closes too, `CLOSE_WAIT` at most.
 
@@ -42,7 +42,6 @@ import os
 import select
 import signal
 import socket
-import struct
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -51,6 +50,7 @@ from gunicorn.workers import base
 
 from proxy.server.connection import Arrived, Connection
 from proxy.server.threads import Threads
+from proxy.socket_timeouts import set_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +133,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
             (socket.SO_RCVTIMEO, self.body_timeout),
             (socket.SO_SNDTIMEO, self.send_timeout),
         ):
-            sock.setsockopt(socket.SOL_SOCKET, option, _timeval(seconds))
+            set_timeout(sock, option, seconds)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             milliseconds = int(self.send_timeout * 1000)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
@@ -218,6 +218,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         connection = Connection(sock, address)
         with self._lock:
             self._park(connection, time.monotonic() + self.receive_timeout)
+            self._watch(connection)
         self._awake(sock.fileno())  # most have sent their request already
 
     def _make_room(self) -> None:
@@ -307,20 +308,17 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
                 self._park(connection, expires)
             else:
                 connection.close()
+        if open_:
+            # Without the lock: the main thread wakes at once, and would wait for it. It
+            # may have closed the connection by then, to make room.
+            with contextlib.suppress(OSError, ValueError):
+                self._watch(connection)
         if not self._accepting or not self.alive:
             self._wake()
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.write(self.PIPE[1], b"\0")
-
-    # With the lock held.
-
-    def _park(self, connection: Connection, expires: float) -> None:
-        connection.expires = expires
-        connection.idle = True
-        self._parked[connection.sock.fileno()] = connection
-        self._watch(connection)
 
     def _watch(self, connection: Connection) -> None:
         """Have one event of a parked connection reported."""
@@ -329,6 +327,13 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         else:
             self._epoll.register(connection.sock, _READY)
             connection.known = True
+
+    # With the lock held.
+
+    def _park(self, connection: Connection, expires: float) -> None:
+        connection.expires = expires
+        connection.idle = True
+        self._parked[connection.sock.fileno()] = connection
 
     def _expire(self, connection: Connection, now: float) -> None:
         """The time of a parked connection is over; an unfinished request gets a 408."""
@@ -341,11 +346,6 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
     def _drop(self, connection: Connection) -> None:
         del self._parked[connection.sock.fileno()]
         connection.close()  # which also removes it from the epoll set
-
-
-def _timeval(seconds: float) -> bytes:
-    whole, fraction = divmod(seconds, 1)
-    return struct.pack("ll", int(whole), int(fraction * 1e6))
 
 
 def pass_on_repeated_sigterm(arbiter: Any) -> None:  # noqa: ANN401

@@ -4,6 +4,7 @@ No clock, no randomness, no I/O, no framework, no SDK (an import contract holds 
 contract is docs/translation.md, a list of rows with ids such as ``b1.temperature``.
 
     chat                         a ChatRequest to an Ask, and responses back
+    responses                    the same for the Responses API
     ask                          what a client asks for, in neither API's words
     assemble                     an Ask as the MessagesRequest to send
       conversation, mid_system   turns as messages; tool_use, content: their blocks
@@ -14,7 +15,8 @@ contract is docs/translation.md, a list of rows with ids such as ``b1.temperatur
       thinking                   effort, thinking, what may be replayed
       output_format, json_schema wishes for JSON, and schemas Anthropic accepts
       cache                      which blocks carry cache_control
-    accumulator, whole           events to a whole message
+    accumulator, whole           events to a whole message; opaque: blocks kept as they are
+    arguments, finish, usage     what both APIs say alike of a response
     media, web_search            inline images and files; Anthropic's search
     error                        Anthropic's errors as OpenAI's
     repair                       a second attempt after six known rejections

@@ -1,8 +1,12 @@
-"""Events accumulated to the whole message, for a client that does not stream."""
+"""Events accumulated to the whole message: for a client that does not stream, or to keep."""
 
 from msgspec import Raw, structs
 
 from proxy.schema import messages_response
+from proxy.translate import opaque
+
+_PIECES = 1000
+"""Pieces of a text that wait to be joined: each costs fifty bytes beside its own."""
 
 
 def merge_usage(
@@ -25,7 +29,8 @@ class MessageAccumulator:
         self._head = messages_response.StartedMessage(id="")
         self._usage = messages_response.Usage()
         self._stop = messages_response.Stop()
-        self._blocks: dict[int, messages_response.ContentBlock] = {}
+        self._transformations: list[messages_response.InputTransformation] = []
+        self._blocks: dict[int, messages_response.Block] = {}
         self._pieces: dict[int, list[str]] = {}
         self._signatures: dict[int, str] = {}
         self._citations: dict[int, list[messages_response.Citation]] = {}
@@ -33,16 +38,22 @@ class MessageAccumulator:
     def feed(self, event: messages_response.Event) -> None:
         """Take one event."""
         match event:
+            case messages_response.ContentBlockDelta():
+                self._delta(event.index, event.delta)  # nearly all are
             case messages_response.MessageStart(message):
                 self._head, self._usage = message, message.usage
+                self._transformed(message.input_transformations)
             case messages_response.ContentBlockStart(index, block):
                 self._blocks[index] = block
                 self._pieces[index] = []
-            case messages_response.ContentBlockDelta(index, delta):
-                self._delta(index, delta)
-            case messages_response.MessageDelta(stop, usage):
-                self._stop = stop
+            case messages_response.OpaqueBlockStart(index, opaque_block):
+                self._blocks[index] = opaque_block
+                self._pieces[index] = []
+            case messages_response.MessageDelta(stop, usage, transformations):
+                if stop.stop_reason is not None:
+                    self._stop = stop
                 self._usage = merge_usage(self._usage, usage)
+                self._transformed(transformations)
             case messages_response.Unknown():
                 self.skipped += 1
             case (
@@ -57,8 +68,8 @@ class MessageAccumulator:
         if index not in self._blocks:  # a delta of a block of an unknown type
             return
         match delta:
-            case messages_response.TextDelta(text):
-                self._pieces[index].append(text)
+            case messages_response.TextDelta(text) if text:
+                self._add_text(index, text)
             case messages_response.InputJSONDelta(partial_json):
                 self._pieces[index].append(partial_json)
             case messages_response.ThinkingDelta(thinking):
@@ -67,6 +78,13 @@ class MessageAccumulator:
                 self._signatures[index] = signature
             case messages_response.CitationsDelta(citation):
                 self._citations.setdefault(index, []).append(citation)
+            case messages_response.CompactionDelta():
+                block = self._blocks.pop(index)
+                if isinstance(block, messages_response.OpaqueBlock):
+                    block = opaque.with_summary(block, delta)
+                self._blocks[index] = block
+            case messages_response.TextDelta():
+                pass  # empty
 
     @property
     def message(self) -> messages_response.Message:
@@ -77,9 +95,26 @@ class MessageAccumulator:
             content=[self._block(index) for index in self._blocks],
             stop_reason=self._stop.stop_reason,
             stop_details=self._stop.stop_details,
+            input_transformations=self._transformations,
         )
 
-    def _block(self, index: int) -> messages_response.ContentBlock:
+    def _transformed(
+        self, reported: list[messages_response.InputTransformation] | None
+    ) -> None:
+        if reported is not None:
+            self._transformations = reported
+
+    def _add_text(self, index: int, text: str) -> None:
+        """Add to a text block, which stands where its text begins, as in a stream."""
+        pieces, block = self._pieces[index], self._blocks[index]
+        is_empty = isinstance(block, messages_response.TextBlock) and not block.text
+        if is_empty and not pieces:
+            self._blocks[index] = self._blocks.pop(index)
+        pieces.append(text)
+        if len(pieces) > _PIECES:
+            self._pieces[index] = ["".join(pieces)]
+
+    def _block(self, index: int) -> messages_response.Block:
         block, added = self._blocks[index], "".join(self._pieces[index])
         match block:
             case messages_response.TextBlock(text, citations):
@@ -94,9 +129,8 @@ class MessageAccumulator:
             case messages_response.ThinkingBlock(thinking, signature):
                 signature = self._signatures.get(index, signature)
                 return messages_response.ThinkingBlock(thinking + added, signature)
-            case (
-                messages_response.RedactedThinkingBlock()
-                | messages_response.ServerToolUseBlock()
-                | messages_response.WebSearchResultBlock()
-            ):
+            case messages_response.OpaqueBlock():
+                is_use = block.type == "server_tool_use"
+                return opaque.with_input(block, added) if added and is_use else block
+            case messages_response.RedactedThinkingBlock():
                 return block

@@ -56,7 +56,7 @@ class Result(Struct, frozen=True, kw_only=True):
 
 
 AssistantBlock = messages_request.Text | Thinking | Call | Raw
-"""``Raw`` is a block of a server tool, or a compaction, sent back as it was received."""
+"""``Raw`` is a block of a server tool, sent back as it was received."""
 
 
 class Assistant(Struct, frozen=True, kw_only=True):
@@ -74,7 +74,16 @@ class Assistant(Struct, frozen=True, kw_only=True):
         return [block for block in self.blocks if isinstance(block, Call)]
 
 
-Said = System | User | Assistant
+class Compacted(Struct, frozen=True, kw_only=True):
+    """A compaction of Anthropic's, in place of all that was said before it."""
+
+    block: Raw
+    signed: bool
+    """A request made it (``compact``), not an edit (``context_management``)."""
+    moved: Control = None
+
+
+Said = System | User | Assistant | Compacted
 
 # ------------------------------------------------------------------ tools
 
@@ -93,6 +102,8 @@ class Offered(Struct, frozen=True, kw_only=True):
     cache_control: Control = None
     at: str
     """Of the definition that holds ``name`` and ``parameters``."""
+    named: str = "name"
+    """The field of the definition that names it: a built-in tool has only its type."""
 
 
 class Choice(Struct, frozen=True, kw_only=True):
@@ -131,6 +142,10 @@ class Effort(Struct, frozen=True, kw_only=True):
 
     word: str | None = None
     at: str
+    shown: Literal["summarized", "omitted"] | None = None
+    """How thinking is shown that is asked for; ``None`` where the API does not say."""
+    wanted: bool = False
+    """Thinking is asked for, even if no effort is."""
 
 
 # ------------------------------------------------------------------ all of it
@@ -168,5 +183,5 @@ class Ask(Struct, frozen=True, kw_only=True):
     inference_geo: str | None = None
     speed: str | None = None
     context_management: dict[str, Any] | None = None
-    betas: tuple[str, ...] = ()
-    """Values of ``anthropic-beta`` for what the front itself put in."""
+    compact: bool = False
+    """The conversation is to be compacted, not continued."""

@@ -1,8 +1,8 @@
 """An ask as the Messages request to send (rows b1)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from proxy import capabilities, settings
 from proxy.schema import common, messages_request
@@ -18,6 +18,9 @@ from proxy.translate import (
 )
 
 CONTEXT_MANAGEMENT_BETA = "context-management-2025-06-27"
+COMPACTING_EDIT = "compact_20260112"
+COMPACTING_EDIT_BETA = "compact-2026-01-12"
+COMPACTION_BETA = "compact-2026-09-04"
 FAST_MODE_BETA = "fast-mode-2026-02-01"
 
 
@@ -39,6 +42,11 @@ class Translation(Struct, frozen=True, kw_only=True):
     properties: Mapping[str, Mapping[str, str]]
     """Anthropic's tool name -> client's property -> Anthropic's, where changed."""
 
+    @property
+    def model(self) -> str:
+        """The model, as Anthropic names it."""
+        return self.request.model
+
 
 def to_messages_request(
     asked: ask.Ask,
@@ -57,20 +65,16 @@ def to_messages_request(
     """
     model_id = capabilities.to_anthropic_id(asked.model)
     model = capabilities.model_for(model_id, live)
+    if asked.compact:
+        asked = _to_be_compacted(asked)
     parts = _parts(asked, config, model, warnings)
     request = _assembled(
         asked, config, model_id, parts, warnings, prefix_ttl=prefix_ttl
     )
-    betas = (
-        *((thinking.BINDING_BETA,) if parts.bound else ()),
-        *((CONTEXT_MANAGEMENT_BETA,) if asked.context_management else ()),
-        *((FAST_MODE_BETA,) if asked.speed is not None else ()),
-        *asked.betas,
-    )
     return Translation(
         request=request,
         version=messages_request.SAMPLING_VERSION if parts.sampling.given else None,
-        betas=betas,
+        betas=tuple(dict.fromkeys(_betas(asked, bound=parts.bound))),
         warnings=warnings.codes,
         thinks=parts.thinks,
         strict=config.strict_params,
@@ -179,6 +183,7 @@ def _assembled(
         inference_geo=asked.inference_geo,
         speed=asked.speed,
         context_management=asked.context_management or None,
+        compaction=messages_request.Compaction() if asked.compact else None,
         temperature=parts.sampling.temperature,
         top_p=parts.sampling.top_p,
         top_k=parts.sampling.top_k,
@@ -190,6 +195,44 @@ def _assembled(
         prefix_ttl=prefix_ttl,
         warnings=warnings,
     )
+
+
+def _to_be_compacted(asked: ask.Ask) -> ask.Ask:
+    """Without what only shapes a reply, which the API rejects beside ``compaction``.
+
+    The list is the SDK's own (``_without_compaction_incompatible_params``).
+    """
+    forced = asked.choice is not None and asked.choice.mode in {"any", "tool"}
+    return structs.replace(
+        asked,
+        context_management=None,
+        stop=[],
+        output=None,
+        choice=None if forced else asked.choice,
+    )
+
+
+def _betas(asked: ask.Ask, *, bound: bool) -> Iterator[str]:
+    """What the request needs of Anthropic that is not generally available."""
+    if bound:
+        yield thinking.BINDING_BETA
+    if asked.context_management:
+        edits = asked.context_management.get("edits")
+        kinds = [
+            edit.get("type") if isinstance(edit, dict) else None
+            for edit in (edits if isinstance(edits, list) else ())
+        ]
+        if not kinds or any(kind != COMPACTING_EDIT for kind in kinds):
+            yield CONTEXT_MANAGEMENT_BETA
+        if COMPACTING_EDIT in kinds:
+            yield COMPACTING_EDIT_BETA
+    if asked.compact:
+        yield COMPACTION_BETA
+    for one in asked.said:
+        if isinstance(one, ask.Compacted):
+            yield COMPACTION_BETA if one.signed else COMPACTING_EDIT_BETA
+    if asked.speed is not None:
+        yield FAST_MODE_BETA
 
 
 def _output_config(
@@ -218,5 +261,5 @@ def _automatic(asked: ask.Ask, config: settings.Settings) -> bool:
             return False
         case "auto":
             return bool(asked.tools) or any(
-                isinstance(one, ask.Assistant) for one in asked.said
+                isinstance(one, ask.Assistant | ask.Compacted) for one in asked.said
             )

@@ -10,7 +10,7 @@ was blank.)
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from proxy import capabilities, errors
 from proxy.schema import messages_request
@@ -62,22 +62,25 @@ def to_anthropic_messages(
     Raises ``InvalidRequestError`` with ``param`` for one without content, and for call
     arguments that no model wrote.
     """
-    leading = 0
-    while leading < len(said) and isinstance(said[leading], ask.System):
-        leading += 1
-    if leading == len(said):
-        return _system_only(said, rules, warnings)
+    leading: list[ask.System] = []
+    for one in said:
+        if not isinstance(one, ask.System):
+            break
+        leading.append(one)
+    if len(leading) == len(said):
+        return _system_only(leading, rules, warnings)
     turns = _Turns(rules, warnings)
-    for one in said[leading:]:
+    for one in said[len(leading) :]:
         turns.take(one)
     placed = mid_system.place(turns.out, rules.model)
     if not placed:
         raise _blank(rules)
-    if placed[0].role == "assistant":
+    compacted = any(isinstance(one, ask.Compacted) for one in said)
+    if placed[0].role == "assistant" and not compacted:
         warnings.add("opening_added", param=rules.at)
         placed.insert(0, OPENING)
     return Conversation(
-        system=_leading(said[:leading]),
+        system=_leading(leading),
         messages=_end(placed, rules, warnings),
         replays_thinking=turns.replays_thinking,
     )
@@ -93,12 +96,12 @@ def has_unsigned_tool_turn(said: Sequence[ask.Said]) -> bool:
     for one in reversed(said):
         if spoken and (not isinstance(one, ask.Assistant) or one.results):
             break
-        for block in one.blocks if isinstance(one, ask.Assistant) else ():
-            if isinstance(block, ask.Thinking):
-                signed = True
-            else:  # a turn of thinking alone is not sent
-                spoken = True
-                calls = calls or isinstance(block, ask.Call)
+        blocks = one.blocks if isinstance(one, ask.Assistant) else ()
+        # thinking that stands elsewhere than first does not count
+        signed = signed or isinstance(next(iter(blocks), None), ask.Thinking)
+        # a turn of thinking alone is not sent
+        spoken = spoken or not all(isinstance(one, ask.Thinking) for one in blocks)
+        calls = calls or any(isinstance(one, ask.Call) for one in blocks)
     return calls and not signed
 
 
@@ -106,29 +109,28 @@ def _blank(rules: Rules) -> Exception:
     return errors.InvalidRequestError(f"{rules.at}: must not be blank", param=rules.at)
 
 
-def _leading(said: Sequence[ask.Said]) -> list[messages_request.Text]:
+def _leading(said: Sequence[ask.System]) -> list[messages_request.Text]:
     """The system messages that a conversation begins with, as ``system``."""
     system: list[messages_request.Text] = []
     for one in said:
-        if isinstance(one, ask.System):
-            cache.mark_last(system, one.moved)
-            system += one.blocks
+        cache.mark_last(system, one.moved)
+        system += one.blocks
     return system
 
 
 def _system_only(
-    said: Sequence[ask.Said], rules: Rules, warnings: warn.Warnings
+    said: Sequence[ask.System], rules: Rules, warnings: warn.Warnings
 ) -> Conversation:
     """A request of system messages alone: the last one is what the user says."""
     for last in range(len(said) - 1, -1, -1):
-        if spoken := [*getattr(said[last], "blocks", ())]:
+        if said[last].blocks:
             break
     else:
         raise _blank(rules)
     warnings.add("system_only_request", param=rules.at)
     return Conversation(
         system=_leading(said[:last]),
-        messages=[messages_request.Message(role="user", content=spoken)],
+        messages=[messages_request.Message(role="user", content=[*said[last].blocks])],
         replays_thinking=False,
     )
 
@@ -154,6 +156,8 @@ class _Turns:
                 self._add("system", [*texts])
             case ask.Assistant():
                 self._take_turn(one)
+            case ask.Compacted(block=block):
+                self._add("assistant", [block])
 
     def _add(
         self,
@@ -184,6 +188,8 @@ class _Turns:
                 content.append(block)
         if not spoken:  # a turn of thinking alone is rejected
             return
+        while isinstance(content[-1], ask.Thinking):  # and one that ends with it
+            content.pop()
         self.replays_thinking = self.replays_thinking or any(
             isinstance(block, ask.Thinking) for block in content
         )
@@ -215,10 +221,15 @@ class _Turns:
 def _end(
     placed: list[messages_request.Message], rules: Rules, warnings: warn.Warnings
 ) -> list[messages_request.Message]:
-    """A history that ends with an assistant turn: continued, or asked to go on."""
+    """A history that ends with an assistant turn: continued, or asked to go on.
+
+    A compaction, which may be the first message, is no turn to be continued.
+    """
     *earlier, last = placed
     if last.role != "assistant":
         return placed
+    if isinstance(last.content[-1], Raw) and earlier:
+        return placed  # Anthropic's own tool was at work: the turn goes on from there
     if rules.prefill and isinstance(text := last.content[-1], messages_request.Text):
         stripped = messages_request.Text(  # a prefill must not end in white space
             text=text.text.rstrip(), cache_control=text.cache_control

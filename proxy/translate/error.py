@@ -68,6 +68,8 @@ _TOO_LONG = re.compile(r"prompt is too long: (\d+) tokens > (\d+) maximum")
 _NO_ROOM = re.compile(
     r"input length and `max_tokens` exceed context limit: (\d+) \+ (\d+) > (\d+)"
 )
+_ABOUT_THE_PROXY = frozenset({"invalid_api_key", "credential_not_allowed"})
+"""Errors of which only the proxy can say what they are about: its own credential."""
 _FIELD = re.compile(
     r"(model|tools|tool_choice|temperature|top_p|top_k|thinking|output_config"
     r"|cache_control|context_management|inference_geo|speed|service_tier)[.:]"
@@ -97,6 +99,15 @@ def to_openai_error(
     ``error`` is ``None`` where the body was not Anthropic's JSON: then the status
     decides. ``status`` is 200 for an ``error`` event inside a stream.
     """
+    meant = _meant(status, error, circumstances)
+    if error is not None and error.type and meant.code not in _ABOUT_THE_PROXY:
+        meant.reported = errors.Reported(error.type, error.message)
+    return meant
+
+
+def _meant(
+    status: int, error: messages_response.Error | None, circumstances: Circumstances
+) -> errors.UpstreamError:
     if error is None:
         return _by_status(status, circumstances)
     kind = BY_TYPE.get(error.type) or _kind_of_status(status)

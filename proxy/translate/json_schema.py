@@ -67,7 +67,7 @@ def to_anthropic_schema(raw: bytes) -> bytes:
 
 def _read(raw: bytes) -> object:
     """The schema in the terms of draft 2020-12. Raises for what is not one at all."""
-    if json_text.more_elements_than(MAX_ELEMENTS, raw):
+    if json_text.elements(raw, MAX_ELEMENTS) > MAX_ELEMENTS:
         raise InexpressibleError("it is too large")
     schema = msgspec.json.decode(raw)
     return draft.to_2020_12(schema) if isinstance(schema, dict) else schema

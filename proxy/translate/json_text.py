@@ -12,25 +12,67 @@ from typing import AnyStr
 
 _COLON = re.compile(r"[ \t\r\n]*:")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F][0-9a-fA-F]")
+_MARK = b"\x80"
+_MARKED = bytes.maketrans(bytes(range(0x80, 0x100)), 0x80 * _MARK)
+_NARROW_ESCAPES = (rb"\\", rb"\"", rb"\u00")
 _SEPARATORS = (b",", b"[", b"{")
+_BETWEEN = bytes(set(range(256)) - set(b",[{"))
+"""All that is no separator: removing it takes less than half the time of counting thrice."""
 _REPLACEMENT = rb"\ufffd"
 
+MAX_WIDE = 8 << 20
+"""Bytes of text that is not ASCII that a request may have: twice as many as a million
+tokens, the longest prompt, commonly take. Images and files are ASCII."""
 
-def more_elements_than(limit: int, text: bytes) -> bool:
-    """Whether JSON text has more than ``limit`` values (each follows ``,``, ``[`` or ``{``).
 
-    Nearly all text is short enough for a first count, which takes those characters
-    inside strings for separators too.
+def elements(text: bytes, limit: int) -> int:
+    """How many values JSON text has at most (each follows ``,``, ``[`` or ``{``).
+
+    Up to ``limit`` those characters inside strings count too, which is quick. Where
+    that is more, they do not, and nothing is counted any more beyond the limit.
     """
-    if sum(map(text.count, _SEPARATORS)) <= limit:
-        return False
+    found = len(text.translate(None, _BETWEEN))
+    if found <= limit:
+        return found
     found = at = 0
     for start, end in _strings(text, b'"', b"\\"):
         found += sum(text.count(mark, at, start) for mark in _SEPARATORS)
         if found > limit:
-            return True
+            return found
         at = end
-    return found + sum(text.count(mark, at) for mark in _SEPARATORS) > limit
+    return found + sum(text.count(mark, at) for mark in _SEPARATORS)
+
+
+def wide_text(text: bytes) -> int:
+    r"""Bytes of those string literals in JSON text that have a character beyond ASCII.
+
+    One such character can make a string take four bytes for each of its others. Escapes
+    of Latin-1 (``\u00e9``) do not count, since a string of those takes one.
+    """
+    if text.isascii() and text.count(rb"\u") == text.count(rb"\u00"):
+        return 0
+    text = _marked(text)
+    found = at = 0
+    while (wide := text.find(_MARK, at)) >= 0:
+        start = text.rfind(b'"', at, wide) + 1
+        end = text.find(b'"', wide)
+        if end < 0:  # cut off
+            end = len(text)
+        found += end - start
+        at = end + 1
+    return found
+
+
+def _marked(text: bytes) -> bytes:
+    """Text of the same length, with `_MARK` for all that is wide.
+
+    A quote in it is a string's beginning or end. In a few quick steps: a regular
+    expression takes half a second for the largest body, and no other thread runs then.
+    """
+    text = text.translate(_MARKED)
+    for escape in _NARROW_ESCAPES:
+        text = text.replace(escape, b"-" * len(escape))
+    return text.replace(rb"\u", 2 * _MARK)
 
 
 def renamed_keys(text: str, names: Mapping[str, str]) -> str:
@@ -67,7 +109,7 @@ def whole_characters(text: bytes) -> bytes:
     Browsers send one where a text was cut in the middle of an emoji: common, and no
     reason to fail.
     """
-    if b"\\ud" not in text and b"\\uD" not in text:
+    if b"\\u" not in text or (b"\\ud" not in text and b"\\uD" not in text):
         return text
     mended: bytearray | None = None
     for start in _halves(text):

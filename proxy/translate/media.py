@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from proxy import errors
 from proxy.schema import messages_request
+from proxy.translate import json_text
 
 _LONGEST_LABEL = 1000
 """Characters of a data URL before its comma; longer ones are not media types."""
@@ -139,8 +140,16 @@ def _base64(data: str, *, at: str) -> str:
 
 def _text(data: str, *, at: str) -> str:
     """A text file: UTF-8, without the control characters that only binary data has."""
+    given = base64.b64decode(data)
+    most = json_text.MAX_WIDE
+    if len(given) > most and not given.isascii():
+        raise rejected(
+            at,
+            f"must be at most {most} bytes of text, unless it is ASCII",
+            "invalid_value",
+        )
     try:
-        text = base64.b64decode(data).decode()
+        text = given.decode()
     except ValueError:
         text = "\0"
     if _BINARY.search(text) is not None:

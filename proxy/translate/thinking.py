@@ -80,24 +80,24 @@ def plan(asked: Asked, model: Model, warnings: warn.Warnings) -> Plan:
     if asked.thinking is not None:
         return _as_asked(asked, asked.thinking, effort, model, warnings)
     match asked.effort.word:
-        case None:
+        case None if not (asked.effort.wanted and model.adaptive):
             return _by_default(asked, effort, model)
         case "none":
             return _switched_off(asked, effort, model, warnings)
-        case word if model.adaptive:
+        case _ if model.adaptive:
             config = messages_request.ThinkingConfig(
                 type="adaptive", display=_shown(asked)
             )
             return Plan(config=config, effort=effort, on=True)
-        case word if not model.effort:
+        case str(word) if not model.effort:
             return _manual(BUDGETS[word], asked, model, warnings)
         case _:
             return Plan(effort=effort)  # Opus 4.5: effort without thinking
 
 
 def _shown(asked: Asked) -> str:
-    """A client that asks for reasoning can read it, unless the setting omits it."""
-    return asked.display or "summarized"
+    """A client that asks for reasoning can read it, unless its API or the setting omits it."""
+    return asked.display or asked.effort.shown or "summarized"
 
 
 def _effort(asked: Asked, model: Model, warnings: warn.Warnings) -> str | None:
@@ -167,9 +167,15 @@ def _manual(budget: int, asked: Asked, model: Model, warnings: warn.Warnings) ->
     config = messages_request.ThinkingConfig(
         type="enabled",
         budget_tokens=budget,
-        display=asked.thinking.display if asked.thinking is not None else None,
+        display=_manual_display(asked),
     )
     return Plan(config=config, on=True)
+
+
+def _manual_display(asked: Asked) -> str | None:
+    if asked.thinking is not None:
+        return asked.thinking.display
+    return asked.effort.shown and _shown(asked)
 
 
 def _as_asked(
@@ -180,8 +186,12 @@ def _as_asked(
     warnings: warn.Warnings,
 ) -> Plan:
     """The client's own ``thinking``, as far as the model accepts it."""
-    wants_to_read = asked.effort.word is not None or thinking.type == "enabled"
-    display = thinking.display or asked.display or (wants_to_read and "summarized")
+    wants_to_read = (
+        asked.effort.word is not None
+        or asked.effort.wanted
+        or thinking.type == "enabled"
+    )
+    display = thinking.display or (_shown(asked) if wants_to_read else asked.display)
     match thinking.type:
         case "disabled":
             return _switched_off(asked, effort, model, warnings)

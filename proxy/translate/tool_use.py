@@ -59,7 +59,7 @@ def _tool_input(
     if arguments is None or arguments.strip() in {"", "null"}:
         return Raw(b"{}")
     text = json_text.whole_characters(arguments.strip().encode()).decode()
-    if json_text.more_elements_than(MAX_ELEMENTS, text.encode()):
+    if json_text.elements(text.encode(), MAX_ELEMENTS) > MAX_ELEMENTS:
         raise errors.InvalidRequestError(
             f"{at}: must hold at most {MAX_ELEMENTS} values",
             param=at,
@@ -71,21 +71,6 @@ def _tool_input(
         warnings.add("tool_arguments_invalid_json", param=at)
         return Raw(json.encode({"INVALID_JSON": arguments}))
     return Raw(json_text.renamed_keys(text, properties))
-
-
-def arguments(given: Raw, properties: Mapping[str, str]) -> str:
-    """The way back: a call's input as text, compact or, if it was cut, as it came.
-
-    ``properties`` maps names to the client's own. ``"{}"`` for a tool without
-    arguments: an empty or null string makes .NET throw.
-    """
-    text = json_text.renamed_keys(bytes(given).decode(), properties)
-    if text.strip() in {"", "null"}:
-        return "{}"
-    try:
-        return json.format(text, indent=-1)  # keeps numbers and key order as they are
-    except (ValueError, RecursionError):  # a model that repeats itself until the limit
-        return text
 
 
 def tool_result(result: ask.Result, use_id: str) -> messages_request.ToolResult:

@@ -52,7 +52,7 @@ def to_tools(
             return Tools()
         none = messages_request.ToolChoice(type="none")
         return Tools(tools=_history_tools(used), choice=none)
-    choice = _choice(asked.choice, tools)
+    choice = _choice(asked.choice, [*tools, *search])
     instruction = None
     if choice is not None and choice.type in {"any", "tool"} and not model.forced_tools:
         warnings.add("forced_tool_choice_downgraded", param="tool_choice")
@@ -106,7 +106,7 @@ def _check_unique(
     for tool, given in zip(tools, offered, strict=True):
         if tool.name in seen:
             raise _rejected(
-                f"{given.at}.name", "must differ from the other tools' names"
+                f"{given.at}.{given.named}", "must differ from the other tools' names"
             )
         seen.add(tool.name)
 
@@ -148,7 +148,7 @@ def _compiled(
 
 
 def _choice(
-    choice: ask.Choice | None, tools: Sequence[messages_request.Tool]
+    choice: ask.Choice | None, tools: Sequence[messages_request.AnyTool]
 ) -> messages_request.ToolChoice | None:
     if choice is None:
         return None

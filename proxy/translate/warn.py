@@ -9,16 +9,25 @@ HARMLESS = frozenset(
     {
         "cache_marks_dropped",
         "cache_ttl_lowered",
+        "call_incomplete_dropped",
+        "defer_loading_ignored",
         "opening_added",
+        "reasoning_context_ignored",
+        "reasoning_ignored",
         "service_tier_ignored",
         "system_only_request",
+        "think_text_dropped",
         "thinking_blocks_dropped",
         "tool_arguments_invalid_json",
         "tool_schema_simplified",
+        "tool_search_ignored",
+        "truncation_ignored",
+        "web_search_call_ignored",
     }
 )
 """Codes of changes that leave the response what was asked for: the model reads all that
-the client sent, or what differs is a price. ``STRICT_PARAMS`` refuses every other."""
+the client sent for it to read, or what differs is a price. What no client can avoid when
+a conversation moves here is one too. ``STRICT_PARAMS`` refuses every other."""
 
 
 def changes_response(code: str) -> bool:

@@ -7,36 +7,40 @@ so it is the response.
 import msgspec
 from msgspec import Raw, Struct
 
-from proxy.schema import messages_response
+Fields = dict[str, Raw]
+
+_AT_THE_END = ("stop_reason", "stop_sequence", "stop_details")
+_encode = msgspec.json.Encoder().encode
 
 
-class _Whole(Struct, frozen=True):
+class _Named(Struct, frozen=True):
+    """What is needed of it; all else is in the events too, as it came."""
+
     id: str
     type: str
     content: list[Raw]
-    model: str = ""
     usage: Raw = Raw(b"{}")
-    stop_reason: Raw = Raw(b"null")
-    stop_details: Raw = Raw(b"null")
 
 
-def to_events(body: bytes) -> list[messages_response.Event]:
-    """The events that a stream of this message would have had, with all in the starts.
+def to_payloads(body: bytes) -> list[bytes]:
+    """The payloads of the events that a stream of this message would have had.
 
-    Raises ``msgspec.DecodeError`` for anything that is not a message.
+    All of a block is in its start. Raises ``msgspec.DecodeError`` for anything that is
+    not a message.
     """
     try:
-        whole = msgspec.json.decode(body, type=_Whole)
+        whole = msgspec.json.decode(body, type=Fields)
+        named = msgspec.json.decode(body, type=_Named)
     except (UnicodeDecodeError, RecursionError) as ex:
         raise msgspec.DecodeError(type(ex).__name__) from None
-    if whole.type != "message":
+    if named.type != "message":
         raise msgspec.DecodeError("not a message")
-    head = {"id": whole.id, "model": whole.model, "usage": whole.usage}
-    stop = {"stop_reason": whole.stop_reason, "stop_details": whole.stop_details}
-    events: list[dict[str, object]] = [{"type": "message_start", "message": head}]
-    for index, block in enumerate(whole.content):
+    stop = {name: whole[name] for name in _AT_THE_END if name in whole}
+    head: dict[str, object] = {**whole, "content": [], **dict.fromkeys(stop)}
+    events: list[object] = [{"type": "message_start", "message": head}]
+    for index, block in enumerate(named.content):
         start = {"type": "content_block_start", "index": index, "content_block": block}
         events += [start, {"type": "content_block_stop", "index": index}]
-    events += [{"type": "message_delta", "delta": stop}, {"type": "message_stop"}]
-    encode = msgspec.json.Encoder().encode
-    return [messages_response.decode_event(encode(event)) for event in events]
+    ended = {"type": "message_delta", "delta": stop, "usage": named.usage}
+    events += [ended, {"type": "message_stop"}]
+    return [_encode(event) for event in events]

@@ -16,6 +16,7 @@ The map, from the edge to the centre. A module imports only from lines below its
     health        `/healthz`, `/readyz`, `/metrics`
     scheduler | reporter | watch | checker
     board         what they share
+    rights        what `doctor` asks the API server
     cluster       what is asked of the API server
     api           one API call, and every way in which its response can be wrong
     anthropic_api the one question to Anthropic

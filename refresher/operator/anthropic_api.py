@@ -5,14 +5,12 @@ counts as one: a company's proxy, an outage and a rate limit say nothing about t
 """
 
 import asyncio
-import contextlib
 import json
 import os
-import ssl
-from collections.abc import Mapping
 
 import aiohttp
 
+from refresher import reach
 from refresher.operator.check import Response, Verdict
 
 URL = "https://api.anthropic.com/v1/models?limit=1"
@@ -31,7 +29,7 @@ async def ask(access_token: str) -> Response:
     """Ask once, through HTTPS_PROXY if it is set. Never raises, ends within 20 s."""
     headers = {**_HEADERS, "authorization": f"Bearer {access_token}"}
     try:
-        context = await asyncio.to_thread(_tls, os.environ)
+        context = await asyncio.to_thread(reach.tls_context, os.environ)
         async with (
             aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True) as session,
             session.get(
@@ -60,13 +58,3 @@ def judge(status: int, body: bytes) -> Response:
     if status == _HTTP_UNAUTHORIZED and kind == "authentication_error":
         return Response(Verdict.REJECTED)
     return Response(Verdict.UNKNOWN, f"api.anthropic.com responded with HTTP {status}")
-
-
-def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """Trust what the CLI trusts: the system, SSL_CERT_FILE and NODE_EXTRA_CA_CERTS."""
-    context = ssl.create_default_context()
-    extra = environ.get("NODE_EXTRA_CA_CERTS")
-    if extra:
-        with contextlib.suppress(OSError):  # as Node does with a file it cannot read
-            context.load_verify_locations(extra)
-    return context

@@ -40,6 +40,7 @@ RIGHTS: dict[str, list[Any]] = {
     "kustomize/overlays/max-secret": NAMED_RIGHTS,
     "kustomize/overlays/cronjob": [],
     "kustomize/overlays/rockbot": [],
+    "tests/manifests/users/monitored": NAMED_RIGHTS,
     "tests/manifests/users/own-deployment": [],
     "tests/manifests/users/jobs": [],
     "tests/manifests/users/upgrade": NAMED_RIGHTS,

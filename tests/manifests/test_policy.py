@@ -25,6 +25,7 @@ RESTRICTED = {
 SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
 NAMESPACED = {
     "ClaudeCredential",
+    "ConfigMap",
     "CronJob",
     "DaemonSet",
     "Deployment",
@@ -33,6 +34,8 @@ NAMESPACED = {
     "NetworkPolicy",
     "PersistentVolumeClaim",
     "PodDisruptionBudget",
+    "PodMonitor",
+    "PrometheusRule",
     "Role",
     "RoleBinding",
     "ScaledJob",
@@ -321,6 +324,7 @@ def test_a_kustomization_says_what_it_is_and_uses_no_deprecated_field(
         "kind",
         "resources",
         "components",
+        "configMapGenerator",
         "patches",
     }
 

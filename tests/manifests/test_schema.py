@@ -12,7 +12,7 @@ import yaml
 from rendered import FOLDERS, ROOT, Render
 
 VERSIONS = ["1.33", "1.36"]
-UNKNOWN = {"ClaudeCredential", "ScaledJob"}
+UNKNOWN = {"ClaudeCredential", "PodMonitor", "PrometheusRule", "ScaledJob"}
 
 needs_schemas = "pip install -r tests/manifests/requirements.lock"
 kubernetes_validate = pytest.importorskip("kubernetes_validate", reason=needs_schemas)

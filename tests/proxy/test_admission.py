@@ -114,6 +114,39 @@ def test_nobody_gives_way_in_vain():
         assert slow.whole()
 
 
+def test_what_is_built_from_a_body_takes_room_too_until_the_end():
+    bodies = Bodies(100)
+    with arriving(bodies, 50, 50) as first:
+        first.whole()
+        assert first.take(40)
+        with bodies.under_way() as second:
+            assert not second.add(b"x" * 20)
+            assert second.add(b"x" * 10)
+            assert second.whole()
+            assert not second.take(1)
+    with arriving(bodies, 100, 100):
+        pass
+
+
+def test_what_is_built_takes_the_room_of_bodies_that_still_arrive():
+    bodies = Bodies(100)
+    with arriving(bodies, 50, 50) as first, arriving(bodies, 40, 1000) as second:
+        first.whole()
+        assert first.take(40)
+        assert second.whole() is None
+
+
+def test_a_body_alone_gets_more_than_there_is_and_nobody_else_anything_then():
+    bodies = Bodies(100)
+    with arriving(bodies, 90, 90) as alone:
+        alone.whole()
+        assert alone.take(60)
+        with bodies.under_way() as other:
+            assert not other.add(b"x")
+    with arriving(bodies, 100, 100):
+        pass
+
+
 def test_a_body_that_stopped_gives_way_to_one_that_comes(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(admission.time, "monotonic", lambda: now[0])

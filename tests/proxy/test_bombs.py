@@ -13,8 +13,9 @@ import pytest
 import bombs
 
 ROOT = Path(__file__).parents[2]
-TOO_MANY = {"param": None, "code": "invalid_value"}
+TOO_MUCH = {"param": None, "code": "invalid_value"}
 ARGUMENTS = "messages[1].tool_calls[0].function.arguments"
+FILE = "messages[0].content[0].file.file_data"
 URL = "messages[0].content[0].image_url.url"
 
 EXPECTED: dict[str, dict] = {
@@ -24,18 +25,23 @@ EXPECTED: dict[str, dict] = {
     "pointers to a long text, strict": {"warnings": ["strict_dropped"]},
     "semicolons": {"param": URL, "code": "invalid_value"},
     "an image": {"warnings": []},
-    "empty lists in a schema": TOO_MANY,
-    "empty objects in a schema": TOO_MANY,
-    "empty objects beside half a character": TOO_MANY,
-    "messages": TOO_MANY,
-    "stop words": TOO_MANY,
-    "a context's edits": TOO_MANY,
+    "empty lists in a schema": TOO_MUCH,
+    "empty objects in a schema": TOO_MUCH,
+    "empty objects beside half a character": TOO_MUCH,
+    "messages": TOO_MUCH,
+    "stop words": TOO_MUCH,
+    "a context's edits": TOO_MUCH,
     "arguments": {"param": ARGUMENTS, "code": "invalid_value"},
-    "nesting": TOO_MANY,
-    "half characters": {"warnings": []},
+    "nesting": TOO_MUCH,
+    "half characters": TOO_MUCH,
     "line ends": {"param": "messages[0].content", "code": None},
     "commas": {"warnings": []},
     "quotes": {"warnings": []},
+    "a wide character": TOO_MUCH,
+    "escapes": TOO_MUCH,
+    "a wide character in arguments": TOO_MUCH,
+    "a wide character in a file": {"param": FILE, "code": "invalid_value"},
+    "wide text": {"warnings": []},
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 from falcon import testing
 
 from proxy import body, cache_lifetime
+from proxy.schema import chat_request
 from proxy.translate import ask, warn
 from proxy.translate.chat import request
 from standin import caching, server
@@ -51,7 +52,9 @@ def test_the_hour_is_for_what_came_back_after_a_pause_within_the_hour(
 
 def chat(system: str = "S", **more: object) -> ask.Ask:
     given = [{"role": "system", "content": system}, {"role": "user", "content": "Hi"}]
-    read = body.decode(json.dumps({"messages": given, **more}).encode())
+    read = body.decode(
+        json.dumps({"messages": given, **more}).encode(), chat_request.DECODER
+    )
     return request.to_ask(read, "claude-sonnet-4-6", warn.Warnings())
 
 
@@ -71,7 +74,9 @@ def test_each_prefix_has_a_history_of_its_own() -> None:
 def test_without_a_system_message_there_is_nothing_to_keep() -> None:
     clock = [0.0]
     lifetimes = cache_lifetime.Lifetimes("auto", lambda: clock[0])
-    read = body.decode(b'{"messages": [{"role": "user", "content": "Hi"}]}')
+    read = body.decode(
+        b'{"messages": [{"role": "user", "content": "Hi"}]}', chat_request.DECODER
+    )
     one = request.to_ask(read, "claude-sonnet-4-6", warn.Warnings())
 
     for now in (0.0, 400.0, 800.0):

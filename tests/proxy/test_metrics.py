@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from falcon import testing
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics
 
-from proxy import app, errors, settings
+from proxy import app, errors, metrics, settings, trail
 from standin import server
 
 MODEL = "claude-opus-5-5"
@@ -311,6 +312,30 @@ def test_the_build_and_the_capacity_are_there_from_the_start(
     assert now["requests_in_flight",] == 0
     [build] = [key for key in now if key[0] == "build_info"]
     assert all(build)
+
+
+def test_ready_is_whether_there_is_a_usable_credential(
+    make_house: Callable[..., House], tmp_path: Path
+) -> None:
+    nowhere = str(tmp_path / "nowhere")
+
+    assert make_house().samples()["ready",] == 1
+    without = make_house(anthropic_api_key="", claude_credentials_path=nowhere)
+    assert without.samples()["ready",] == 0
+
+
+def test_errors_and_calls_begin_at_zero_so_that_the_first_one_is_an_increase(
+    house: House,
+) -> None:
+    now = house.samples()
+
+    errors_ = {key[1] for key in now if key[0] == "errors_total"}
+    assert errors_ == metrics.CODES
+    calls = {key[1] for key in now if key[0] == "upstream_calls_total"}
+    assert calls == set(trail.Outcome)
+    assert not any(
+        now[key] for key in now if key[0] in {"errors_total", "upstream_calls_total"}
+    )
 
 
 def test_openmetrics_has_the_id_of_a_request_behind_a_number(house: House) -> None:

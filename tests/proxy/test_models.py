@@ -7,6 +7,7 @@ import pytest
 from falcon import testing
 
 from proxy import capabilities, models, transport
+from standin import models as listing
 from standin import server
 
 
@@ -53,7 +54,7 @@ def test_b9_retired_models_are_hidden() -> None:
 def test_b9_fallback_is_the_built_in_table_when_anthropic_is_away() -> None:
     catalogue = models.Catalogue(failing)
 
-    assert catalogue.models() == list(capabilities.MODELS)
+    assert [one.row for one in catalogue.models()] == list(capabilities.MODELS)
 
 
 def test_b9_fallback_serves_without_a_credential_and_the_log_says_why(
@@ -74,12 +75,12 @@ def test_b9_list_is_cached_and_a_failure_keeps_the_old_one() -> None:
     pages = iter([listed()])
     catalogue = models.Catalogue(lambda: next(pages, None) or failing())
 
-    assert [one.id for one in catalogue.models()] == ["claude-opus-9"]
-    assert [one.id for one in catalogue.models()] == ["claude-opus-9"]
+    assert [one.row.id for one in catalogue.models()] == ["claude-opus-9"]
+    assert [one.row.id for one in catalogue.models()] == ["claude-opus-9"]
 
 
 def test_b0_live_capabilities_are_read_from_the_list() -> None:
-    (row,) = models.to_models(
+    (one,) = models.to_models(
         listed(
             max_tokens=200_000,
             max_input_tokens=2_000_000,
@@ -94,6 +95,7 @@ def test_b0_live_capabilities_are_read_from_the_list() -> None:
         )
     )  # fmt: skip
 
+    row = one.row
     assert row.effort == {"low"}
     assert row.thinking == {"adaptive"}
     assert not row.structured_outputs
@@ -120,11 +122,65 @@ def test_b9_list_survives_an_entry_that_does_not_fit() -> None:
     good = {"id": "claude-opus-9", "created_at": "2027-01-01T00:00:00Z"}
     page = {"data": [{"id": 7}, {"id": "x", "lifecycle": None}, good]}
 
-    (row,) = models.to_models(json.dumps(page).encode())
+    (one,) = models.to_models(json.dumps(page).encode())
 
-    assert row.id == "claude-opus-9"
+    assert one.row.id == "claude-opus-9"
 
 
 @pytest.mark.parametrize("page", [b"<html>", b"[]", b'{"data": [{}]}'])
 def test_b9_fallback_is_used_for_what_is_no_list(page: bytes) -> None:
-    assert models.Catalogue(lambda: page).models() == list(capabilities.MODELS)
+    found = models.Catalogue(lambda: page).models()
+
+    assert [one.row for one in found] == list(capabilities.MODELS)
+
+
+# ------------------------------------------------------------------ Anthropic's shape
+
+ANTHROPIC = {"anthropic-version": "2023-06-01"}
+
+
+def test_an_anthropic_client_gets_anthropics_own_entries(
+    client: testing.TestClient, standin: server.StandIn
+) -> None:
+    page = client.simulate_get("/v1/models", headers=ANTHROPIC).json
+
+    ids = [model["id"] for model in page["data"]]
+    assert (page["first_id"], page["last_id"]) == (ids[0], ids[-1])
+    assert page["has_more"] is False
+    assert page["data"] == [listing.info(model) for model in listing.MODELS]
+
+
+def test_an_anthropic_client_gets_one_entry_by_any_of_its_names(
+    client: testing.TestClient,
+) -> None:
+    path = "/v1/models/anthropic/claude-haiku-4.5"
+
+    model = client.simulate_get(path, headers=ANTHROPIC).json
+
+    assert model["type"] == "model"
+    assert model["id"] == "claude-haiku-4-5-20251001"
+
+
+def test_an_anthropic_client_is_refused_in_anthropics_envelope(
+    client: testing.TestClient,
+) -> None:
+    answer = client.simulate_get("/v1/models/gpt-4", headers=ANTHROPIC)
+
+    assert answer.status_code == 404
+    assert answer.json["type"] == "error"
+    assert answer.json["error"]["type"] == "not_found_error"
+
+
+def test_without_anthropic_the_table_is_listed_in_its_shape(
+    make_client: Callable[..., testing.TestClient],
+) -> None:
+    client = make_client(anthropic_api_key="", claude_credentials_path="/nowhere")
+
+    page = client.simulate_get("/v1/models", headers=ANTHROPIC).json
+
+    assert [model["id"] for model in page["data"]] == [
+        model.id for model in capabilities.MODELS
+    ]
+    sonnet = next(one for one in page["data"] if one["id"] == "claude-sonnet-4-6")
+    assert sonnet["created_at"] == "2026-02-17T00:00:00Z"
+    assert sonnet["display_name"]

@@ -4,10 +4,11 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from proxy import history, limits, metrics, overview, prices
+from proxy import gauges, history, limits, metrics, overview, prices
 
 NOW = 1_796_000_000.0
-STATE = metrics.State(
+STATE = gauges.State(
+    ready=True,
     in_flight=0,
     slots=512,
     windows={},

@@ -91,3 +91,50 @@ def test_a_blank_line_may_be_cut_in_two() -> None:
     assert decoder.feed(b"") == []
     assert decoder.feed(b"\ndata: 2\n\ndata") == [b"1", b"2"]
     assert decoder.feed(b": 3\n\n") == [b"3"]
+
+
+# ------------------------------------------------------------------ as they came
+
+ONE = b"event: a\ndata: 1\n\n"
+TWO = b"id: 7\ndata: 2\nretry: 3\n\n"
+COMMENT = b": nothing\n\n"
+
+
+def test_the_events_of_a_read_are_kept_as_they_came() -> None:
+    decoder = sse.Decoder()
+
+    assert decoder.feed(ONE[:7]) == []
+    assert decoder.raw == b""
+    assert decoder.feed(ONE[7:9]) == []
+    assert decoder.raw == b""
+    assert decoder.feed(ONE[9:] + COMMENT + TWO[:5]) == [b"1"]
+    assert decoder.raw == ONE + COMMENT
+    assert decoder.feed(TWO[5:]) == [b"2"]
+    assert decoder.raw == TWO
+
+
+def test_line_ends_of_a_middlebox_become_those_of_anthropic() -> None:
+    decoder = sse.Decoder()
+
+    decoder.feed(ONE.replace(b"\n", b"\r\n"))
+
+    assert decoder.raw == ONE
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(0, b""), (1, COMMENT + ONE), (2, COMMENT + ONE + COMMENT + TWO)],
+)
+def test_the_first_of_some_events_are_cut_off_behind_them(
+    count: int, expected: bytes
+) -> None:
+    events = COMMENT + ONE + COMMENT + TWO + COMMENT
+
+    assert sse.first(events, count) == expected
+
+
+def test_an_event_with_a_name_is_read_again() -> None:
+    event = sse.encode_named("ping", b'{"type":"ping"}')
+
+    assert event == b'event: ping\ndata: {"type":"ping"}\n\n'
+    assert sse.Decoder().feed(event) == [b'{"type":"ping"}']

@@ -22,7 +22,7 @@ def volume(tmp_path):
 @pytest.fixture
 def fake(tmp_path):
     """Make a fake `claude` with the given modes, one for each run."""
-    return lambda *modes: FakeClaude(tmp_path / "bin", *modes)
+    return lambda *modes, **more: FakeClaude(tmp_path / "bin", *modes, **more)
 
 
 @pytest.fixture

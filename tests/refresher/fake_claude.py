@@ -22,6 +22,9 @@ note = {"words": sys.argv[1:], "environ": dict(os.environ), "cwd": os.listdir(".
 number = len(calls.read_text().splitlines()) if calls.exists() else 0
 with calls.open("a") as file:
     file.write(json.dumps(note) + "\n")
+if sys.argv[1:] == ["--version"]:
+    print(%(version)r + " (Claude Code)")
+    sys.exit(0)
 modes = %(modes)r
 mode = modes[min(number, len(modes) - 1)]
 if mode == "no_call":
@@ -116,14 +119,19 @@ match mode:
 """
 
 
+TESTED = json.loads((Path(__file__).parents[2] / "refresher/package.json").read_text())[
+    "optionalDependencies"
+]["@anthropic-ai/claude-code-linux-x64"]
+
+
 class FakeClaude:
     """The executable at `path`, and what became of it."""
 
-    def __init__(self, directory: Path, *modes: str) -> None:
+    def __init__(self, directory: Path, *modes: str, version: str = TESTED) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.path = directory / "claude"
-        script = SCRIPT % {"python": sys.executable, "modes": modes}
+        script = SCRIPT % {"python": sys.executable, "modes": modes, "version": version}
         self.path.write_text(script)
         self.path.chmod(0o755)
 

@@ -196,3 +196,23 @@ json_values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(
 )
 def test_no_bytes_make_parsing_raise_or_show_a_token(data):
     assert SECRET not in repr(credentials.parse(data))
+
+
+@pytest.mark.parametrize(
+    ("oauth", "scopes"),
+    [
+        (
+            '{"scopes": ["user:inference", "user:profile"]}',
+            ("user:inference", "user:profile"),
+        ),
+        ('{"scopes": ["user:inference", 1]}', ("user:inference",)),
+        ('{"scopes": "user:inference"}', ()),
+        ("{}", ()),
+        ("null", ()),
+        ("{", ()),
+    ],
+)
+def test_what_a_login_is_for_is_what_the_file_names(oauth, scopes):
+    data = f'{{"claudeAiOauth": {oauth}}}'.encode()
+
+    assert credentials.scopes(data) == scopes

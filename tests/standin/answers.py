@@ -8,9 +8,10 @@
   Arguments fit the tool's schema: required properties, first enum values, and from the
   text: what is in quotes, or else the last capitalised word (a city, say), and the
   first number. A text precedes a call that is not forced, unless the model is quiet.
-* After tool results the text quotes them.
+* After tool results the text quotes them. Results that hold the stand-in's own word
+  `STAND_IN_CALL_AGAIN` are read like a user's text: it calls the tools that they name.
 * With Anthropic's web search among the tools, a text that says "search" gets a search,
-  its result, and a text that cites it.
+  its result, and a text that cites it, before any calls.
 * A structured output (`output_config.format`) is an instance of its schema.
 * A user who asks for JSON gets an object with the quoted words of that turn as keys.
 * Anthropic's documented test string makes it refuse.
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 from standin import caching, instances, thinking
 from standin.call import Block, Call, blocks, canonical, digest, tokens
 
+AGAIN_TRIGGER = "STAND_IN_CALL_AGAIN"
 REFUSAL_TRIGGER = "ANTHROPIC_MAGIC_STRING_TRIGGER_REFUSAL"
 _QUOTED = 200  # of each tool result, in characters
 _BYTES_PER_TOKEN = 4
@@ -56,8 +58,8 @@ def answer(call: Call) -> Answer:
         return _refusal(key)
     calls = list(_tool_calls(call, key))
     content = [*thinking.made(call, calls=bool(calls)), *_prose(call, calls)]
-    for index, one in enumerate(calls):
-        content += thinking.between(call, content) if index else ()
+    for one in calls:
+        content += thinking.between(call, content)
         content.append(one)
     return _within_limits(call, f"msg_{key}", content)
 
@@ -82,7 +84,7 @@ def _prose(call: Call, calls: list[Block]) -> Iterator[Block]:
         made = instances.make(schema, _hints(turn), every=True)
         yield {"type": "text", "text": json.dumps(made, ensure_ascii=False)}
         return
-    if not calls and not results and call.searches and _asks_to_search(turn):
+    if not results and call.searches and _asks_to_search(turn):
         yield from _found(call)
         return
     if calls and (call.model.quiet or call.tool_choice in {"any", "tool"}):
@@ -160,10 +162,12 @@ def _tool_calls(call: Call, key: str) -> Iterator[Block]:
 
 
 def _chosen(call: Call, turn: list[Block]) -> list[Block]:
-    text = " ".join(_texts(turn))
+    said = [_quote(block) for block in turn if block["type"] == "tool_result"]
+    again = any(AGAIN_TRIGGER in text for text in said)
+    text = " ".join([*_texts(turn), *(said if again else ())])
     tools = call.client_tools
     named = [tool for tool in tools if _names(text, tool["name"])]
-    answered = any(block["type"] == "tool_result" for block in turn)
+    answered = bool(said) and not again
     match call.tool_choice:
         case "none":
             return []

@@ -21,7 +21,7 @@ class Received:
     """A request that reached the stand-in.
 
     `headers` have lower-case names and hold no credential. `body` is the parsed JSON,
-    None where there was none. `rule` is the id of the row that it broke, None for a
+    None where there was none, and `raw` its bytes. `query` follows the path. `rule` is the id of the row that it broke, None for a
     good request. `usage` is the input side of the usage in the answer, None where an
     error or a script was the answer.
     """
@@ -32,6 +32,8 @@ class Received:
     body: Any = field(default=None, repr=False)
     rule: str | None = None
     usage: Mapping[str, Any] | None = None
+    raw: bytes = field(default=b"", repr=False)
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         """Answer `/v1/messages` and `/v1/messages/count_tokens`."""
         self._begin()
         try:
-            raw = self._read_body()
+            raw = self._raw = self._read_body()
         except ValueError:
             self.send_error(400, "Invalid content-length or chunk")
             return
@@ -91,6 +91,7 @@ class Handler(BaseHTTPRequestHandler):
         url = urllib.parse.urlsplit(self.path)
         self._path = url.path.rstrip("/")
         self._query = urllib.parse.parse_qs(url.query)
+        self._query_string, self._raw = url.query, b""
         self._headers = {name.lower(): value for name, value in self.headers.items()}
         self._request_id = self._server.next_request_id()
 
@@ -166,7 +167,16 @@ class Handler(BaseHTTPRequestHandler):
         usage: Mapping[str, Any] | None = None,
     ) -> None:
         headers = handle.without_credentials(self._headers)
-        received = handle.Received(self.command, self._path, headers, body, rule, usage)
+        received = handle.Received(
+            self.command,
+            self._path,
+            headers,
+            body,
+            rule,
+            usage,
+            raw=self._raw,
+            query=self._query_string,
+        )
         self._standin.requests.append(received)
 
     def _refuse(self, body: object, violation: rules.Violation) -> None:

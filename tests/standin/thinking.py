@@ -6,10 +6,11 @@ Some models refuse a block in another conversation than that one.
 """
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from standin.call import Block, Call, blocks, canonical, digest
+from standin.call import Block, Call, blocks, canonical, digest, without_marks
 
 KINDS = ("thinking", "redacted_thinking")
 BETA = "thinking-binding-controls-2026-08-01"
@@ -43,7 +44,7 @@ class Prefix:
     messages: str
     previous: str
     place: str = ""
-    """For what stood before it in its own message, "" where it came first."""
+    """For all that stood before it in its own message, "" where it came first."""
 
 
 def made(call: Call, *, calls: bool) -> Iterator[Block]:
@@ -58,8 +59,9 @@ def made(call: Call, *, calls: bool) -> Iterator[Block]:
 
 
 def between(call: Call, before: list[Block]) -> Iterator[Block]:
-    """Give the thinking that interleaves with a message's calls, behind these blocks."""
-    if INTERLEAVING_TRIGGER in canonical(call.body).decode():
+    """Give the thinking before a message's next call, behind a call or a search."""
+    acted = any(block["type"] in ("tool_use", "server_tool_use") for block in before)
+    if acted and INTERLEAVING_TRIGGER in canonical(call.body).decode():
         thought = [block for block in before if block["type"] in KINDS]
         if thought and call.thinking_type == "adaptive":
             prefix = _prefix(call, len(call.messages))
@@ -90,15 +92,27 @@ def is_genuine(block: Block) -> bool:
 
 
 def moved(content: list[Block]) -> Iterator[int]:
-    """Give the places of a message's thinking blocks that did not stand there first."""
+    """Give the places of a message's thinking blocks that stood behind something else."""
     for index, block in enumerate(content):
         if block["type"] in KINDS and _claimed(block).place != _place(content[:index]):
             yield index
 
 
 def _place(before: list[Block]) -> str:
-    calls = [block["id"] for block in before if block["type"] == "tool_use"]
-    return digest(canonical(calls)) if calls else ""
+    """Hash the blocks before a place in a message; the order of their keys is nothing."""
+    if not before:
+        return ""
+    said = [without_marks(_said(block)) for block in before]
+    return digest(json.dumps(said, sort_keys=True).encode())
+
+
+def _said(block: Block) -> Block:
+    """Write a block of an answer as it is when it comes back."""
+    kept = {name: value for name, value in block.items() if name not in _NOT_SAID}
+    return kept | ({"input": json.loads(block["json"])} if "json" in block else {})
+
+
+_NOT_SAID = ("caller", "thought", "json")
 
 
 def unbound(call: Call) -> Iterator[tuple[int, int, str]]:

@@ -74,6 +74,42 @@ def interleaved():
     return asked | {"messages": turns}
 
 
+COMPACTING = {"type": "compact_20260112"}
+SUMMARIZE = {"type": "summarize"}
+COMPACTED = assistant({"type": "compaction", "content": "They said hello."})
+SUMMARY = NEW | {"anthropic-beta": "compact-2026-09-04"}
+SEARCH = {"type": "web_search_20250305", "name": "web_search"}
+
+
+def searched(change):
+    """A replay, changed, of an answer that thought, searched, thought and called."""
+    words = "STAND_IN_INTERLEAVED_THINKING: search for the weather"
+    asked = body(
+        model="claude-opus-4-8",
+        messages=[user(words)],
+        tools=[tool(), SEARCH],
+        thinking=ADAPTIVE,
+    )
+    content = thought(asked)["content"]
+    kinds = [block["type"] for block in content]
+    assert kinds == [
+        "thinking", "server_tool_use", "web_search_tool_result", "text", "text", "text",
+        "thinking", "tool_use",
+    ]  # fmt: skip
+    turns = [
+        *asked["messages"],
+        assistant(*change(content)),
+        user(result(content[-1]["id"])),
+    ]
+    return asked | {"messages": turns}
+
+
+def last_thought(request):
+    """A conversation that ends with a message of nothing but thinking."""
+    [first, *_] = thought(request)["content"]
+    return request | {"messages": [*request["messages"], assistant(first), user("b")]}
+
+
 BAD_HEADERS = [
     ("auth.missing", {"authorization": ""}),
     ("auth.missing", {"authorization": "Bearer "}),
@@ -127,6 +163,9 @@ BAD_BODIES = [
     ("shape.tag", body(cache_control={"type": "persistent"})),
     ("output.top_level_format", body(output_format={"type": "json_schema"})),
     ("context_management.beta", body(context_management={"edits": []})),
+    ("context_management.beta", body(context_management={"edits": [COMPACTING]})),
+    ("compaction.beta", body(compaction=SUMMARIZE)),
+    ("compaction.beta", body(messages=[COMPACTED, user("And then?")])),
     ("model.unknown", body(model="claude-none")),
     ("max_tokens.small", body(max_tokens=0)),
     ("max_tokens.large", body(max_tokens=128_001)),
@@ -224,6 +263,12 @@ BAD_BODIES = [
     ("thinking.unbound", two_turns(system="Be verbose.")),
     ("thinking.unbound", two_turns(tools=TOOLS)),
     ("thinking.moved", interleaved()),
+    ("thinking.moved", searched(lambda said: [said[0], *said[6:]])),
+    ("thinking.moved", searched(lambda said: [*said[:3], *said[4:]])),
+    ("thinking.moved", searched(lambda said: said[1:])),
+    ("thinking.last_block", last_thought(body(thinking=ADAPTIVE))),
+    ("server_tool.orphan", searched(lambda said: [said[0], *said[2:6], said[-1]])),
+    ("server_tool.unanswered", searched(lambda said: [*said[:2], said[-1]])),
     ("effort.model", body(output_config={"effort": "xhigh"})),
     ("effort.model", body(model="claude-opus-4-5", output_config={"effort": "max"})),
     ("effort.model", body(model="claude-haiku-4-5", output_config={"effort": "low"})),
@@ -288,7 +333,25 @@ BAD_UNDER_THE_OLD_VERSION = [
     ("sampling.thinking", body(top_p=0.9, thinking=MANUAL)),
 ]
 
+BAD_WITH_COMPACTION = [
+    ("compaction.alone", body(compaction=SUMMARIZE, stop_sequences=["END"])),
+    (
+        "compaction.alone",
+        body(
+            model="claude-opus-5",
+            compaction=SUMMARIZE,
+            tools=TOOLS,
+            tool_choice={"type": "any"},
+        ),
+    ),
+    (
+        "messages.compaction_first",
+        body(messages=[user("Hi"), COMPACTED, user("And then?")]),
+    ),
+]
+
 CASES = [
+    *((rule, bad, SUMMARY) for rule, bad in BAD_WITH_COMPACTION),
     *((rule, body(), NEW | headers) for rule, headers in BAD_HEADERS),
     *((rule, bad, NEW) for rule, bad in BAD_BODIES),
     *((rule, bad, OLD) for rule, bad in BAD_UNDER_THE_OLD_VERSION),

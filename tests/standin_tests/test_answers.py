@@ -327,3 +327,24 @@ def test_thinking_between_calls_goes_back_in_its_place():
     messages = [*asked["messages"], turn, user(*results)]
     replay = call.Call(asked | {"messages": messages}, NEW)
     assert list(rules.violations(replay)) == []
+
+
+def test_a_search_comes_before_the_calls_and_goes_back_as_it_was():
+    asked = body(messages=[user("Search for the weather")], tools=[tool(), SEARCH])
+    turn = {"role": "assistant", "content": answered(asked)["content"]}
+    kinds = [block["type"] for block in turn["content"]]
+    assert kinds[:2] == ["server_tool_use", "web_search_tool_result"]
+    assert kinds[-1] == "tool_use"
+    results = user(result(turn["content"][-1]["id"]))
+    replay = call.Call(asked | {"messages": [*asked["messages"], turn, results]}, NEW)
+    assert list(rules.violations(replay)) == []
+
+
+def test_a_result_that_says_so_is_followed_by_another_call():
+    asked = body(messages=[user("weather")], tools=[tool(), tool("get_time")])
+    turn = {"role": "assistant", "content": answered(asked)["content"]}
+    again = result(turn["content"][-1]["id"], "STAND_IN_CALL_AGAIN: the time")
+    message = answered(asked | {"messages": [*asked["messages"], turn, user(again)]})
+    assert [b["name"] for b in message["content"] if b["type"] == "tool_use"] == [
+        "get_time"
+    ]

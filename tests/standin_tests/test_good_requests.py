@@ -247,6 +247,20 @@ def test_a_key_may_come_in_either_header():
     assert broken(body(), headers | {"authorization": "bearer k"}) == []
 
 
+def test_a_compaction_is_made_and_taken_back_with_its_beta():
+    beta = {"anthropic-beta": "compact-2026-09-04"}
+    block = {"type": "compaction", "content": "They said hello.", "signature": "s"}
+    replay = body(messages=[assistant(block), user("And then?")])
+    assert broken(body(compaction={"type": "summarize"}), NEW | beta) == []
+    assert broken(replay, NEW | beta) == []
+
+
+def test_a_compacting_edit_is_taken_with_its_beta():
+    managed = body(context_management={"edits": [{"type": "compact_20260112"}]})
+    beta = {"anthropic-beta": "compact-2026-01-12"}
+    assert broken(managed, NEW | beta) == []
+
+
 def test_context_management_is_taken_with_its_beta():
     managed = body(context_management={"edits": [{"type": "clear_tool_uses_20250919"}]})
     beta = {"anthropic-beta": "context-management-2025-06-27"}

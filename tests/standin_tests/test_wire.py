@@ -11,7 +11,11 @@ from standin.rules import wire
 SAMPLING = {"temperature", "top_p", "top_k"}  # left the SDK, live on in the old version
 SERVER_SIDE = {"container"}  # nothing here could run one
 BETA_ONLY = {"block_binding"}
-NOT_IN_THE_SDK = {"output_format", "context_management"}  # each has a row of its own
+NOT_IN_THE_SDK = {
+    "output_format",
+    "context_management",
+    "compaction",
+}  # each has a row of its own
 
 
 def fields(thing):
@@ -53,6 +57,8 @@ THINKING = wire.thinking.members
         (BLOCK["redacted_thinking"], types.RedactedThinkingBlockParam),
         (BLOCK["tool_use"], types.ToolUseBlockParam),
         (BLOCK["tool_result"], types.ToolResultBlockParam),
+        (BLOCK["server_tool_use"], types.ServerToolUseBlockParam),
+        (BLOCK["web_search_tool_result"], types.WebSearchToolResultBlockParam),
         *(
             (known, getattr(types, f"Citation{_camel(name)}Param"))
             for name, known in wire.citation.members.items()

@@ -13,16 +13,18 @@ from proxy import errors
 from proxy.schema import chat_request
 from proxy.translate import ask, cache, warn
 from proxy.translate import content as blocks_of
-from proxy.translate.chat import content
+from proxy.translate.chat import content, kept
 
 System = chat_request.SystemMessage | chat_request.DeveloperMessage
 Result = chat_request.ToolMessage | chat_request.FunctionMessage
 
 
 def to_said(
-    messages: Sequence[chat_request.Message], warnings: warn.Warnings
+    messages: Sequence[chat_request.Message],
+    warnings: warn.Warnings,
+    turns: kept.Turns,
 ) -> list[ask.Said]:
-    """The conversation, in order.
+    """The conversation, in order; ``turns`` are those of it that were kept.
 
     Raises ``InvalidRequestError`` with ``param`` for tool calls without results,
     results without calls, content Claude cannot take, and a blank last turn.
@@ -34,7 +36,7 @@ def to_said(
         at = f"messages[{i}]"
         match message:
             case chat_request.AssistantMessage():
-                i = _assistant_run(messages, i, said, warnings)
+                i = _assistant_run(messages, i, said, warnings, turns)
                 continue
             case chat_request.UserMessage():
                 said.append(_user(message, at, last=i == len(messages) - 1))
@@ -137,6 +139,7 @@ def _assistant_run(
     first: int,
     said: list[ask.Said],
     warnings: warn.Warnings,
+    kept_turns: kept.Turns,
 ) -> int:
     """Consecutive assistant messages and the results of their calls.
 
@@ -165,7 +168,8 @@ def _assistant_run(
         i += 1
     _check_complete(calls, results, first)
     if calls.all:
-        turns = [_joined(turns, [results[call.position] for call in calls.all])]
+        whole = _joined(turns, [results[call.position] for call in calls.all])
+        turns = [kept.replayed(whole, kept_turns)]
     said += turns
     said += late
     return i

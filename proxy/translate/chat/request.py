@@ -5,7 +5,7 @@ from msgspec import Struct
 from proxy import capabilities, errors, settings
 from proxy.schema import chat_request
 from proxy.translate import ask, assemble, cache, fields, warn
-from proxy.translate.chat import messages, response, tools
+from proxy.translate.chat import kept, messages, response, tools
 
 
 class ResponseContext(Struct, frozen=True, kw_only=True):
@@ -21,10 +21,18 @@ class ResponseContext(Struct, frozen=True, kw_only=True):
     include_usage: bool
 
 
+def asked_model(chat: chat_request.ChatRequest, default_model: str) -> str:
+    """The model's name as the client wrote it, or the default."""
+    return (chat.model or "").strip() or default_model
+
+
 def to_ask(
-    chat: chat_request.ChatRequest, default_model: str, warnings: warn.Warnings
+    chat: chat_request.ChatRequest,
+    default_model: str,
+    warnings: warn.Warnings,
+    turns: kept.Turns | None = None,
 ) -> ask.Ask:
-    """What a chat request asks for.
+    """What a chat request asks for; ``turns`` are those of its history that were kept.
 
     Raises ``InvalidRequestError``, with ``param``, for what cannot be honoured.
     """
@@ -34,8 +42,8 @@ def to_ask(
     any_tools = bool(offered or search)
     config = chat.output_config
     return ask.Ask(
-        model=(chat.model or "").strip() or default_model,
-        said=messages.to_said(chat.messages, warnings),
+        model=asked_model(chat, default_model),
+        said=messages.to_said(chat.messages, warnings, turns or {}),
         at="messages",
         tools=offered,
         choice=tools.to_choice(chat, warnings, any_tools=any_tools),
@@ -80,10 +88,11 @@ def to_anthropic_request(
     live: capabilities.Live | None = None,
     *,
     prefix_ttl: cache.Ttl = None,
+    turns: kept.Turns | None = None,
 ) -> tuple[assemble.Translation, ResponseContext]:
     """A chat request as the Messages request to send, and the way back. Pure."""
     warnings = warn.Warnings(strict=config.strict_params)
-    asked = to_ask(chat, config.default_model, warnings)
+    asked = to_ask(chat, config.default_model, warnings, turns)
     sent = assemble.to_messages_request(
         asked, config, live, warnings, prefix_ttl=prefix_ttl
     )

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 
 from proxy.schema import chat_response, messages_response
-from proxy.translate import tool_use, web_search
+from proxy.translate import arguments, finish, usage, web_search
 
 FINISH_REASONS: dict[str, chat_response.FinishReason] = {
     "end_turn": "stop",
@@ -16,8 +16,6 @@ FINISH_REASONS: dict[str, chat_response.FinishReason] = {
     "pause_turn": "length",  # only with server tools: the turn is incomplete
     "refusal": "content_filter",
 }
-DECLINED = "The model declined to respond."
-_SERVICE_TIERS = {"standard": "default", "priority": "priority"}
 
 
 def finish_reason(
@@ -32,34 +30,19 @@ def finish_reason(
     return reason
 
 
-def refusal_text(
-    stop_reason: str | None, details: messages_response.StopDetails | None
-) -> str | None:
-    if stop_reason != "refusal":
-        return None
-    return (details.explanation if details else None) or DECLINED
-
-
-def to_openai_usage(usage: messages_response.Usage) -> chat_response.Usage:
-    """OpenAI's prompt tokens include cached ones, Anthropic's input tokens do not."""
-    read = usage.cache_read_input_tokens or 0
-    written = usage.cache_creation_input_tokens or 0
-    prompt = (usage.input_tokens or 0) + read + written
-    output = usage.output_tokens or 0
-    details = usage.output_tokens_details
+def to_openai_usage(reported: messages_response.Usage) -> chat_response.Usage:
+    counts = usage.counts(reported)
     return chat_response.Usage(
-        prompt_tokens=prompt,
-        completion_tokens=output,
-        total_tokens=prompt + output,
-        prompt_tokens_details=chat_response.PromptTokensDetails(read, written),
+        prompt_tokens=counts.input,
+        completion_tokens=counts.output,
+        total_tokens=counts.total,
+        prompt_tokens_details=chat_response.PromptTokensDetails(
+            counts.read, counts.written
+        ),
         completion_tokens_details=chat_response.CompletionTokensDetails(
-            (details.thinking_tokens if details else None) or 0
+            counts.reasoning
         ),
     )
-
-
-def service_tier(usage: messages_response.Usage) -> str | UnsetType:
-    return _SERVICE_TIERS.get(usage.service_tier or "", UNSET)
 
 
 class ClientNames(Struct, frozen=True):
@@ -106,7 +89,7 @@ class _Parts:
         for block in message.content:
             self._take(block, names)
 
-    def _take(self, block: messages_response.ContentBlock, names: ClientNames) -> None:
+    def _take(self, block: messages_response.Block, names: ClientNames) -> None:
         match block:
             case messages_response.TextBlock(text, citations):
                 start, self._length = self._length, self._length + len(text)
@@ -115,7 +98,7 @@ class _Parts:
             case messages_response.ToolUseBlock(use_id, name, given):
                 function = chat_response.Function(
                     names.tools.get(name, name),
-                    tool_use.arguments(given, names.properties.get(name, {})),
+                    arguments.whole(given, names.properties.get(name, {})),
                 )
                 self.calls.append(chat_response.ToolCall(id=use_id, function=function))
             case messages_response.ThinkingBlock(thinking, signature):
@@ -124,11 +107,8 @@ class _Parts:
                 self.blocks += [signed] if signature else []
             case messages_response.RedactedThinkingBlock(data):
                 self.blocks.append(chat_response.RedactedThinkingBlock(data))
-            case (
-                messages_response.ServerToolUseBlock()
-                | messages_response.WebSearchResultBlock()
-            ):
-                pass  # its use is counted in the usage
+            case messages_response.OpaqueBlock():
+                pass  # a server tool's use is counted in the usage
 
 
 def to_openai_response(
@@ -149,7 +129,7 @@ def to_openai_response(
     calls = parts.calls
     text = "".join(parts.texts)  # citations split sentences: no separator
     legacy_call = legacy_functions and bool(calls)
-    refusal = refusal_text(message.stop_reason, message.stop_details)
+    refusal = finish.refusal_text(message.stop_reason, message.stop_details)
     translated = chat_response.Message(
         content=text or refusal or (None if calls else ""),
         refusal=refusal,
@@ -168,5 +148,5 @@ def to_openai_response(
         model=model,
         choices=[chat_response.Choice(message=translated, finish_reason=reason)],
         usage=to_openai_usage(message.usage),
-        service_tier=service_tier(message.usage),
+        service_tier=usage.service_tier(message.usage) or UNSET,
     )

@@ -10,19 +10,15 @@ not look finished.
 
 from collections.abc import Iterator, Mapping
 
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, UnsetType
 
 from proxy.schema import chat_response, messages_response
-from proxy.translate import accumulator, tool_use
+from proxy.translate import accumulator, arguments, finish, usage
 from proxy.translate.chat import response
 
 
-class _ToolCall:
-    """A tool call while it is streamed.
-
-    Arguments are held back while they may still turn out to be none (white space,
-    ``null``), and to the end where properties get other names.
-    """
+class _ToolCall(arguments.Arriving):
+    """A tool call while it is streamed: the n-th of the response."""
 
     def __init__(
         self,
@@ -30,33 +26,8 @@ class _ToolCall:
         start: messages_response.ToolUseBlock,
         properties: Mapping[str, str],
     ) -> None:
+        super().__init__(start.input, properties)
         self.position = position
-        self.sent = False
-        self._start = start
-        self._properties = properties
-        self._held: list[str] = []
-
-    def take(self, piece: str) -> str:
-        """Take a piece of the arguments; returns what can be sent now."""
-        if self.sent:
-            return piece
-        self._held.append(piece)
-        if self._properties:
-            return ""
-        text = "".join(self._held)
-        if "null".startswith(text.strip()):
-            return ""
-        self.sent = True
-        return text
-
-    def rest(self) -> str:
-        """What is left to send once the call is whole."""
-        if self.sent:
-            return ""
-        self.sent = True
-        text = "".join(self._held)
-        given = Raw(text.encode()) if text.strip() else self._start.input
-        return tool_use.arguments(given, self._properties)
 
 
 class _Text:
@@ -125,14 +96,19 @@ class ChunkStream:
             case messages_response.MessageStart(message):
                 self._id, self.usage = message.id, message.usage
                 yield self._chunk(chat_response.Delta(role="assistant", content=""))
-            case messages_response.MessageDelta(stop, usage):
-                self._stop = stop
-                self.usage = accumulator.merge_usage(self.usage, usage)
+            case messages_response.MessageDelta(stop, reported):
+                if stop.stop_reason is not None:
+                    self._stop = stop
+                self.usage = accumulator.merge_usage(self.usage, reported)
             case messages_response.MessageStop():
                 yield from self._end()
             case messages_response.Unknown():
                 self.skipped += 1
-            case messages_response.Ping() | messages_response.ErrorEvent():
+            case (
+                messages_response.OpaqueBlockStart()
+                | messages_response.Ping()
+                | messages_response.ErrorEvent()
+            ):
                 pass
 
     def takes_text(self, index: int, text: str) -> bool:
@@ -185,11 +161,6 @@ class ChunkStream:
                     name=self._names.tools.get(name, name), arguments=""
                 )
                 return self._call_delta(call, function, use_id=use_id)
-            case (
-                messages_response.ServerToolUseBlock()
-                | messages_response.WebSearchResultBlock()
-            ):
-                return None  # its use is counted in the usage
 
     def _delta(
         self, index: int, delta: messages_response.Delta
@@ -265,7 +236,7 @@ class ChunkStream:
         if self._annotations:  # likewise
             yield self._chunk(chat_response.Delta(annotations=self._annotations))
         stopped = self._stop
-        refusal = response.refusal_text(stopped.stop_reason, stopped.stop_details)
+        refusal = finish.refusal_text(stopped.stop_reason, stopped.stop_details)
         if refusal is not None:
             if not self._length:  # for clients that show the content alone
                 yield self.text_chunk(refusal)
@@ -280,6 +251,6 @@ class ChunkStream:
                 created=self._created,
                 model=self._model,
                 choices=[],
-                service_tier=response.service_tier(self.usage),
+                service_tier=usage.service_tier(self.usage) or UNSET,
                 usage=response.to_openai_usage(self.usage),
             )

@@ -6,7 +6,10 @@ manifests/refresher makes, with the rights that its Role gives and no others.
 
 import base64
 import json
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import logins
 from node import until
@@ -132,6 +135,18 @@ class Installation:
             **{**self.anthropic.environ, **environ},
         )
         until(lambda: self.operator.ask("/healthz")[0] == 200, what=lambda: self.log)
+
+    def doctor(self):
+        """Run the doctor as `kubectl exec` would; its lines by check."""
+        environ = Path(f"/proc/{self.operator.process.pid}/environ").read_bytes()
+        done = subprocess.run(
+            [sys.executable, "-m", "refresher", "doctor", "--json"],
+            cwd="/",
+            env=dict(each.split(b"=", 1) for each in environ.split(b"\0") if each),
+            capture_output=True,
+            check=False,
+        )
+        return {line["check"]: line for line in json.loads(done.stdout)}
 
     def _kubeconfig(self, server):
         token = self.kubectl("create", "token", "claude-refresher").strip()

@@ -61,6 +61,24 @@ def test_it_asks_for_what_its_role_names_and_for_nothing_else(installed, fake, a
     assert all(verb == "get" for verb, path in found if path in rest)
 
 
+def test_the_doctor_knows_the_rights_without_a_further_one(installed, fake):
+    installed.login()
+    installed.create()
+    installed.start(fake("ok").path)
+    installed.becomes("Ready", "True", "TokenValid")
+
+    lines = installed.doctor()
+    assert lines["rights"]["verdict"] == "ok", lines
+    assert lines["ClaudeCredential"]["verdict"] == "ok", lines
+
+    installed.kubectl("patch", "role/claude-refresher", "--type=json", "-p", NO_EVENTS)
+    until(lambda: installed.doctor()["rights"]["verdict"] == "fail")
+    assert "may not create events." in installed.doctor()["rights"]["why"]
+
+
+NO_EVENTS = '[{"op": "remove", "path": "/rules/3"}]'
+
+
 def test_a_secret_that_the_role_does_not_name_is_refused_and_reported(installed, fake):
     installed.login()
     installed.create(publish={"secretName": "another"})

@@ -5,10 +5,12 @@ import subprocess
 import sys
 from typing import Literal
 
+import anthropic
 import openai
 import pytest
 from pydantic import BaseModel
 
+import anthropic_client
 import proxy_command
 from openai_client import CLOCK, WEATHER, ask, chunks, connect, turn_of, user
 from waiting import LONG
@@ -175,6 +177,34 @@ def test_the_models_are_listed(client):
     assert all(listed.values())
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("claude-none")
+
+
+@streamed
+def test_anthropics_own_sdk_is_answered_too(demo, streamed):
+    with anthropic_client.connect(demo) as client:
+        called = anthropic_client.ask(
+            client, streamed=streamed, tools=[anthropic_client.WEATHER]
+        )
+        assert called.stop_reason == "tool_use"
+        assert called.content[-1].input == {"city": "demo"}
+        counted = client.messages.count_tokens(
+            model="claude-opus-5-5", messages=[user("Hello")]
+        )
+        told = anthropic_client.ask(client, streamed=streamed)
+        assert told.content[0].text.startswith(GREETING)
+        assert counted.input_tokens == told.usage.input_tokens > 0
+        assert client.models.retrieve("claude-opus-5.5").display_name
+        search = {"type": "web_search_20250305", "name": "web_search"}
+        told = anthropic_client.ask(client, streamed=streamed, tools=[search])
+        assert told.stop_reason == "end_turn"
+
+
+def test_what_the_demo_cannot_read_it_refuses(demo):
+    with (
+        anthropic_client.connect(demo) as client,
+        pytest.raises(anthropic.BadRequestError, match="cannot read"),
+    ):
+        anthropic_client.ask(client, messages="Hello")
 
 
 @pytest.mark.parametrize("end", ["the end of its input", "SIGTERM"])

@@ -50,7 +50,7 @@ def test_without_its_key_the_proxy_answers_401_and_asks_nobody(keyed, standin, k
     assert answer.status_code == 401
     error = answer.json()["error"]
     assert error["code"] == "invalid_api_key"
-    assert error["message"].endswith("send it as the OpenAI API key")
+    assert error["message"].endswith("send it as your client's API key")
     assert sent(standin) == []
 
 

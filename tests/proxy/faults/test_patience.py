@@ -15,7 +15,7 @@ from quick_proxy import Proxy, Received, free_port
 from waiting import LONG, until
 
 BOTH = pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
-KEEP_ALIVE = "from proxy import completion; completion.KEEP_ALIVE = 0.2\n"
+KEEP_ALIVE = "from proxy import serving; serving.KEEP_ALIVE = 0.2\n"
 
 # Keep-alive comments.
 

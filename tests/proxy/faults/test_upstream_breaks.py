@@ -2,6 +2,7 @@
 
 import pytest
 
+from faults import BEFORE, FINAL, INSIDE
 from gunicorn_process import read_until
 from scripted_upstream import ERROR_TYPES
 from waiting import until
@@ -23,51 +24,6 @@ def test_a_whole_answer_is_told_whole(proxy, upstream, stream):
 
 
 # Before the answer began: an ordinary error, after at most one more try.
-
-BEFORE = {  # scenario: status, code, calls
-    "fin0": (502, "upstream_unreachable", 2),
-    "rst0": (502, "upstream_unreachable", 2),
-    "cut-head": (502, "upstream_unreachable", 2),
-    "endless-head": (502, "upstream_error", 2),
-    "fin;at=-1": (502, "stream_incomplete", 2),
-    "rst;at=-1": (502, "stream_incomplete", 2),
-    "end;at=-1": (502, "stream_incomplete", 2),
-    "fin;at=-0.5": (502, "stream_incomplete", 2),
-    "end;at=-0.5": (502, "stream_incomplete", 2),
-    "garbage;at=-0.5": (502, "stream_incomplete", 2),
-    "empty": (502, "stream_incomplete", 2),
-    "html": (502, "upstream_error", 2),
-    "html;code=503": (502, "upstream_error", 2),
-    "html;code=200": (502, "upstream_error", 1),
-    "html;code=400": (400, None, 1),
-    "html;code=403": (403, "permission_denied", 1),
-    "html;code=404": (404, "model_not_found", 1),
-    "html;code=407": (502, "upstream_error", 1),
-    "html;code=413": (413, "request_too_large", 1),
-    "html;code=429": (429, "rate_limit_exceeded", 2),
-    "html;code=504": (524, "upstream_timeout", 1),
-    "html;code=529": (503, "overloaded", 2),
-    "json": (502, "upstream_error", 1),
-    "redirect;to=http://127.0.0.1:1/": (502, "upstream_error", 1),
-    "error;at=-1": (503, "overloaded", 2),
-    "error;at=-0.5": (503, "overloaded", 2),
-    "error;at=-1;type=rate_limit_error": (429, "rate_limit_exceeded", 2),
-    "error;at=-1;type=invalid_request_error": (400, None, 1),
-    "status;code=400": (400, None, 1),
-    "status;code=402;type=billing_error": (402, "insufficient_quota", 1),
-    "status;code=403": (403, "permission_denied", 1),
-    "status;code=404": (404, "model_not_found", 1),
-    "status;code=413": (413, "request_too_large", 1),
-    "status;code=429;retry-after=0": (429, "rate_limit_exceeded", 2),
-    "status;code=429;retry-after=30": (429, "rate_limit_exceeded", 1),
-    "status;code=429;retry-after=60": (429, "rate_limit_exceeded", 1),
-    "status;code=429;retry-after=3600": (429, "rate_limit_exceeded", 1),
-    "status;code=500": (500, "upstream_error", 2),
-    "status;code=503": (503, "overloaded", 2),
-    "status;code=504;type=timeout_error": (524, "upstream_timeout", 1),
-    "status;code=529": (503, "overloaded", 2),
-}
-FINAL = ("code=200", "code=407", "json", "redirect", "3600", "504", "402")
 
 
 @BOTH
@@ -211,26 +167,6 @@ def test_an_error_whose_body_drips_is_told_by_its_status(start, upstream, stream
 
 
 # After it began: told in the stream, which then has no end.
-
-INSIDE = {
-    "fin": "stream_incomplete",
-    "fin;at=0": "stream_incomplete",
-    "fin;at=3": "stream_incomplete",
-    "fin;inside": "stream_incomplete",
-    "rst": "stream_incomplete",
-    "rst;inside": "stream_incomplete",
-    "end": "stream_incomplete",
-    "end;inside": "stream_incomplete",
-    "after-delta": "stream_incomplete",
-    "garbage": "stream_incomplete",
-    "garbage;together": "stream_incomplete",
-    "bad-chunk": "stream_incomplete",
-    "bad-chunk;together": "stream_incomplete",
-    "error;together": "overloaded",
-    "error": "overloaded",
-    "error;type=api_error": "upstream_error",
-    "error;type=rate_limit_error": "rate_limit_exceeded",
-}
 
 
 @pytest.mark.parametrize("model", INSIDE)

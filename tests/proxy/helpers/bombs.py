@@ -16,10 +16,10 @@ ROOM = 5 * LARGEST
 STRING = {"type": "string"}
 
 
-def filled(before: str, unit: str, after: str) -> bytes:
-    """A body of the largest size that repeats one piece of text."""
-    count = (LARGEST - len(before) - len(after)) // len(unit.encode())
-    return (before + unit * count + after).encode()
+def filled(before: str, unit: str, after: str, size: int = LARGEST) -> bytes:
+    """A body of this size that repeats one piece of text."""
+    left = size - len((before + after).encode())
+    return (before + unit * (left // len(unit.encode())) + after).encode()
 
 
 def text_of(unit: str) -> bytes:
@@ -76,6 +76,8 @@ DONE = ']}"}}]},{"role":"tool","tool_call_id":"c","content":"ok"}]}'
 IMAGE = (
     '{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"'
 )
+FILE = '{"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"'
+WIDE = "\U0001f600".encode()
 
 BOMBS: dict[str, Callable[[], bytes]] = {
     "definitions that double": lambda: format_of(doubling()),
@@ -100,13 +102,24 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "line ends": lambda: text_of("\\n"),
     "commas": lambda: text_of(","),
     "quotes": lambda: text_of('\\"'),
+    "a wide character": lambda: text_of("x").replace(b"xxxx", WIDE, 1),
+    "escapes": lambda: text_of("\\u4e00"),
+    "a wide character in arguments": lambda: filled(
+        CALL.removesuffix("[") + '\\"', "x", '\\"' + DONE.removeprefix("]")
+    ).replace(b"xxxx", WIDE, 1),
+    "a wide character in a file": lambda: filled(
+        FILE + base64.b64encode(b"xx" + WIDE).decode(), "AAAA", '"}}]}]}').replace(
+            b"AAAA", b"eHh4"),
+    "wide text": lambda: filled(
+        '{"messages":[{"role":"user","content":"' + WIDE.decode(), "x", '"}]}', 8_000_000),
 }  # fmt: skip
 
 
 def main(name: str) -> None:
     import msgspec
 
-    from proxy import body, errors, settings
+    from proxy import admission, body, errors, settings
+    from proxy.schema import chat_request
     from proxy.translate.chat import request
 
     given = BOMBS[name]()
@@ -114,7 +127,11 @@ def main(name: str) -> None:
     held = int(pages) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + ROOM, held + ROOM))
     try:
-        one, _ = request.to_anthropic_request(body.decode(given), settings.Settings())
+        with admission.Bodies(ROOM).under_way() as arriving:
+            body.admit(given, arriving)
+        one, _ = request.to_anthropic_request(
+            body.decode(given, chat_request.DECODER), settings.Settings()
+        )
         size = len(msgspec.json.encode(one.request))
     except errors.InvalidRequestError as ex:
         sys.stdout.write(json.dumps({"param": ex.param, "code": ex.code}))

@@ -10,6 +10,9 @@ import httpx2
 from gunicorn_process import Gunicorn, read_all
 from waiting import LONG, until
 
+CHAT = "/v1/chat/completions"
+MESSAGES = "/v1/messages"
+
 PROGRAM = """
 import os
 import socket
@@ -41,8 +44,10 @@ class Received:
 
     @property
     def events(self):
-        lines = self.body.decode().split("\n\n")
-        return [one.removeprefix("data: ") for one in lines if one.startswith("data: ")]
+        """The payloads of a stream, of either API."""
+        events = self.body.decode().split("\n\n")
+        named = [one for one in events if one.startswith(("data: ", "event: "))]
+        return [one[one.index("data: ") + 6 :] for one in named]
 
     @property
     def text(self):
@@ -105,9 +110,11 @@ class Proxy(Gunicorn):
         message = {"role": "user", "content": "PROMPT-CANARY"}
         return {"model": model, "stream": stream, "messages": [message], **more}
 
-    def ask(self, model, *, stream=True, client=None, **more):
+    def ask(self, model, *, stream=True, client=None, path=CHAT, **more):
         """Ask for a completion and read the whole response."""
-        with self.open(model, stream=stream, client=client, **more) as response:
+        with self.open(
+            model, stream=stream, client=client, path=path, **more
+        ) as response:
             parts, complete = [], True
             try:
                 parts.extend(response.iter_raw())
@@ -117,24 +124,24 @@ class Proxy(Gunicorn):
             return Received(response.status_code, response.headers, body, complete)
 
     @contextmanager
-    def open(self, model, *, stream=True, client=None, **more):
+    def open(self, model, *, stream=True, client=None, path=CHAT, **more):
         """Ask, and yield once the response's head has come."""
         client = client or httpx2.Client(trust_env=False)
         with (
             client,
             client.stream(
                 "POST",
-                self.url + "/v1/chat/completions",
+                self.url + path,
                 json=self.request(model, stream=stream, **more),
                 timeout=LONG,
             ) as response,
         ):
             yield response
 
-    def raw(self, model, *, stream=True, **more):
+    def raw(self, model, *, stream=True, path=CHAT, **more):
         """Ask on a bare socket; the caller reads the response."""
         body = json.dumps(self.request(model, stream=stream, **more)).encode()
-        return self.connect(head(len(body)) + body)
+        return self.connect(head(len(body), path) + body)
 
     def health(self, path):
         url = f"http://127.0.0.1:{self.health_port}{path}"
@@ -194,9 +201,9 @@ class Proxy(Gunicorn):
             assert secret not in self.log
 
 
-def head(length):
+def head(length, path=CHAT):
     lines = [
-        "POST /v1/chat/completions HTTP/1.1",
+        f"POST {path} HTTP/1.1",
         "Host: localhost",
         "Content-Type: application/json",
         f"Content-Length: {length}",

@@ -6,25 +6,32 @@ from typing import Any
 import msgspec
 
 from proxy import body, capabilities, errors, settings
+from proxy.schema import chat_request
 from proxy.translate import assemble
-from proxy.translate.chat import request
+from proxy.translate.chat import kept, request
 
 
 def translated(
-    given: dict[str, Any], live: capabilities.Live | None = None, **config: Any
+    given: dict[str, Any],
+    live: capabilities.Live | None = None,
+    turns: kept.Turns | None = None,
+    **config: Any,
 ) -> assemble.Translation:
     """A request, as Python data, translated under these settings.
 
-    ``live`` is Anthropic's models list, where the table alone is not to decide.
+    ``live`` is Anthropic's models list, where the table alone is not to decide, and
+    ``turns`` what was kept of the request's history.
     """
-    chat = body.decode(json.dumps(given).encode())
-    sent, _ = request.to_anthropic_request(chat, settings.Settings(**config), live)
+    chat = body.decode(json.dumps(given).encode(), chat_request.DECODER)
+    sent, _ = request.to_anthropic_request(
+        chat, settings.Settings(**config), live, turns=turns
+    )
     return sent
 
 
 def context_of(given: dict[str, Any], **config: Any) -> request.ResponseContext:
     """What the translation of the response to this request depends on."""
-    chat = body.decode(json.dumps(given).encode())
+    chat = body.decode(json.dumps(given).encode(), chat_request.DECODER)
     _, context = request.to_anthropic_request(chat, settings.Settings(**config))
     return context
 
@@ -37,7 +44,7 @@ def sent(given: dict[str, Any], **config: Any) -> dict[str, Any]:
 def golden_text(given: bytes, **config: Any) -> str:
     """A translation as a golden file holds it: what is sent, or the refusal."""
     try:
-        chat = body.decode(given)
+        chat = body.decode(given, chat_request.DECODER)
         one, _ = request.to_anthropic_request(chat, settings.Settings(**config))
     except errors.ProxyError as ex:
         told: dict[str, Any] = {

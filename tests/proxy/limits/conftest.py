@@ -18,7 +18,7 @@ from waiting import LONG, until
 LIMIT = 512 << 20
 """Bytes: the limit in the manifests."""
 
-MOST = 400 << 20
+MOST = 384 << 20
 """Bytes that the group may hold at most: another kernel or libc needs a little more."""
 
 BOOTING = "Booting worker"

@@ -16,6 +16,7 @@ from waiting import LONG, until
 pytestmark = pytest.mark.usefixtures("streams")
 
 MIB = 1 << 20
+WIDE = "\U0001f600"
 CHUNKED = head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
 
 
@@ -74,19 +75,51 @@ def test_bodies_of_one_byte_chunks_cost_no_more_than_others(proxy):
         assert {status_of(one) for one in opened} == {400}
 
 
-def test_more_of_the_largest_bodies_than_there_is_room_for(proxy):
-    body = json.dumps(proxy.request("silent", messages=large(31 * MIB))).encode()
+@pytest.mark.parametrize(
+    ("count", "text", "times"),
+    [
+        pytest.param(8, "x" * 31 * MIB, 1, id="large"),
+        pytest.param(24, WIDE + "x" * 2_700_000, 1, id="wide"),
+        pytest.param(24, "x", 80_000, id="of many messages"),
+    ],
+)
+def test_more_bodies_than_there_is_room_for(proxy, upstream, count, text, times):
+    """Some wait for Anthropic, which says nothing; the others are refused."""
+    messages = times * [{"role": "user", "content": text}]
+    asked = proxy.request("silent", messages=messages)
+    body = json.dumps(asked, ensure_ascii=False).encode()
 
-    def send(_):
-        with contextlib.suppress(OSError), proxy.connect(head(len(body))) as sock:
-            sock.settimeout(10)
+    answers = []
+
+    def ask(sock):
+        with contextlib.suppress(OSError):  # it is closed in the end
             sock.sendall(body)
-            return read_all(sock)
+            answers.append(read_all(sock))
 
-    with futures.ThreadPoolExecutor(8) as pool:
-        answers = [one for one in pool.map(send, range(8)) if one]
-    assert answers
-    assert all(b" 503 " in one.splitlines()[0] for one in answers)
+    with many(proxy, count, head(len(body))) as opened:
+        threads = [threading.Thread(target=ask, args=[sock]) for sock in opened]
+        for thread in threads:
+            thread.start()
+        until(lambda: len(answers) + len(upstream.of("silent")) == count)
+        assert upstream.of("silent")
+        for sock in opened:
+            with contextlib.suppress(OSError):  # refused, and closed by the proxy
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+    refused = [one for one in answers if one]
+    assert refused
+    assert all(b" 503 " in one.splitlines()[0] for one in refused)
+    until(lambda: not any(call.open for call in upstream.of("silent")))
+
+
+def test_a_response_that_goes_on_holds_nothing_of_its_request(proxy, upstream):
+    """Twelve of the largest, which together would not fit."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(12):
+            asked = proxy.open("drip;gap=0.1;tag=large", messages=large(31 * MIB))
+            assert stack.enter_context(asked).status_code == 200
+    until(lambda: not any(call.open for call in upstream.of("drip;gap=0.1;tag=large")))
 
 
 def test_twelve_hundred_half_heads_keep_nobody_out(proxy):

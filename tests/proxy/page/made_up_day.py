@@ -3,7 +3,7 @@
 import math
 import random
 
-from proxy import history, limits, log, metrics, overview, prices, trail
+from proxy import gauges, history, limits, log, overview, prices, trail
 from proxy.schema.messages_response import CacheCreation, Usage
 
 NOW = 1_795_960_800.0  # 2026-11-29 14:00 UTC
@@ -29,7 +29,8 @@ def make() -> tuple[history.History, overview.Now]:
         "5h": limits.Window(0.71, NOW + 5520, NOW),
         "7d": limits.Window(0.38, NOW + 3 * 86400 + 4000, NOW),
     }
-    state = metrics.State(
+    state = gauges.State(
+        ready=True,
         in_flight=3,
         slots=512,
         windows=windows,

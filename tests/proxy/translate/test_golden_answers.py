@@ -110,7 +110,7 @@ def added_up(chunks: list[dict]) -> tuple[dict, str, dict]:
                 if key == "tool_calls":
                     for told in value:
                         add_call(calls, told)
-                elif key == "thinking_blocks":
+                elif key in {"thinking_blocks", "annotations"}:
                     message[key] = message.get(key, []) + value
                 elif key == "role":
                     message[key] = value

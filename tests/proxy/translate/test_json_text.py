@@ -40,8 +40,8 @@ def test_elements_are_counted_outside_strings(value: object, ascii_only: bool) -
     text = json.dumps(value, ensure_ascii=ascii_only).encode()
     count = separators(value)
 
-    assert json_text.more_elements_than(count - 1, text)
-    assert not json_text.more_elements_than(count, text)
+    assert json_text.elements(text, count - 1) >= count
+    assert json_text.elements(text, count) <= count
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,48 @@ def test_elements_are_counted_outside_strings(value: object, ascii_only: bool) -
     ],
 )
 def test_elements_are_counted(text: bytes, count: int) -> None:
-    assert json_text.more_elements_than(count - 1, text)
-    assert not json_text.more_elements_than(count, text)
+    assert json_text.elements(text, count - 1) >= count
+    assert json_text.elements(text, count) <= count
+
+
+def strings(value: object) -> list[str]:
+    """Every string, the keys included."""
+    match value:
+        case str():
+            return [value]
+        case dict():
+            return [one for item in value.items() for one in strings(list(item))]
+        case list():
+            return [one for item in value for one in strings(item)]
+        case _:
+            return []
+
+
+@given(value=JSON, ascii_only=ASCII)
+def test_wide_text_is_all_of_the_strings_that_have_a_wide_character(
+    value: object, ascii_only: bool
+) -> None:
+    least = 0x100 if ascii_only else 0x80  # Latin-1 is narrow where it is escaped
+    wide = [one for one in strings(value) if any(ord(char) >= least for char in one)]
+    literals = [json.dumps(one, ensure_ascii=ascii_only) for one in wide]
+
+    text = json.dumps(value, ensure_ascii=ascii_only).encode()
+    assert json_text.wide_text(text) == sum(len(one.encode()) - 2 for one in literals)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        (rb'["a\\u4e00"]', 0),  # a backslash, and then plain text
+        (rb'["a\\\u4e00"]', 9),
+        (rb'["a\"\u4e00", "b"]', 9),
+        (rb'["\u00e9\u002b"]', 0),
+        ('["\\u002b", "é", "b", "bé"]'.encode(), 5),
+        ('["é, cut off'.encode(), 11),
+    ],
+)
+def test_wide_text_is_counted(text: bytes, size: int) -> None:
+    assert json_text.wide_text(text) == size
 
 
 @given(

@@ -1,16 +1,17 @@
-"""docs/translation.md is the contract: its rows and the tests' cases name each other."""
+"""The contracts are documents: their rows and the tests' cases name each other."""
 
 import ast
 import re
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-CONTRACT = TESTS.parents[1] / "docs" / "translation.md"
-ROW = r"b\d+\.[a-z_]+"
+DOCS = TESTS.parents[1] / "docs"
+CONTRACTS = [DOCS / "translation.md", DOCS / "responses.md"]
+ROW = r"[br]\d+\.[a-z_-]+"
 
 
 def rows() -> list[str]:
-    text = CONTRACT.read_text(encoding="utf-8")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in CONTRACTS)
     return re.findall(rf"^\| `({ROW})` \| \S", text, re.MULTILINE)
 
 
@@ -26,13 +27,13 @@ def names_in_tests() -> set[str]:
             match node:
                 case ast.Constant(value=str(text)) if re.fullmatch(ROW, text):
                     names.add(text)
-                case ast.FunctionDef(name=name) if re.match(r"test_b\d", name):
+                case ast.FunctionDef(name=name) if re.match(r"test_[br]\d", name):
                     names.add(name)
     return names
 
 
 def is_about(name: str, row: str) -> bool:
-    prefix = f"test_{row.replace('.', '_')}"
+    prefix = f"test_{re.sub('[.-]', '_', row)}"
     return name in {row, prefix} or name.startswith(f"{prefix}_")
 
 

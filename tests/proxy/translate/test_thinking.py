@@ -1,5 +1,7 @@
 """b2: reasoning_effort and thinking, row by row."""
 
+from collections.abc import Callable
+
 import pytest
 from falcon import testing
 
@@ -250,9 +252,13 @@ def test_b2_levels_step_up_only_where_the_model_has_none_that_is_lower() -> None
 
 @pytest.mark.parametrize("model", ["claude-opus-4-8", "claude-opus-5-5"])
 def test_b2_round_trip_of_interleaved_thinking_costs_one_call(
-    client: testing.TestClient, standin: server.StandIn, model: str
+    make_client: Callable[..., testing.TestClient], standin: server.StandIn, model: str
 ) -> None:
-    """The answer thinks between its calls; the next request is accepted at once."""
+    """The answer thinks between its calls, which nobody remembers.
+
+    The next request is accepted at once.
+    """
+    client = make_client(memory_bytes=0)
     tools = [
         {"type": "function", "function": {"name": name}}
         for name in ("weather", "clock")

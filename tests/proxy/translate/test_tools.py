@@ -395,10 +395,11 @@ def test_b5_function_schemas_keep_their_own_bytes() -> None:
 
     from proxy import body as reading
     from proxy import settings
+    from proxy.schema import chat_request
     from proxy.translate.chat import request
 
     one, _ = request.to_anthropic_request(
-        reading.decode(body.encode()), settings.Settings()
+        reading.decode(body.encode(), chat_request.DECODER), settings.Settings()
     )
 
     assert bytes(one.request.tools[0].input_schema).decode() == schema

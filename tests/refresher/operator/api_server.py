@@ -73,6 +73,8 @@ class ApiServer:
         self.has_crd = True
         self.known_status: set[str] | None = None
         """The fields of the status that the CRD knows; None for all."""
+        self.denied: set[tuple[str, str]] = set()
+        """Verbs and resources that are not allowed when a review asks about them."""
         self.secrets: dict[str, Object] = {}
         self.pods: dict[str, Object] = {}
         self.events: list[Object] = []
@@ -221,6 +223,10 @@ class ApiServer:
             case "POST", _ if path == f"{CORE}/events":
                 self.events.append(body)
                 return _ok(body)
+            case "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews":
+                asked = body["spec"]["resourceAttributes"]
+                allowed = (asked["verb"], asked["resource"]) not in self.denied
+                return _ok({**body, "status": {"allowed": allowed}})
             case _:
                 return Response(404, b"404 page not found\n")
 

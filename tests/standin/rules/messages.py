@@ -36,6 +36,8 @@ def _system_unsupported(call: Call) -> Iterator[str]:
 
 def _first(call: Call) -> Iterator[str]:
     match call.messages:
+        case [("assistant", [{"type": "compaction"}]), *_]:
+            return
         case [("assistant", _), *_]:
             yield 'messages: first message must use the "user" role'
         case [("system", _), *_] if call.model.mid_system:
@@ -100,9 +102,23 @@ def _blank_text(call: Call) -> Iterator[str]:
             yield f"{where}: text content blocks must contain non-whitespace text"
 
 
+_GOES_ON = ("server_tool_use", "web_search_tool_result")
+
+
+def _compaction_first(call: Call) -> Iterator[str]:
+    for index, (_, content) in enumerate(call.messages):
+        if index and any(block["type"] == "compaction" for block in content):
+            yield f"messages.{index}: `compaction` must be the first block"
+
+
 def _prefill_text(call: Call) -> str | None:
-    """Give the text that a final assistant message ends with, None without one."""
+    """Give the text that a final assistant message ends with, None without one.
+
+    A turn that was paused in the middle of a search is continued, and is no prefill.
+    """
     match call.messages:
+        case [*_, ("assistant", [*_, {"type": kind}])] if kind in _GOES_ON:
+            return None
         case [*_, ("assistant", [*_, {"type": "text", "text": text}])]:
             return str(text)
         case [*_, ("assistant", _)]:
@@ -147,6 +163,7 @@ ROWS = (
     Row("messages.none", _none),
     Row("messages.role", _role),
     Row("messages.first", _first),
+    Row("messages.compaction_first", _compaction_first),
     Row("system.model", _system_unsupported),
     Row("system.text_only", _system_text),
     Row("system.after_user", _system_after_user),

@@ -9,6 +9,8 @@ from standin.rules.row import Row
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 _CONTEXT_BETA = "context-management-2025-06-27"
+_EDIT_BETAS = {"compact_20260112": "compact-2026-01-12"}
+_COMPACTION_BETAS = ("compact-2026-01-12", "compact-2026-09-04")
 _SAMPLING = ("temperature", "top_p", "top_k")
 _E_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"\+?[\d\s().-]{7,20}")
@@ -50,8 +52,35 @@ def _output_format(call: Call) -> Iterator[str]:
 
 
 def _context_management(call: Call) -> Iterator[str]:
-    if "context_management" in call.body and _CONTEXT_BETA not in call.betas:
+    if "context_management" not in call.body:
+        return
+    edits = (call.body["context_management"] or {}).get("edits") or [{}]
+    needed = {_EDIT_BETAS.get(edit.get("type"), _CONTEXT_BETA) for edit in edits}
+    if not needed <= set(call.betas):
         yield "context_management: Extra inputs are not permitted"
+
+
+def _compaction_beta(call: Call) -> Iterator[str]:
+    if "compaction" in call.body and _COMPACTION_BETAS[1] not in call.betas:
+        yield "compaction: Extra inputs are not permitted"
+    held = any(block["type"] == "compaction" for _, block in call.message_blocks())
+    if held and not set(_COMPACTION_BETAS) & set(call.betas):
+        yield "messages: `compaction` blocks need a beta header"
+
+
+def _compaction_alone(call: Call) -> Iterator[str]:
+    """Nothing that only shapes a reply (the SDK removes these itself)."""
+    if "compaction" not in call.body:
+        return
+    shaping: list[str] = [
+        n for n in ("context_management", "stop_sequences") if n in call.body
+    ]
+    if call.output_schema is not None:
+        shaping.append("output_config.format")
+    if call.tool_choice in ("any", "tool"):
+        shaping.append("tool_choice")
+    for name in shaping:
+        yield f"{name}: not supported with `compaction`"
 
 
 def _unknown_model(call: Call) -> Iterator[str]:
@@ -171,6 +200,8 @@ HEADER_ROWS = (
 BODY_ROWS = (
     Row("output.top_level_format", _output_format),
     Row("context_management.beta", _context_management),
+    Row("compaction.beta", _compaction_beta),
+    Row("compaction.alone", _compaction_alone),
     Row("sampling.removed", _sampling_removed),
     Row("model.unknown", _unknown_model, 404, "not_found_error"),
     Row("max_tokens.small", _max_tokens_too_small),

@@ -126,6 +126,15 @@ def _first_block(call: Call) -> Iterator[str]:
             )
 
 
+def _last_block(call: Call) -> Iterator[str]:
+    for index, (role, content) in enumerate(call.messages):
+        if role == "assistant" and content and content[-1]["type"] in thinking.KINDS:
+            yield (
+                f"messages.{index}: The final block in an assistant message cannot be "
+                "`thinking`."
+            )
+
+
 def _foreign(call: Call) -> Iterator[str]:
     for index, (_, content) in enumerate(call.messages):
         for place, block in enumerate(content):
@@ -159,6 +168,7 @@ ROWS = (
     Row("thinking.binding_beta", _binding_beta),
     Row("thinking.by_user", _by_user),
     Row("thinking.first_block", _first_block),
+    Row("thinking.last_block", _last_block),
     Row("thinking.foreign", _foreign),
     Row("thinking.moved", _moved),
     Row("thinking.unbound", _unbound),

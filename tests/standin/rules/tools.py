@@ -115,6 +115,38 @@ def _result_not_first(call: Call) -> Iterator[str]:
             )
 
 
+def _server_orphan(call: Call) -> Iterator[str]:
+    for index, (_, content) in enumerate(call.messages):
+        used: set[str] = set()
+        for place, block in enumerate(content):
+            if block["type"] == "server_tool_use":
+                used.add(block["id"])
+            elif (
+                block["type"] == "web_search_tool_result"
+                and block["tool_use_id"] not in used
+            ):
+                yield (
+                    f"messages.{index}.content.{place}: unexpected `tool_use_id` found "
+                    f"in `web_search_tool_result` blocks: {block['tool_use_id']}. Each "
+                    "`web_search_tool_result` block must have a corresponding "
+                    "`server_tool_use` block before it."
+                )
+
+
+def _server_unanswered(call: Call) -> Iterator[str]:
+    """A turn that was paused may end with a use: it goes on from there."""
+    for index, (_, content) in enumerate(call.messages[:-1]):
+        answered = {
+            b["tool_use_id"] for b in _of_type(content, "web_search_tool_result")
+        }
+        for block in _of_type(content, "server_tool_use"):
+            if block["id"] not in answered:
+                yield (
+                    f"messages.{index}: `web_search` tool use with id `{block['id']}` "
+                    "was found without a corresponding `web_search_tool_result` block"
+                )
+
+
 def _failed_result(call: Call) -> Iterator[str]:
     for path, block in _placed(call, "tool_result"):
         if block.get("is_error"):
@@ -246,4 +278,6 @@ ROWS = (
     Row("tool_result.duplicate", _duplicate_result),
     Row("tool_result.not_first", _result_not_first),
     Row("tool_result.failed", _failed_result),
+    Row("server_tool.orphan", _server_orphan),
+    Row("server_tool.unanswered", _server_unanswered),
 )

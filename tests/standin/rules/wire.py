@@ -128,6 +128,36 @@ tool_result = Object(
         "toolset_name": optional(shape.string),
     },
 )
+found_page = Object(
+    _type
+    | {
+        "encrypted_content": shape.string,
+        "title": shape.string,
+        "url": shape.string,
+    },
+    {"page_age": optional(shape.string)},
+)
+server_tool_use = Object(
+    _type | {"id": shape.string, "name": one_of("web_search"), "input": shape.mapping},
+    _marked | {"caller": optional(caller)},
+)
+web_search_tool_result = Object(
+    _type
+    | {
+        "tool_use_id": shape.string,
+        "content": array(Tagged({"web_search_result": found_page})),
+    },
+    _marked | {"caller": optional(caller)},
+)
+compaction_block = Object(
+    _type,
+    _marked
+    | {
+        "content": optional(shape.string),
+        "encrypted_content": optional(shape.string),
+        "signature": optional(shape.string),
+    },
+)
 block = Tagged(
     {
         "text": text,
@@ -140,6 +170,9 @@ block = Tagged(
         "redacted_thinking": Object(_type | {"data": shape.string}),
         "tool_use": tool_use,
         "tool_result": tool_result,
+        "server_tool_use": server_tool_use,
+        "web_search_tool_result": web_search_tool_result,
+        "compaction": compaction_block,
     }
 )
 message = Object(
@@ -246,6 +279,9 @@ create = Object(
             Object(fields={"previous_message_id": optional(shape.string)})
         ),
         "context_management": optional(Object(fields={"edits": array(shape.mapping)})),
+        "compaction": Object(
+            {"type": one_of("summarize")}, {"instructions": optional(shape.string)}
+        ),
         "output_format": optional(shape.mapping),  # deprecated: a row of its own
         "inference_geo": optional(shape.string),
         "metadata": metadata,

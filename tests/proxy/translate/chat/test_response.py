@@ -12,7 +12,7 @@ from falcon import testing
 
 from proxy import sse
 from proxy.schema import messages_response
-from proxy.translate import tool_use
+from proxy.translate import arguments, finish
 from proxy.translate.chat import response
 from response_translation import as_data, chunks_of, completion_of, events_of
 from standin import server
@@ -88,7 +88,7 @@ def test_b6_tool_calls_without_arguments_have_an_object() -> None:
 def test_b6_tool_calls_are_told_whatever_their_arguments_are(
     given: bytes, told: str
 ) -> None:
-    assert tool_use.arguments(msgspec.Raw(given), {}) == told
+    assert arguments.whole(msgspec.Raw(given), {}) == told
 
 
 def test_b6_tool_calls_cut_by_the_limit_are_not_repaired() -> None:
@@ -130,7 +130,7 @@ def test_b6_refusal_has_a_text_and_is_the_content_where_there_is_no_other() -> N
     assert whole["message"]["content"] == "I cannot help with that."
     assert whole["message"]["refusal"] == "I cannot help with that."
     assert partial["message"]["content"] == "Well, "
-    assert partial["message"]["refusal"] == response.DECLINED
+    assert partial["message"]["refusal"] == finish.DECLINED
 
 
 def tool_stream(*pieces: str) -> str:

@@ -1,0 +1,56 @@
+"""What a completion sends to Anthropic: a translation, or a client's own Messages request."""
+
+from collections.abc import Hashable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from proxy.relay import headers as relay_headers
+from proxy.relay.request import Relayed
+from proxy.translate import error, repair
+from proxy.translate.assemble import Translation
+
+MESSAGES_PATH = "/v1/messages"
+
+Sent = Translation | Relayed
+
+_encode = msgspec.json.Encoder().encode
+
+
+def on_the_wire(sent: Sent) -> tuple[str, bytes]:
+    """The path to post to, and the body."""
+    match sent:
+        case Translation():
+            return MESSAGES_PATH, _encode(sent.request)
+        case Relayed():
+            return sent.path, sent.body
+
+
+def counts_tokens(sent: Sent) -> bool:
+    """Whether a number is asked for, and no message."""
+    return isinstance(sent, Relayed) and sent.endpoint == "count_tokens"
+
+
+def limited_by(sent: Sent) -> Hashable:
+    """What shares a rate limit: a model. Counting tokens has limits of its own."""
+    return (sent.model, "count_tokens") if counts_tokens(sent) else sent.model
+
+
+def repaired(sent: Sent, message: str) -> Sent | None:
+    """What to send after a 400 with this message; ``None`` where it is the client's to mend."""
+    match sent:
+        case Translation():
+            return repair.repaired(sent, message)
+        case Relayed():
+            return None
+
+
+def passed_headers(
+    sent: Sent, headers: Mapping[str, str], now: datetime
+) -> dict[str, str]:
+    """The headers of a response that the client gets, under the names its API has."""
+    match sent:
+        case Translation():
+            return error.passed_headers(headers, now)
+        case Relayed():
+            return relay_headers.to_client(headers)

@@ -1,0 +1,110 @@
+"""A response's events as the bytes of its stream.
+
+Nearly all events of a long response are deltas, which differ in their number and one
+string. Each block's first delta is encoded whole; the bytes around those two are reused
+for the others.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct, structs
+
+from proxy import errors, sse
+from proxy.schema import messages_response, openai, responses_events
+from proxy.translate.responses import stream
+
+_encode = msgspec.json.Encoder().encode
+_HOLES = b'"sequence_number":0,"delta":""'
+_DELTAS = (
+    responses_events.TextDelta,
+    responses_events.SummaryTextDelta,
+    responses_events.ArgumentsDelta,
+)
+
+
+class _Frame(Struct, frozen=True):
+    """A delta's bytes before its number and after its text."""
+
+    head: bytes
+    tail: bytes
+
+
+class StreamEncoder:
+    """Feed it a response's events; it returns the bytes to send to the client."""
+
+    def __init__(self, events: stream.EventStream) -> None:
+        self.stream = events
+        self._frames: dict[int, _Frame] = {}  # by the index of Anthropic's block
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the response has been encoded."""
+        return self.stream.complete
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self.stream.finish_reason
+
+    @property
+    def skipped(self) -> int:
+        """Events that this version does not know."""
+        return self.stream.skipped
+
+    def feed(self, events: Sequence[messages_response.Event]) -> bytes:
+        """The bytes for these events."""
+        parts: list[bytes] = []
+        frames, direct, take = (
+            self._frames,
+            self.stream.direct,
+            self.stream.numbers.take,
+        )
+        for event in events:
+            if type(event) is messages_response.ContentBlockDelta:
+                frame = frames.get(event.index)
+                if frame is not None:
+                    text = direct(event.index, event.delta)
+                    if text is not None:
+                        parts += (
+                            frame.head,
+                            b'%d,"delta":' % take(),
+                            _encode(text),
+                            frame.tail,
+                        )
+                        continue
+            parts.append(self._whole(event))
+        return sse.one_line_each(b"".join(parts))
+
+    def _whole(self, event: messages_response.Event) -> bytes:
+        told = [*self.stream.feed(event)]
+        encoded = b"".join(map(_event, told))
+        if isinstance(event, messages_response.MessageStop):
+            return encoded + sse.DONE
+        delta = told[-1] if told else None
+        if isinstance(event, messages_response.ContentBlockDelta) and isinstance(
+            delta, _DELTAS
+        ):
+            self._frames[event.index] = _frame(delta)
+        return encoded
+
+    def keep_alive(self) -> bytes:
+        """An event that says nothing: Codex counts events alone as signs of life."""
+        return _event(responses_events.Keepalive(self.stream.numbers.take()))
+
+    def broken(self, error: errors.ProxyError) -> bytes:
+        """The events of a response that breaks off; nothing follows them."""
+        told = openai.Error(
+            message=error.message, type=error.type, param=error.param, code=error.code
+        )
+        return sse.one_line_each(b"".join(map(_event, self.stream.fail(told))))
+
+
+def _event(event: responses_events.Event) -> bytes:
+    name = event.__struct_config__.tag
+    return b"event: %b\n%b" % (str(name).encode(), sse.encode(_encode(event)))
+
+
+def _frame(delta: responses_events.Delta) -> _Frame:
+    blank = _event(structs.replace(delta, sequence_number=0, delta=""))
+    head, _, tail = blank.rpartition(_HOLES)
+    return _Frame(head + b'"sequence_number":', tail)

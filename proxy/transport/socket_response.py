@@ -1,0 +1,227 @@
+"""One HTTP/1.1 response on a blocking socket, parsed by llhttp as it arrives."""
+
+import contextlib
+import functools
+import select
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from proxy import cancellation
+from proxy.socket_timeouts import set_timeout
+from proxy.transport import interface
+from proxy.transport.interface import BadResponseError, CutError, NoResponseError
+
+RECEIVE = 1 << 16
+"""Bytes of one `recv`; larger buffers cost an mmap each time."""
+
+
+class SocketResponse:
+    """One response. It owns its socket and parser until `close`.
+
+    `keep` takes it back when its connection may be used again.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        scope: cancellation.CancelScope,
+        keep: Callable[["SocketResponse"], None],
+    ) -> None:
+        self.status = 0
+        self._give_back, self._scope = keep, scope
+        self._sock = sock
+        self._open = True
+        self._received = 0
+        self._done = self._keep = self._bad = False
+        self._ticks = False  # the socket has a timeout, so as to notice silence
+        self._fields: dict[bytes, bytes] = {}
+        self._head: dict[bytes, bytes] = {}
+        self._parts: list[bytes] = []
+        self.on_header = self._fields.__setitem__  # C functions: no Python frame for
+        self.on_body = self._parts.append  # ... each field and each chunk
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        if self._done:  # llhttp would go on and append another body to ours
+            self._keep = False
+            raise ValueError("bytes after the response")
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code() if self._parser else 0
+        if status >= 200:  # noqa: PLR2004 - 1xx are hints, the response comes later
+            self.status = status
+            self._head = self._fields.copy()  # trailers follow, and override nothing
+        else:
+            self._fields.clear()
+
+    def on_message_complete(self) -> None:
+        if self.status and self._parser is not None:
+            self._done = True
+            self._keep = self._parser.should_keep_alive()  # known only in here
+
+    # What the caller calls.
+
+    @functools.cached_property
+    def headers(self) -> Mapping[str, str]:
+        """See `interface.Response.headers`."""
+        return {
+            _lowered(name): value.decode("latin-1")
+            for name, value in self._head.items()
+        }
+
+    def send(self, head: bytes, body: bytes) -> None:
+        """Send the request and wait for the header block."""
+        scope, sock = self._scope, self._sock
+        scope.attach(sock)
+        scope.waiting_for_headers()
+        with contextlib.suppress(OSError):  # there may be a response all the same
+            if len(body) < RECEIVE:
+                sock.sendall(head + body)
+            else:  # no copy of a large one
+                sock.sendall(head)
+                sock.sendall(body)
+        while not self.status:
+            self._receive()
+        scope.began()
+        interface.check_coding(self.headers)
+
+    def _receive(self) -> None:
+        try:
+            data = self._recv()
+            if data and self._parser is not None:
+                self._scope.heard()
+                self._received += len(data)
+                self._parser.feed_data(data)
+                if not self.status and self._received > interface.HEADER_LIMIT:
+                    raise BadResponseError("the header block is too large")
+                return
+        except (HttpParserError, HttpParserUpgrade) as ex:
+            self._keep = False
+            if self._done:  # the response is whole; what follows is not ours
+                return
+            if not self._parts:
+                raise BadResponseError("the response is not HTTP/1.1") from ex
+            self._bad = True  # raised after what came before it
+            return
+        except OSError as ex:
+            self._ended(ex)
+        self._ended(None)
+
+    def _recv(self) -> bytes:
+        """Whatever has arrived; each silence meanwhile is reported to the scope."""
+        scope, sock = self._scope, self._sock
+        if scope.on_silence is None:
+            return sock.recv(RECEIVE)
+        if not self._ticks:
+            _set_tick(sock, scope.silence)
+            self._ticks = True
+        while True:
+            try:
+                return sock.recv(RECEIVE)
+            except (TimeoutError, BlockingIOError):
+                scope.on_silence()
+
+    def _ended(self, ex: OSError | None) -> None:
+        """Raise what the end of the connection means, if it is an error."""
+        self._scope.check()
+        if not self._received:
+            raise NoResponseError from ex
+        if ex is not None or not self._ends_with_connection():
+            raise CutError("the connection was cut") from ex
+        self._done = True
+
+    def _ends_with_connection(self) -> bool:
+        """The body has no length: it ends where the connection ends."""
+        names = self.headers.keys()
+        return bool(self.status) and not names & {"content-length", "transfer-encoding"}
+
+    def __iter__(self) -> Iterator[bytes]:
+        """See `interface.Response.__iter__`."""
+        while True:
+            if self._parts:
+                data = b"".join(self._parts)
+                self._parts.clear()
+                if self._done:  # before the last yield: the next call may take it
+                    self.close()
+                yield data
+            if self._done or not self._open:
+                return
+            if self._bad:
+                raise BadResponseError("the response is not HTTP/1.1")
+            self._receive()
+
+    def read(self) -> bytes:
+        """See `interface.Response.read`."""
+        return interface.read(iter(self))
+
+    def close(self, *, over: bool = False) -> None:
+        """See `interface.Response.close`."""
+        if not self._open:
+            return
+        self._open = False
+        whole = self._scope.detach()
+        self._scope.on_silence = None  # nobody waits on this connection any more
+        if self._ticks:
+            self._ticks = False
+            _set_tick(self._sock, 0)
+        if whole and ((self._done and self._keep) or (over and not self._done)):
+            self._give_back(self)
+        else:
+            self.discard()
+
+    # What the pool calls on a response that is closed.
+
+    def socket_for_another(self, *, ask: bool) -> socket.socket | None:
+        """The socket, if this response is at its end and the connection not at its own.
+
+        `ask` the kernel whether it is, or has unexpected bytes.
+        """
+        if not self._done:
+            self._take_in_the_end()
+        if not self._done or not self._keep or (ask and _is_readable(self._sock)):
+            return None
+        self._parser = None  # breaks the cycle parser -> callbacks -> response
+        return self._sock
+
+    def discard(self) -> None:
+        """Close the connection."""
+        self._parser = None
+        self._sock.close()
+
+    def _take_in_the_end(self) -> None:
+        """Read the last chunk, which came after the last event."""
+        if not _is_readable(self._sock):
+            return
+        self._sock.settimeout(0)
+        with contextlib.suppress(
+            OSError, interface.TransportError, cancellation.Cancelled
+        ):
+            self._receive()
+            self._sock.settimeout(None)
+
+
+@functools.lru_cache(256)  # an upstream sends the same names every time
+def _lowered(name: bytes) -> str:
+    return name.decode("latin-1").lower()
+
+
+def _set_tick(sock: socket.socket, seconds: float) -> None:
+    """Have each `recv` give up after so many seconds without a byte; 0 for never.
+
+    OpenSSL would hide the kernel's timeout and go on reading.
+    """
+    if isinstance(sock, ssl.SSLSocket):
+        sock.settimeout(seconds or None)
+    else:
+        set_timeout(sock, socket.SO_RCVTIMEO, seconds)
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return bool(poller.poll(0))

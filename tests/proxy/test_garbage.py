@@ -1,0 +1,66 @@
+"""A completion that is over leaves nothing of its body for the garbage collector.
+
+A body may be large, and nothing says when the collector comes.
+"""
+
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from falcon import testing
+
+from proxy.relay import request
+from proxy.translate import assemble
+from standin import server
+
+HELLO = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+APIS: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": HELLO,
+    "/v1/messages": {**HELLO, "max_tokens": 100},
+}
+
+
+@pytest.fixture
+def _no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def what_was_sent() -> list[object]:
+    """What holds the body of a call, of all that exists."""
+    kinds = assemble.Translation | request.Relayed
+    return [one for one in gc.get_objects() if isinstance(one, kinds)]
+
+
+@pytest.mark.parametrize("path", APIS)
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "what", ["success", "refusal", "overload", "cut", "garbage", "misfit"]
+)
+@pytest.mark.usefixtures("_no_collector")
+def test_nothing_is_left_after(
+    what: str,
+    stream: bool,
+    path: str,
+    client: testing.TestClient,
+    standin: server.StandIn,
+) -> None:
+    given = {**APIS[path], "stream": stream}
+    match what:
+        case "refusal":
+            standin.fail_next(status=400, type="invalid_request_error")
+        case "overload":
+            standin.fail_next(times=2)
+        case "cut":
+            standin.answer_with(cut=True, times=2)
+        case "garbage":
+            standin.answer_with(["event: message_start\ndata: {\n\n"], times=2)
+        case "misfit":
+            given["model"] = 2
+
+    client.simulate_post(path, json=given)
+
+    assert what_was_sent() == []
