@@ -229,8 +229,8 @@ class Completion:
         """Note an error that is the whole response."""
         self.record.code, self.record.status = error.code, error.status
         self.record.reason = error.reason
-        if error.upstream_request_id:
-            self.record.upstream_request_id = error.upstream_request_id
+        known = error.upstream_request_id or self.record.upstream_request_id
+        error.upstream_request_id = self.record.upstream_request_id = known
 
     def note_stream_error(self, error: errors.ProxyError) -> None:
         """Note an error inside a stream, whose status line went out before."""

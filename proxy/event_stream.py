@@ -24,20 +24,23 @@ _ONLY_PINGS = {messages_response.Ping}
 class Batch(list[messages_response.Event]):
     """Events that arrived together: one write to the client for them."""
 
-    __slots__ = ("raw",)
-
-    def __init__(
-        self, events: Iterable[messages_response.Event] = (), raw: bytes = b""
-    ) -> None:
-        super().__init__(events)
-        self.raw = raw
-        """The same events as they came: server-sent ones, for a client that gets them so."""
+    raw = b""
+    """The same as they came, for a client that gets them so: whole server-sent events."""
 
     def first(self, count: int) -> "Batch":
         """The first events of it."""
-        if count == len(self):
-            return self
-        return Batch(self[:count], sse.first(self.raw, count))
+        return (
+            self
+            if count == len(self)
+            else batch_of(self[:count], sse.first(self.raw, count))
+        )
+
+
+def batch_of(events: Iterable[messages_response.Event], raw: bytes) -> Batch:
+    """A batch (its own constructor would have to be Python's, and slower)."""
+    batch = Batch(events)
+    batch.raw = raw
+    return batch
 
 
 class Head(Struct, frozen=True, kw_only=True):
@@ -177,8 +180,11 @@ def batches(response: transport.Response) -> Iterator[Batch]:
     for data in response:
         events, broken = messages_response.decode_events(decoder.feed(data))
         if events:
-            raw = decoder.raw
-            yield Batch(events, raw if broken is None else sse.first(raw, len(events)))
+            batch = Batch(events)
+            batch.raw = decoder.raw
+            if broken is not None:
+                batch.raw = sse.first(batch.raw, len(events))
+            yield batch
         if broken is not None:
             try:
                 raise broken
@@ -194,7 +200,7 @@ def of_message(response: transport.Response) -> Batch:
     payloads = whole.to_payloads(_body(response))
     names = (msgspec.json.decode(one, type=_Named).type for one in payloads)
     raw = b"".join(map(sse.encode_named, names, payloads))
-    return Batch(map(messages_response.decode_event, payloads), raw)
+    return batch_of(map(messages_response.decode_event, payloads), raw)
 
 
 class _Named(Struct):
@@ -208,7 +214,7 @@ def of_count(response: transport.Response) -> Batch:
         msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (UnicodeDecodeError, RecursionError) as ex:
         raise msgspec.DecodeError(type(ex).__name__) from None
-    return Batch([messages_response.MessageStop()], body)
+    return batch_of([messages_response.MessageStop()], body)
 
 
 def _body(response: transport.Response) -> bytes:

@@ -19,7 +19,8 @@ LOCKS = {
     "tests/requirements.lock": [  # the first of both extras is this project
         *PROJECT["dependencies"], *EXTRAS["otel"], *EXTRAS["test"][1:], *EXTRAS["dev"][1:],
     ],
-    "tests/manifests/requirements.lock": ["kubernetes-validate"],
+    "tests/manifests/requirements.lock": ["kubernetes-validate", "promql-parser"],
+    "tests/monitoring/schemas.lock": ["cloudcoil-models-prometheus-operator"],
 }  # fmt: skip
 
 every_lock = pytest.mark.parametrize("name", LOCKS)

@@ -32,6 +32,7 @@ class _Event(Struct):
 
 _decode = msgspec.json.Decoder(_Event).decode
 _fields = msgspec.json.Decoder(Fields).decode
+_array = msgspec.json.Decoder(list[Raw]).decode
 _value = msgspec.json.Decoder().decode
 
 
@@ -48,7 +49,7 @@ class _Block:
         """Take one delta."""
         match _value(delta.get("type", _NULL)):
             case "input_json_delta":
-                self._json.append(_value(delta.get("partial_json", b'""')))
+                self._json.append(_text(delta.get("partial_json", _NULL)))
             case "citations_delta":
                 found = self._items.setdefault("citations", [])
                 found.append(delta.get("citation", Raw(_NULL)))
@@ -67,13 +68,11 @@ class _Block:
     def encoded(self) -> Fields:
         """The block as it is now."""
         for name, texts in self._texts.items():
-            before = _value(self._fields.get(name, b'""'))
-            first = before if isinstance(before, str) else ""
+            first = _text(self._fields.get(name, _NULL))
             self._fields[name] = Raw(_encode("".join([first, *texts])))
         for name, items in self._items.items():
-            given = self._fields.get(name, Raw(_NULL))
-            before = msgspec.json.decode(given, type=list[Raw] | None)
-            self._fields[name] = Raw(_encode([*(before or ()), *items]))
+            before = _items(self._fields.get(name, _NULL))
+            self._fields[name] = Raw(_encode([*before, *items]))
         if text := "".join(self._json):
             self._fields["input"] = Raw(_input(text))
         return self._fields
@@ -133,6 +132,20 @@ class Fold:
         content: list[Any] = [block.encoded() for block in self._blocks.values()]
         whole = {"content": content, "usage": self._usage}
         return _encode({**self._message, **whole})
+
+
+def _text(value: Raw | bytes) -> str:
+    """A JSON string; empty for anything else."""
+    text = _value(value)
+    return text if isinstance(text, str) else ""
+
+
+def _items(value: Raw | bytes) -> list[Raw]:
+    """A JSON array's items; none for anything else."""
+    try:
+        return _array(value)
+    except msgspec.ValidationError:
+        return []
 
 
 def _object(value: Raw | None) -> Fields:

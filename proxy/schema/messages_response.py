@@ -4,6 +4,7 @@ Known shapes are typed; everything else stays open. An event, a block or a delta
 new becomes ``Unknown`` and never breaks a response.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -268,7 +269,7 @@ _known_events = msgspec.json.Decoder(list[KnownEvent])
 
 def decode_events(
     payloads: list[bytes],
-) -> tuple[list[Event], msgspec.DecodeError | None]:
+) -> tuple[Sequence[Event], msgspec.DecodeError | None]:
     """Decode payloads that arrived together: the events, and what ended them early.
 
     The events before one that cannot be read are good. All are decoded in one call where
@@ -279,7 +280,7 @@ def decode_events(
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         known = []
     if len(known) == len(payloads):  # else a payload held a comma between two values
-        return [*known], None
+        return known, None
     events: list[Event] = []
     try:
         for payload in payloads:

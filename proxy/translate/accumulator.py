@@ -42,7 +42,7 @@ class MessageAccumulator:
                 self._delta(event.index, event.delta)  # nearly all are
             case messages_response.MessageStart(message):
                 self._head, self._usage = message, message.usage
-                self._transformations = message.input_transformations or []
+                self._transformed(message.input_transformations)
             case messages_response.ContentBlockStart(index, block):
                 self._blocks[index] = block
                 self._pieces[index] = []
@@ -53,8 +53,7 @@ class MessageAccumulator:
                 if stop.stop_reason is not None:
                     self._stop = stop
                 self._usage = merge_usage(self._usage, usage)
-                if transformations is not None:
-                    self._transformations = transformations
+                self._transformed(transformations)
             case messages_response.Unknown():
                 self.skipped += 1
             case (
@@ -69,14 +68,8 @@ class MessageAccumulator:
         if index not in self._blocks:  # a delta of a block of an unknown type
             return
         match delta:
-            case messages_response.TextDelta(text):
-                if text:
-                    pieces = self._pieces[index]
-                    if not pieces:
-                        self._begin(index)
-                    pieces.append(text)
-                    if len(pieces) > _PIECES:
-                        self._pieces[index] = ["".join(pieces)]
+            case messages_response.TextDelta(text) if text:
+                self._add_text(index, text)
             case messages_response.InputJSONDelta(partial_json):
                 self._pieces[index].append(partial_json)
             case messages_response.ThinkingDelta(thinking):
@@ -90,6 +83,8 @@ class MessageAccumulator:
                 if isinstance(block, messages_response.OpaqueBlock):
                     block = opaque.with_summary(block, delta)
                 self._blocks[index] = block
+            case messages_response.TextDelta():
+                pass  # empty
 
     @property
     def message(self) -> messages_response.Message:
@@ -103,11 +98,21 @@ class MessageAccumulator:
             input_transformations=self._transformations,
         )
 
-    def _begin(self, index: int) -> None:
-        """An empty text block stands where its text begins, as in a stream."""
-        block = self._blocks[index]
-        if isinstance(block, messages_response.TextBlock) and not block.text:
+    def _transformed(
+        self, reported: list[messages_response.InputTransformation] | None
+    ) -> None:
+        if reported is not None:
+            self._transformations = reported
+
+    def _add_text(self, index: int, text: str) -> None:
+        """Add to a text block, which stands where its text begins, as in a stream."""
+        pieces, block = self._pieces[index], self._blocks[index]
+        is_empty = isinstance(block, messages_response.TextBlock) and not block.text
+        if is_empty and not pieces:
             self._blocks[index] = self._blocks.pop(index)
+        pieces.append(text)
+        if len(pieces) > _PIECES:
+            self._pieces[index] = ["".join(pieces)]
 
     def _block(self, index: int) -> messages_response.Block:
         block, added = self._blocks[index], "".join(self._pieces[index])

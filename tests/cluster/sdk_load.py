@@ -18,6 +18,8 @@ import httpx2
 import openai
 
 ADDRESSES = [f"10.78.0.{number}" for number in range(1, 9)]
+NEWCOMERS = [f"10.78.1.{number}" for number in range(1, 41)]
+"""So many that each of a few pods gets some of them."""
 QUICK, SLOW = (0.2, 1, 4), (19,)
 """Seconds that the upstream takes for an answer, in turns."""
 
@@ -41,8 +43,10 @@ class Load:
         delays=(QUICK, QUICK, SLOW),
         stream=False,
         calls=None,
+        addresses=ADDRESSES,
     ):
         self.calls = []
+        self._addresses = addresses
         self._most = calls
         self._stop = threading.Event()
         self._threads = [
@@ -50,11 +54,11 @@ class Load:
                 target=self._call_on,
                 args=[self._client(url, key, retries, address), turns, stream],
             )
-            for turns, address in zip(itertools.cycle(delays), ADDRESSES, strict=False)
+            for turns, address in zip(itertools.cycle(delays), addresses, strict=False)
         ]
 
     def __enter__(self):
-        for address in ADDRESSES:
+        for address in self._addresses:
             subprocess.run(
                 ["ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True
             )

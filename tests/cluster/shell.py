@@ -32,12 +32,12 @@ def commands(document, heading):
     return block.splitlines()
 
 
-def yaml_blocks(document):
-    """The YAML examples of a document that are objects of some kind."""
+def yaml_blocks(document, key="kind"):
+    """The YAML examples of a document that have this key: `kind`, or `patches`."""
     blocks = re.findall(
         r"^```yaml\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL
     )
-    return [one for one in map(yaml.safe_load, blocks) if "kind" in one]
+    return [one for one in map(yaml.safe_load, blocks) if key in one]
 
 
 class Shell:

@@ -5,6 +5,7 @@ volume. Both request chat completions all the time: the agent from its sidecar, 
 neighbour from the overlay's own proxy behind the Service. The CLI is the real one.
 """
 
+import json
 import time
 
 import pytest
@@ -47,6 +48,15 @@ def test_the_real_cli_renews_and_no_request_fails(installation):
     assert installation.standin.ledger.reused == 0
     assert installation.restarts() == before
     print(f"renewed {seconds:.1f} s after the import began")  # noqa: T201 - pytest -rP
+
+
+def test_the_doctor_in_the_pod_finds_nothing_broken(installation):
+    doctor = ("exec", REFRESHER, "--", "claude-refresher", "doctor", "--json")
+    lines = json.loads(installation.kubectl(*doctor))  # which ended with 0
+
+    well = {line["check"] for line in lines if line["verdict"] == "ok"}
+    examined = {"login", "access token", "CLI", "network", "ClaudeCredential", "rights"}
+    assert examined <= well, lines
 
 
 def test_the_columns_show_a_renewal(installation):

@@ -8,15 +8,20 @@ import json
 import os
 import signal
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
+import yaml
 
+import metrics_api
 import slow_upstream
 from kustomizations import KEY, kustomization, make_keys, proxy_environ
+from metrics_api import IN_FLIGHT, in_flight
 from node import rolled_out, running, until
-from sdk_load import ADDRESSES, Load
+from sdk_load import ADDRESSES, NEWCOMERS, Load
+from shell import KUBERNETES, yaml_blocks
 
 DEPLOYMENT = "deployment/claude-code-proxy"
 SCALER = "horizontalpodautoscaler/claude-code-proxy"
@@ -24,6 +29,8 @@ PODS = "app=claude-code-proxy"
 SLICES = "kubernetes.io/service-name=claude-code-proxy"
 LONG = ((90,),)
 """Seconds of a stream that no drain waits for."""
+FOR_LONG = 600
+"""Seconds of a stream that its client ends."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +43,7 @@ def upstream(outside):
 def apply(upstream, tmp_path_factory):
     """Apply overlays/api-key with the component, so small that other tests have room."""
 
-    def run(kubectl):
+    def run(kubectl, *patches):
         make_keys(kubectl)
         proxy = proxy_environ(ANTHROPIC_API_BASE=upstream)
         [container] = proxy["spec"]["template"]["spec"]["containers"]
@@ -45,7 +52,7 @@ def apply(upstream, tmp_path_factory):
             tmp_path_factory.mktemp("scale") / "k",
             "kustomize/overlays/api-key",
             components=["kustomize/components/scale"],
-            patches=[proxy],
+            patches=[proxy, *patches],
         )
         kubectl("apply", "--kustomize", folder)
         rolled_out(kubectl, DEPLOYMENT)
@@ -94,17 +101,6 @@ def only(failures, *allowed):
     assert [one for one in failures if not one.trouble.startswith(allowed)] == []
 
 
-def in_flight(pod):
-    """The completions that a pod is answering."""
-    text = httpx2.get(f"http://{pod['status']['podIP']}:8090/metrics").text
-    [line] = [
-        line
-        for line in text.splitlines()
-        if line.startswith("claude_proxy_requests_in_flight ")
-    ]
-    return float(line.split()[1])
-
-
 def kill(pod):
     """Kill the pod's processes, which the node shows among its own."""
     uid = pod["metadata"]["uid"]
@@ -125,14 +121,85 @@ def test_the_autoscaler_keeps_two_replicas_without_any_metrics(namespace, apply)
     namespace.wait(DEPLOYMENT, "jsonpath={.status.readyReplicas}=2")
 
 
-def test_a_scale_up_from_two_to_three_fails_nothing(namespace, apply, load):
-    apply(namespace)
+def test_a_scale_up_from_one_to_three_fails_nothing(namespace, apply, load):
+    apply(namespace, scaler([{"op": "replace", "path": LEAST, "value": 1}]))
+    assert len(running(namespace, PODS)) == 1
     with load(namespace, retries=0) as calls:
         goes_on(calls)
         replicas(namespace, 3)
-        goes_on(calls)
+        # Those who call already stay with their pod; the new ones are for new clients.
+        once = {"addresses": NEWCOMERS, "delays": ((0.2,),), "calls": 1}
+        with load(namespace, retries=0, **once) as new:
+            goes_on(calls)
 
     assert calls.failures() == []
+    assert new.failures() == []
+    assert all(has_answered(pod) for pod in running(namespace, PODS))
+
+
+LEAST = "/spec/minReplicas"
+
+
+def scaler(operations):
+    """A patch of the HorizontalPodAutoscaler."""
+    target = {"kind": "HorizontalPodAutoscaler", "name": "claude-code-proxy"}
+    return {"target": target, "patch": json.dumps(operations)}
+
+
+def has_answered(pod):
+    """Whether a pod has answered a completion."""
+    text = httpx2.get(f"http://{pod['status']['podIP']}:8090/metrics").text
+    return "\nclaude_proxy_requests_total{" in text
+
+
+def test_replicas_follow_the_answers_in_progress_where_an_adapter_serves_them(
+    namespace, apply, outside
+):
+    """As the documents say, with a target that eight answers reach."""
+    apply(namespace, scaler(by_answers(per_pod=2)))
+    replicas(namespace, 2)
+
+    with (
+        metrics_api.serve(namespace, outside, PODS),
+        answers_in_progress(namespace, 8),
+    ):
+        namespace.wait(DEPLOYMENT, "jsonpath={.spec.replicas}=4", within=120)
+
+
+def by_answers(per_pod):
+    """The documented patch, with another target."""
+    [documented] = [
+        patch["patch"]
+        for block in yaml_blocks(KUBERNETES, "patches")
+        for patch in block["patches"]
+        if IN_FLIGHT in patch["patch"]
+    ]
+    [operation] = yaml.safe_load(documented)
+    operation["value"]["pods"]["target"]["averageValue"] = str(per_pod)
+    return [operation]
+
+
+@contextmanager
+def answers_in_progress(kubectl, number):
+    """Open streams that last until the block ends."""
+    pod, *_ = running(kubectl, PODS)
+    body = {
+        "stream": True,
+        "messages": [{"role": "user", "content": str(FOR_LONG)}],
+    }
+    with ExitStack() as stack:
+        for _ in range(number):
+            answer = stack.enter_context(
+                httpx2.stream(
+                    "POST",
+                    f"http://{pod['status']['podIP']}:8080/v1/chat/completions",
+                    json=body,
+                    headers={"authorization": f"Bearer {KEY}"},
+                    timeout=60,
+                )
+            )
+            assert answer.status_code == 200
+        yield
 
 
 def test_a_killed_pod_fails_only_what_it_was_answering(three, load):

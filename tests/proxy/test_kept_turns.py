@@ -248,6 +248,15 @@ def rewritten(draw: st.DrawFn, message: dict) -> History:
     return [message]
 
 
+def one_by_one(message: dict) -> History:
+    """Parallel calls as a client sends them that makes a turn of each."""
+    turn: History = []
+    for call in message["tool_calls"]:
+        said = {"role": "assistant", "content": None, "tool_calls": [call]}
+        turn += [said, *results(said, "Rain")]
+    return turn
+
+
 @st.composite
 def edited(draw: st.DrawFn, turn: History) -> History:
     """A turn and its results with something changed, dropped or made up."""
@@ -335,6 +344,9 @@ def test_any_history_of_a_stock_client_is_accepted_and_differs_in_thinking_alone
         assert plain(kept.body) == plain(unkept.body)
         turn = draw(rewritten(message))
         if message.get("tool_calls"):
+            if draw(st.integers(0, 5)) == 0:
+                history.append(one_by_one(message))
+                continue
             word = draw(
                 st.sampled_from(["Rain", f"{AGAIN}: weather", f"{AGAIN}: clock"])
             )

@@ -122,8 +122,9 @@ def _block(block: messages_response.Block) -> Block | None:
 def replayed(given: ask.Assistant, turns: Turns) -> ask.Assistant:
     """A turn of the history: as the model said it, if that was kept and is unchanged.
 
-    What the client changed wins. Then the thinking with which the turn began still fits,
-    unless the client itself sent thinking.
+    What the client changed wins. Then the thinking with which the turn began still fits
+    before its first call, unless the client itself sent thinking. (Not before another
+    one: some clients make a turn of each call, and the thinking was said once.)
     """
     turn = next((turns[call.id] for call in given.calls if call.id in turns), None)
     if turn is None:
@@ -131,7 +132,9 @@ def replayed(given: ask.Assistant, turns: Turns) -> ask.Assistant:
     if _is_unchanged(given, turn):
         return _as_said(given, turn)
     first = list(takewhile(lambda one: isinstance(one, ask.Thinking), turn.blocks))
-    if not first or any(isinstance(block, ask.Thinking) for block in given.blocks):
+    has_own = any(isinstance(block, ask.Thinking) for block in given.blocks)
+    begins = next(iter(turn.uses)) in {call.id for call in given.calls}
+    if not first or has_own or not begins:
         return given
     return structs.replace(given, blocks=[*first, *given.blocks], ordered=True)
 

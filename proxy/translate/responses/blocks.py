@@ -6,7 +6,15 @@ from proxy.schema import messages_response, responses_events
 from proxy.schema import responses_response as out
 from proxy.translate import opaque
 from proxy.translate.responses import items_out
-from proxy.translate.responses.making import NOWHERE, Block, Events, Numbers, Place
+from proxy.translate.responses.making import (
+    NOWHERE,
+    Block,
+    Events,
+    Numbers,
+    OwnItem,
+    Place,
+    Written,
+)
 
 # ------------------------------------------------------------------ text and thinking
 
@@ -17,19 +25,19 @@ class Text(Block):
     def __init__(self, start: messages_response.TextBlock) -> None:
         super().__init__()
         self.content_index = 0
-        self._pieces: list[str] = []
+        self._pieces = Written()
         self._citations = list(start.citations or ())
 
     def part(self) -> out.OutputText:
-        return items_out.text_part("".join(self._pieces), self._citations)
+        return items_out.text_part(str(self._pieces), self._citations)
 
     def begins_with(self, delta: messages_response.Delta) -> bool:
         first = isinstance(delta, messages_response.TextDelta) and bool(delta.text)
         return first and not self.slots
 
     def direct(self, delta: messages_response.Delta) -> str | None:
-        if type(delta) is messages_response.TextDelta and delta.text:
-            self._pieces.append(delta.text)
+        if type(delta) is messages_response.TextDelta and delta.text and self._pieces:
+            self._pieces.add(delta.text)
             return delta.text
         return None
 
@@ -45,7 +53,7 @@ class Text(Block):
     def take(self, delta: messages_response.Delta, numbers: Numbers) -> Events:
         match delta:
             case messages_response.TextDelta(text) if text:
-                self._pieces.append(text)
+                self._pieces.add(text)
                 yield responses_events.TextDelta(
                     item_id=self.place.item_id,
                     output_index=self.place.output_index,
@@ -86,12 +94,12 @@ class Text(Block):
         )
 
 
-class Thinking(Block):
+class Thinking(OwnItem):
     """A thinking block: an item whose summary begins with its first text."""
 
     def __init__(self, start: messages_response.ThinkingBlock) -> None:
         super().__init__()
-        self._pieces: list[str] = []
+        self._pieces = Written()
         self._signature = start.signature
 
     def direct(self, delta: messages_response.Delta) -> str | None:
@@ -100,7 +108,7 @@ class Thinking(Block):
             and delta.thinking
             and self._pieces
         ):
-            self._pieces.append(delta.thinking)
+            self._pieces.add(delta.thinking)
             return delta.thinking
         return None
 
@@ -114,7 +122,7 @@ class Thinking(Block):
                         sequence_number=numbers.take(),
                         part=out.SummaryText(text=""),
                     )
-                self._pieces.append(thinking)
+                self._pieces.add(thinking)
                 yield responses_events.SummaryTextDelta(
                     item_id=self.place.item_id,
                     output_index=self.place.output_index,
@@ -129,7 +137,7 @@ class Thinking(Block):
     def close(self, numbers: Numbers) -> Events:
         if not self._pieces:
             return
-        text = "".join(self._pieces)
+        text = str(self._pieces)
         yield responses_events.SummaryTextDone(
             item_id=self.place.item_id,
             output_index=self.place.output_index,
@@ -147,11 +155,11 @@ class Thinking(Block):
         return out.Reasoning(id=item_id, status="in_progress")
 
     def item(self, item_id: str) -> out.Item:
-        block = messages_response.ThinkingBlock("".join(self._pieces), self._signature)
+        block = messages_response.ThinkingBlock(str(self._pieces), self._signature)
         return items_out.reasoning(item_id, block, cut=self.cut)
 
 
-class Redacted(Block):
+class Redacted(OwnItem):
     """Thinking that nobody but Anthropic can read."""
 
     def __init__(self, start: messages_response.RedactedThinkingBlock) -> None:
@@ -175,16 +183,16 @@ class ServerTool(Block):
         super().__init__()
         self.is_use = start.type == "server_tool_use"
         self._start = start
-        self._written: list[str] = []
+        self._written = Written()
 
     @property
     def received(self) -> messages_response.OpaqueBlock:
-        written = "".join(self._written)
+        written = str(self._written)
         return opaque.with_input(self._start, written) if written else self._start
 
     def take(self, delta: messages_response.Delta, numbers: Numbers) -> Events:  # noqa: ARG002
         if self.is_use and isinstance(delta, messages_response.InputJSONDelta):
-            self._written.append(delta.partial_json)
+            self._written.add(delta.partial_json)
         yield from ()
 
     def opened(self, numbers: Numbers) -> Events:
@@ -212,7 +220,7 @@ class ServerTool(Block):
             )
 
 
-class Compaction(Block):
+class Compaction(OwnItem):
     """A compaction: an item once it has its summary."""
 
     def __init__(self, start: messages_response.OpaqueBlock) -> None:

@@ -8,10 +8,10 @@ from proxy.schema import messages_response, responses_events
 from proxy.schema import responses_response as out
 from proxy.translate import arguments, json_text
 from proxy.translate.responses import context, custom_input, items_out
-from proxy.translate.responses.making import Block, Events, Numbers
+from proxy.translate.responses.making import Events, Numbers, OwnItem, Written
 
 
-class Call(Block):
+class Call(OwnItem):
     """A call of a client's tool.
 
     As it is, one whose item has no deltas: the client gets it whole, at its end.
@@ -28,7 +28,7 @@ class Call(Block):
         self._use_id = start.id
         self._start = start.input
         self._properties = properties
-        self._written: list[str] = []  # what the model wrote, as it came
+        self._written = Written()  # what the model wrote, as it came
 
     def begun(self, item_id: str) -> out.Item:
         return items_out.call(item_id, self._use_id, self.client, "", "in_progress")
@@ -40,7 +40,7 @@ class Call(Block):
 
     def take(self, delta: messages_response.Delta, numbers: Numbers) -> Events:
         if isinstance(delta, messages_response.InputJSONDelta):
-            self._written.append(delta.partial_json)
+            self._written.add(delta.partial_json)
             yield from self._passed_on(delta.partial_json, numbers)
 
     def _passed_on(self, piece: str, numbers: Numbers) -> Events:  # noqa: ARG002
@@ -53,7 +53,7 @@ class Call(Block):
 
     def _given(self) -> str:
         """The JSON text: of the deltas, or of the start where none came."""
-        for text in ("".join(self._written), bytes(self._start).decode()):
+        for text in (str(self._written), bytes(self._start).decode()):
             if text.strip():
                 return text
         return "{}"
@@ -85,7 +85,7 @@ class FunctionCall(Call):
             and delta.partial_json
             and self._arriving.sent
         ):
-            self._written.append(delta.partial_json)
+            self._written.add(delta.partial_json)
             return delta.partial_json
         return None
 
@@ -107,7 +107,7 @@ class FunctionCall(Call):
         )
 
     def _text(self) -> str:
-        return "".join(self._written) if self._rest is None else self._rest
+        return str(self._written) if self._rest is None else self._rest
 
     def _delta(self, piece: str, numbers: Numbers) -> responses_events.Event:
         return responses_events.ArgumentsDelta(
@@ -126,11 +126,11 @@ class CustomCall(Call):
     ) -> None:
         super().__init__(start, client, {})
         self._decoder = custom_input.InputDecoder()
-        self._decoded: list[str] = []
+        self._decoded = Written()
 
     def _passed_on(self, piece: str, numbers: Numbers) -> Events:
         if decoded := self._decoder.feed(piece):
-            self._decoded.append(decoded)
+            self._decoded.add(decoded)
             yield self._delta(decoded, numbers)
 
     def close(self, numbers: Numbers) -> Events:
@@ -148,11 +148,11 @@ class CustomCall(Call):
         )
 
     def _text(self) -> str:
-        return "".join(self._decoded) if self._decoder.found else self._given()
+        return str(self._decoded) if self._decoder.found else self._given()
 
     def _as_far_as_it_came(self) -> str:
         if not self._written:
-            self._decoded.append(self._decoder.feed(self._given()))
+            self._decoded.add(self._decoder.feed(self._given()))
         return self._text() if self._decoder.found else super()._as_far_as_it_came()
 
     def _delta(self, piece: str, numbers: Numbers) -> responses_events.Event:

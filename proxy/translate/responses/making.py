@@ -5,6 +5,7 @@ is an item in the making, with one block or more. ``stream`` decides which block
 to which slot, and when a block is over.
 """
 
+import abc
 import itertools
 from collections.abc import Iterator, Sequence
 
@@ -15,6 +16,9 @@ from proxy.schema import responses_response as out
 
 Events = Iterator[responses_events.Event]
 
+_PIECES = 1000
+"""Pieces of a text that wait to be joined."""
+
 
 class Numbers:
     """The sequence numbers of one response, from 0 without a gap."""
@@ -24,6 +28,29 @@ class Numbers:
 
     def take(self) -> int:
         return next(self._count)
+
+
+class Written:
+    """Text that arrives in pieces, and is needed whole in the end.
+
+    A piece costs fifty bytes beside its own, so they are joined now and then.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+
+    def __bool__(self) -> bool:
+        """Whether anything came, be it empty."""
+        return bool(self._pieces)
+
+    def __str__(self) -> str:
+        return "".join(self._pieces)
+
+    def add(self, piece: str) -> None:
+        """Take the next piece."""
+        self._pieces.append(piece)
+        if len(self._pieces) > _PIECES:
+            self._pieces = ["".join(self._pieces)]
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -68,16 +95,20 @@ class Block:
         """The events of its end. None for a call that was cut: it must not run."""
         yield from ()
 
+
+class OwnItem(Block, abc.ABC):
+    """A block that is an item by itself."""
+
+    @abc.abstractmethod
     def begun(self, item_id: str) -> out.Item:
-        """The item of a block that has one of its own, as it begins."""
-        raise NotImplementedError
+        """The item as it begins."""
 
+    @abc.abstractmethod
     def item(self, item_id: str) -> out.Item:
-        """The same once the block is over."""
-        raise NotImplementedError
+        """The item once the block is over."""
 
 
-class Slot:
+class Slot(abc.ABC):
     """An item in the making."""
 
     def __init__(self, place: Place, blocks: Sequence[Block], *, sealed: bool) -> None:
@@ -93,10 +124,10 @@ class Slot:
     def is_cut(self) -> bool:
         return any(block.cut for block in self.blocks)
 
+    @abc.abstractmethod
     def begun(self) -> out.Item:
         """The item as it begins."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def item(self) -> out.Item:
         """The item once it is over."""
-        raise NotImplementedError

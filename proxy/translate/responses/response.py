@@ -24,8 +24,6 @@ def to_response(
     for event in _events(message):
         for _ in events.feed(event):
             pass
-    if events.response is None:
-        raise RuntimeError
     return events.response
 
 

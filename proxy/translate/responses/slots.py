@@ -3,20 +3,21 @@
 from proxy.schema import responses_response as out
 from proxy.translate.responses import items_out
 from proxy.translate.responses.blocks import ServerTool, Text
-from proxy.translate.responses.making import Block, Place, Slot
+from proxy.translate.responses.making import OwnItem, Place, Slot
 
 
 class Own(Slot):
     """The item of one block: thinking, a call, a compaction."""
 
-    def __init__(self, place: Place, block: Block) -> None:
+    def __init__(self, place: Place, block: OwnItem) -> None:
         super().__init__(place, [block], sealed=True)
+        self._block = block
 
     def begun(self) -> out.Item:
-        return self.blocks[0].begun(self.place.item_id)
+        return self._block.begun(self.place.item_id)
 
     def item(self) -> out.Item:
-        return self.blocks[0].item(self.place.item_id)
+        return self._block.item(self.place.item_id)
 
 
 class Message(Slot):

@@ -21,9 +21,11 @@ from proxy.translate.responses import (
     response_object,
     slots,
 )
-from proxy.translate.responses.making import Block, Numbers, Place, Slot
+from proxy.translate.responses.making import Block, Numbers, OwnItem, Place, Slot
 
 Events = Iterator[responses_events.Event]
+Kind = blocks.Text | blocks.ServerTool | OwnItem
+"""What a block can be in a response: a part, something to carry, an item."""
 
 
 def keep_nothing(_: out.Response) -> bool:
@@ -35,7 +37,7 @@ class EventStream:
     """Feed it a message's events in order; it returns the response's events for them.
 
     ``usage``, ``finish_reason``, ``complete`` and ``skipped`` are facts for the log line,
-    ``response`` is the object at the end.
+    ``response`` is the object as it was told last.
     """
 
     def __init__(
@@ -55,14 +57,14 @@ class EventStream:
         self.finish_reason: str | None = None
         self.complete = False
         self.skipped = 0
-        self.response: out.Response | None = None
         self.numbers = Numbers()
         self._asked = asked
         self._now = now
         self._keep = keep
         self._object = response_object.ResponseObject(asked, created=created)
+        self.response = self._object.began(messages_response.StartedMessage(id=""))
         self._stop = messages_response.Stop()
-        self._blocks: dict[int, Block] = {}
+        self._blocks: dict[int, Kind] = {}
         self._stopped: list[Block] = []  # whose ends are still to be told
         self._last: Block | None = None  # of those that have an item
         self._count = 0  # of items
@@ -128,21 +130,21 @@ class EventStream:
             ),
         )
         output = [self._done[index] for index in sorted(self._done)]
+        self.response = self._object.failed(error, output)
         yield responses_events.Failed(
-            sequence_number=self.numbers.take(),
-            response=self._object.failed(error, output),
+            sequence_number=self.numbers.take(), response=self.response
         )
 
     # ------------------------------------------------------------------ blocks
 
     def _begin_message(self, message: messages_response.StartedMessage) -> Events:
         self.usage = message.usage
-        begun = self._object.began(message)
+        self.response = self._object.began(message)
         yield responses_events.Created(
-            sequence_number=self.numbers.take(), response=begun
+            sequence_number=self.numbers.take(), response=self.response
         )
         yield responses_events.InProgress(
-            sequence_number=self.numbers.take(), response=begun
+            sequence_number=self.numbers.take(), response=self.response
         )
 
     def _start(self, index: int, start: messages_response.ContentBlock) -> Events:
@@ -175,7 +177,7 @@ class EventStream:
             yield from self._begin(index, block)
         yield from block.take(delta, self.numbers)
 
-    def _begin(self, index: int, block: Block) -> Events:
+    def _begin(self, index: int, block: Kind) -> Events:
         """Give a block its item. That it begins ends whatever has stopped before it."""
         yield from self._settle()
         self._blocks[index] = self._last = block
@@ -186,7 +188,7 @@ class EventStream:
             case blocks.ServerTool():
                 yield from self._seal_message()
                 yield from self._begin_server_tool(block)
-            case _:
+            case OwnItem():
                 yield from self._seal_message()
                 yield from self._carry()
                 prefix = _prefix(block)
@@ -325,7 +327,7 @@ class EventStream:
         yield ended(sequence_number=self.numbers.take(), response=self.response)
 
 
-def _prefix(block: Block) -> str:
+def _prefix(block: OwnItem) -> str:
     """What the id of a block's own item begins with."""
     match block:
         case calls.Call():

@@ -84,13 +84,13 @@ class StreamEncoder:
     def _whole(self, event: messages_response.Event) -> bytes:
         told = [*self.stream.feed(event)]
         encoded = b"".join(map(_event, told))
-        match event:
-            case messages_response.MessageStop():
-                return encoded + sse.DONE
-            case messages_response.ContentBlockDelta(index) if told:
-                delta = told[-1]
-                if isinstance(delta, _DELTAS):
-                    self._frames[index] = _frame(delta)
+        if isinstance(event, messages_response.MessageStop):
+            return encoded + sse.DONE
+        delta = told[-1] if told else None
+        if isinstance(event, messages_response.ContentBlockDelta) and isinstance(
+            delta, _DELTAS
+        ):
+            self._frames[event.index] = _frame(delta)
         return encoded
 
     def keep_alive(self) -> bytes:

@@ -25,6 +25,12 @@ EXPECTED = {
         "test_stream_time": ("skipped", "needs a recording of its own"),
         "TestNewest.test_tool_choice": ("skipped", "this model cannot be forced"),
     },
+    "langchain_anthropic": {
+        "test_audio_inputs": ("skipped", "Claude hears nothing"),
+        "test_anthropic_inputs": ("skipped", "its thinking is signed by another one"),
+        "test_stream_time": ("skipped", "needs a recording of its own"),
+        "test_json_mode": ("skipped", "Anthropic has none"),
+    },
     "node": {},
     "pydantic_ai": {},
 }
@@ -142,6 +148,15 @@ def test_langchains_standard_suite_for_chat_models(run, standin, tmp_path):
     report = run_pytest(run, where, "langchain_suite.py", tmp_path, *ONE_LOOP)
     assert check("langchain", *report) >= 90
     assert not refused(standin)
+
+
+def test_langchains_standard_suite_for_anthropics_own_api(run, standin, tmp_path):
+    where = environment("langchain")
+    suite = "langchain_anthropic_suite.py"
+    report = run_pytest(run, where, suite, tmp_path, *ONE_LOOP)
+    assert check("langchain_anthropic", *report) >= 45
+    assert not refused(standin)
+    assert "/v1/messages/count_tokens" in {one.path for one in standin.requests}
 
 
 def test_pydantic_ai(run, standin, tmp_path):

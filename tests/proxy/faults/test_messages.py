@@ -143,6 +143,8 @@ def test_a_plain_message_that_breaks_is_an_error_and_not_asked_again(
     told = ask(proxy, model, stream=False)
     assert told.status >= 429
     assert code(told) == INSIDE[model]
+    assert told.headers["request-id"] == "req_scripted"
+    assert json.loads(told.body)["request_id"] == "req_scripted"
     assert len(upstream.of(model)) == 1
 
 

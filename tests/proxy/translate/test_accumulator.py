@@ -3,11 +3,13 @@
 from proxy.schema.messages_response import (
     ContentBlockDelta,
     ContentBlockStart,
+    RedactedThinkingBlock,
     TextBlock,
     TextDelta,
     Usage,
 )
 from proxy.translate import accumulator
+from upstream_blocks import decoded, delta, head, message, redacted, start, stop, text
 
 
 def test_b6_usage_that_is_reported_again_replaces_the_earlier_count() -> None:
@@ -24,6 +26,40 @@ def test_b6_usage_that_is_not_reported_again_stays() -> None:
     started = Usage(input_tokens=10)
 
     assert accumulator.merge_usage(started, Usage()) == started
+
+
+def test_a_stop_reason_stays_where_a_later_event_has_none() -> None:
+    events = message(text("Hi"), reason="max_tokens")
+    later = {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 9}}
+
+    assert accumulated([*events[:-1], later, events[-1]]).stop_reason == "max_tokens"
+
+
+def test_a_text_block_stands_where_its_text_begins() -> None:
+    """A stream cannot show it earlier, and both kinds of clients get the same."""
+    hi = delta(0, {"type": "text_delta", "text": "Hi"})
+    whole = accumulated(
+        [head(), start(0, text()[0]), start(1, redacted()[0]), hi, stop(0), stop(1)]
+    )
+
+    assert [type(block).__name__ for block in whole.content] == [
+        "RedactedThinkingBlock", "TextBlock",
+    ]  # fmt: skip
+
+
+def test_a_summary_is_of_no_other_block_than_a_compaction() -> None:
+    summary = {"type": "compaction_delta", "content": "All."}
+
+    assert accumulated(message((redacted("eA==")[0], [summary]))).content == [
+        RedactedThinkingBlock("eA==")
+    ]
+
+
+def accumulated(events):
+    whole = accumulator.MessageAccumulator()
+    for event in decoded(events):
+        whole.feed(event)
+    return whole.message
 
 
 def test_a_text_of_very_many_pieces_is_whole() -> None:

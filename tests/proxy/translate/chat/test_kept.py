@@ -169,6 +169,13 @@ def test_b2_kept_turns_lose_a_dropped_call_and_what_was_thought_before_it() -> N
     assert sent_for(WHOLE, said) == [FIRST, REDACTED, text("Let me see."), WHOLE[7]]
 
 
+def test_b2_kept_thinking_is_sent_once_if_the_client_made_a_turn_of_each_call() -> None:
+    assert sent_for(WHOLE, {"content": "Let me see.", "tool_calls": CALLS[1:]}) == [
+        text("Let me see."),
+        use("toolu_2"),
+    ]
+
+
 def test_b2_kept_thinking_is_not_sent_to_a_model_that_does_not_think() -> None:
     said = {"content": "Let me see.", "tool_calls": CALLS}
 

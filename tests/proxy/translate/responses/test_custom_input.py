@@ -26,6 +26,7 @@ def decoded(*pieces: str) -> tuple[str, bool]:
         (r'{"a\"":"}","b":{"input":"no"},"c":[1,"]",{}],"input":"x"}', "x"),
         (r'{"\"input":5,"a":-1.5e3,"b":null,"input":"x"}', "x"),
         ('{"a":"b","input":"x","c":1}', "x"),
+        (r'{"a":"\\\"","input":"x"}', "x"),
         ('{"input":"first","input":"second"}', "first"),
         ('{"input":"x"', "x"),
         ('{"input":"cut o', "cut o"),

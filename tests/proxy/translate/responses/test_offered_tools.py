@@ -199,7 +199,7 @@ def test_a_tool_is_offered_as_its_row_says(case: Case) -> None:
     check(case)
 
 
-@pytest.mark.parametrize(("choice", "expected"), CHOICES, ids=str)
+@pytest.mark.parametrize(("choice", "expected"), CHOICES)
 def test_r5_choice_becomes_anthropics(choice: object, expected: object) -> None:
     one, _ = read({"input": "Hi", **ALL, "tool_choice": choice})
 

@@ -233,6 +233,10 @@ def test_r7_object_says_whether_it_was_kept(room: bool) -> None:
     ]  # fmt: skip
 
 
+def test_r7_object_is_not_kept_where_there_is_no_store() -> None:
+    assert plain(HI, context.Context(model="m", store=True))["store"] is False
+
+
 def test_r7_object_of_a_response_that_nobody_wants_kept_is_not_offered() -> None:
     def keep(_: responses_response.Response) -> bool:
         raise AssertionError

@@ -596,6 +596,17 @@ def test_r9_failed_has_a_code_that_codex_knows(code: str | None, said: str) -> N
     assert failed["response"]["error"] == {"code": said, "message": "It broke."}
 
 
+def test_only_text_that_is_passed_on_as_it_is_goes_the_fast_way() -> None:
+    streaming = encoder().stream
+    for event in decoded([head(), start(0, call("exec")[0]), start(1, text()[0])]):
+        list(streaming.feed(event))
+    first = messages_response.TextDelta("Hi")
+
+    assert streaming.direct(0, messages_response.InputJSONDelta("{")) is None
+    assert streaming.direct(1, first) is None  # there is no event like it yet
+    assert streaming.direct(2, first) is None
+
+
 def test_frames_are_the_same_as_whole_events() -> None:
     """A client cannot see which deltas were made by the fast way."""
     odd = '"delta":"\\u0000" \x00 \n é 😀'
@@ -608,6 +619,16 @@ def test_frames_are_the_same_as_whole_events() -> None:
 
     assert events[:-1] == framed
     assert len(deltas(events)) == 7
+
+
+@pytest.mark.parametrize("batches", [False, True])
+def test_a_text_of_very_many_pieces_is_whole(batches: bool) -> None:
+    pieces = [f"{n} " for n in range(2500)]
+
+    events = told(message(text(*pieces)), batches=batches)
+
+    assert deltas(events) == pieces
+    assert last(events)["output"][0]["content"][0]["text"] == "".join(pieces)
 
 
 def test_ids_may_look_like_a_frame() -> None:
