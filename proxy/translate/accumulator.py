@@ -68,14 +68,8 @@ class MessageAccumulator:
         if index not in self._blocks:  # a delta of a block of an unknown type
             return
         match delta:
-            case messages_response.TextDelta(text):
-                if text:
-                    pieces = self._pieces[index]
-                    if not pieces:
-                        self._begin(index)
-                    pieces.append(text)
-                    if len(pieces) > _PIECES:
-                        self._pieces[index] = ["".join(pieces)]
+            case messages_response.TextDelta(text) if text:
+                self._add_text(index, text)
             case messages_response.InputJSONDelta(partial_json):
                 self._pieces[index].append(partial_json)
             case messages_response.ThinkingDelta(thinking):
@@ -89,6 +83,8 @@ class MessageAccumulator:
                 if isinstance(block, messages_response.OpaqueBlock):
                     block = opaque.with_summary(block, delta)
                 self._blocks[index] = block
+            case messages_response.TextDelta():
+                pass  # empty
 
     @property
     def message(self) -> messages_response.Message:
@@ -108,11 +104,15 @@ class MessageAccumulator:
         if reported is not None:
             self._transformations = reported
 
-    def _begin(self, index: int) -> None:
-        """An empty text block stands where its text begins, as in a stream."""
-        block = self._blocks[index]
-        if isinstance(block, messages_response.TextBlock) and not block.text:
+    def _add_text(self, index: int, text: str) -> None:
+        """Add to a text block, which stands where its text begins, as in a stream."""
+        pieces, block = self._pieces[index], self._blocks[index]
+        is_empty = isinstance(block, messages_response.TextBlock) and not block.text
+        if is_empty and not pieces:
             self._blocks[index] = self._blocks.pop(index)
+        pieces.append(text)
+        if len(pieces) > _PIECES:
+            self._pieces[index] = ["".join(pieces)]
 
     def _block(self, index: int) -> messages_response.Block:
         block, added = self._blocks[index], "".join(self._pieces[index])

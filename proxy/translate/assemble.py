@@ -261,5 +261,5 @@ def _automatic(asked: ask.Ask, config: settings.Settings) -> bool:
             return False
         case "auto":
             return bool(asked.tools) or any(
-                isinstance(one, ask.Assistant) for one in asked.said
+                isinstance(one, ask.Assistant | ask.Compacted) for one in asked.said
             )

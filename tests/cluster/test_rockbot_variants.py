@@ -139,15 +139,15 @@ def test_rendered_for_gitops_the_agent_has_the_sidecar_from_the_start(
     (chart / "rockbot.yaml").write_text(helm("template", "rockbot", CHART))
     (chart / "kustomization.yaml").write_text('{"resources": ["rockbot.yaml"]}')
     components = ("rockbot", "sidecar", "api-key")
+    patch = sidecar_environ(
+        "Deployment", "rockbot-agent", ANTHROPIC_API_BASE=anthropic.base_url
+    )
+    patch["metadata"]["namespace"] = namespace.namespace  # which the chart writes
     folder = kustomization(
         tmp_path / "gitops/over",
         os.path.relpath(chart.resolve(), ROOT),
         components=[f"kustomize/components/{name}" for name in components],
-        patches=[
-            sidecar_environ(
-                "Deployment", "rockbot-agent", ANTHROPIC_API_BASE=anthropic.base_url
-            )
-        ],
+        patches=[patch],
     )
 
     namespace("apply", "--kustomize", folder)

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from proxy.schema import messages_request
-from proxy.schema import responses_request as wire
+from proxy.schema import responses_items as wire
 from proxy.translate import ask, cache, content, media, warn
 
 _THINK = re.compile(r"\s*<think>((?!</?think>).)*</think>\s*", re.DOTALL)

@@ -39,8 +39,8 @@ class Context(Struct, frozen=True, kw_only=True):
     model: str
     """The name that was asked for."""
     stream: bool = False
-    echo: responses_response.Echo = responses_response.Echo()
-    """The keys of the response object that repeat the request (see ``echo``)."""
+    echo: responses_response.Response = responses_response.Response()
+    """The response object as far as the request decides it (see ``echo``)."""
     tools: Mapping[str, Client] = {}
     """Anthropic's tool name -> the client's tool. A call of any other name is passed on
     as a function's, under that name."""
@@ -99,8 +99,8 @@ _encode = msgspec.json.Encoder().encode
 
 def echo(
     sent: Echoed, *, temperature: float | None = None, top_p: float | None = None
-) -> responses_response.Echo:
-    """The constant part of the response object (rows r7.echo).
+) -> responses_response.Response:
+    """The response object with the keys that repeat the request (row r7.echo).
 
     ``temperature`` and ``top_p`` are what was sent upstream.
     """
@@ -113,7 +113,7 @@ def echo(
         given["temperature"] = temperature
     if top_p is not None:
         given["top_p"] = top_p
-    return responses_response.Echo(**given)
+    return responses_response.Response(**given)
 
 
 def _is_null(value: Raw) -> bool:

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from proxy import errors
-from proxy.schema import common, misfit
-from proxy.schema import responses_request as wire
+from proxy.schema import common, misfit, responses_request
+from proxy.schema import responses_items as wire
 
 EARLIER = "previous_response_id"
 """The path of an item that the client did not send: indexes count its own ``input``."""
@@ -42,7 +42,7 @@ class Placed(Struct, frozen=True, kw_only=True):
     """The last item of all."""
 
 
-def sent(request: wire.ResponsesRequest) -> list[Raw]:
+def sent(request: responses_request.ResponsesRequest) -> list[Raw]:
     """The request's own items; a string is a user's message.
 
     Raises ``InvalidRequestError`` where there is nothing.
@@ -96,7 +96,9 @@ def placed(items: Sequence[Raw], earlier: Earlier) -> Iterator[Placed]:
     """
     last = len(items) - 1
     for raw in earlier.items:
-        yield _placed(raw, EARLIER, last=False)
+        one = _placed(raw, EARLIER, last=False)
+        if not isinstance(one.item, wire.CompactionTrigger):  # it was obeyed then
+            yield one
     for i, raw in enumerate(items):
         yield _placed(raw, f"input[{i}]", last=i == last)
 

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from proxy import capabilities, errors, settings
-from proxy.schema import messages_request
-from proxy.schema import responses_request as wire
+from proxy.schema import messages_request, responses_request
+from proxy.schema import responses_items as wire
 from proxy.translate import ask, assemble, cache, fields, json_text, names, warn
 from proxy.translate.responses import context, items, tools, turns
 
@@ -26,7 +26,7 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 def to_ask(
-    request: wire.ResponsesRequest,
+    request: responses_request.ResponsesRequest,
     config: settings.Settings,
     warnings: warn.Warnings,
     earlier: items.Earlier = items.NOTHING,
@@ -83,7 +83,7 @@ def to_ask(
 
 
 def response_context(
-    request: wire.ResponsesRequest,
+    request: responses_request.ResponsesRequest,
     body: bytes,
     reading: Reading,
     sent: assemble.Translation,
@@ -110,7 +110,7 @@ def response_context(
 
 
 def to_anthropic_request(
-    request: wire.ResponsesRequest,
+    request: responses_request.ResponsesRequest,
     body: bytes,
     config: settings.Settings,
     live: capabilities.Live | None = None,
@@ -127,7 +127,7 @@ def to_anthropic_request(
     return sent, response_context(request, body, reading, sent)
 
 
-def _instructions(request: wire.ResponsesRequest) -> list[ask.Said]:
+def _instructions(request: responses_request.ResponsesRequest) -> list[ask.Said]:
     """The first system block: its own, so that the prefix before the input is cached."""
     text = request.instructions
     if text is None or not text.strip():
@@ -136,7 +136,7 @@ def _instructions(request: wire.ResponsesRequest) -> list[ask.Said]:
 
 
 def _toolbox(
-    request: wire.ResponsesRequest,
+    request: responses_request.ResponsesRequest,
     given: list[items.Placed],
     warnings: warn.Warnings,
 ) -> tools.Toolbox:
@@ -173,7 +173,7 @@ def _replayed(
 
 
 def _effort(
-    request: wire.ResponsesRequest,
+    request: responses_request.ResponsesRequest,
     given: list[items.Placed],
     warnings: warn.Warnings,
 ) -> ask.Effort:
@@ -202,7 +202,7 @@ def _effort(
 
 
 def _output(
-    request: wire.ResponsesRequest, given: list[items.Placed]
+    request: responses_request.ResponsesRequest, given: list[items.Placed]
 ) -> ask.AnyJSONObject | ask.JSONOf | None:
     """Anthropic's own format, the last update's, or the request's."""
     own = request.output_config
@@ -226,7 +226,7 @@ def _output(
             return None
 
 
-def _edit(edit: wire.ContextEdit, i: int) -> dict[str, object]:
+def _edit(edit: responses_request.ContextEdit, i: int) -> dict[str, object]:
     """OpenAI's compaction as Anthropic's: a threshold is a trigger in input tokens."""
     at = f"context_management[{i}].compact_threshold"
     tokens = fields.whole(edit.compact_threshold, at)
@@ -246,7 +246,7 @@ _REFUSED = {
 """What must not be asked for, with what to send instead."""
 
 
-def _reject_impossible(request: wire.ResponsesRequest) -> None:
+def _reject_impossible(request: responses_request.ResponsesRequest) -> None:
     """Reject what no translation can satisfy; ignoring it would mislead the client."""
     options = request.prompt_cache_options
     asked = {
@@ -265,7 +265,7 @@ def _reject_impossible(request: wire.ResponsesRequest) -> None:
 
 
 def _warn_about_ignored(
-    request: wire.ResponsesRequest, warnings: warn.Warnings
+    request: responses_request.ResponsesRequest, warnings: warn.Warnings
 ) -> None:
     """Report what is dropped and could have changed the response."""
     verbosity = request.text.verbosity if request.text is not None else None

@@ -28,7 +28,6 @@ class ResponseObject:
     def __init__(self, asked: context.Context, *, created: int) -> None:
         self._asked = asked
         self._created = created
-        self._echo: dict[str, Any] = structs.asdict(asked.echo)
         self._removed: list[out.InputTransformation] = [*asked.removed]
         self.suffix = ""
 
@@ -84,14 +83,14 @@ class ResponseObject:
         )
 
     def _object(self, status: out.Status, **known: object) -> out.Response:
-        fields: dict[str, Any] = {**self._echo, **known}
-        return out.Response(
+        return structs.replace(
+            self._asked.echo,
             id=f"resp_{self.suffix}",
             created_at=self._created,
             status=status,
             model=self._asked.model,
             input_transformations=self._removed or UNSET,
-            **fields,
+            **known,
         )
 
     def _traced(

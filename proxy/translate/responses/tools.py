@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from msgspec import Raw, Struct
 
 from proxy import errors
-from proxy.schema import messages_request, misfit
-from proxy.schema import responses_request as wire
+from proxy.schema import messages_request, misfit, responses_items, responses_request
+from proxy.schema import responses_tools as wire
 from proxy.translate import ask, cache, warn, web_search
 from proxy.translate.responses import context
 
@@ -168,7 +168,7 @@ def _listed(given: Sequence[Raw], at: str) -> Iterator[Listed]:
 
 
 def _decoded(raw: Raw, at: str, decoders: wire.ToolDecoders) -> tuple[wire.Tool, str]:
-    kind = misfit.read(raw, wire.KIND, at=at).type
+    kind = misfit.read(raw, responses_items.KIND, at=at).type
     if kind is None:
         raise _rejected(f"{at}.type", "is required", "missing_required_parameter")
     if kind not in decoders:
@@ -273,7 +273,7 @@ def _search(
 
 
 def to_choice(
-    request: wire.ResponsesRequest, box: Toolbox, warnings: warn.Warnings
+    request: responses_request.ResponsesRequest, box: Toolbox, warnings: warn.Warnings
 ) -> ask.Choice | None:
     """``tool_choice`` and ``parallel_tool_calls``.
 

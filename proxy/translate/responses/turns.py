@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from proxy import errors
 from proxy.schema import messages_request, responses_response
-from proxy.schema import responses_request as wire
+from proxy.schema import responses_items as wire
 from proxy.translate import ask, cache, warn
 from proxy.translate.responses import calls_in, content, envelope, items
 
@@ -81,6 +81,10 @@ def _is_system(item: wire.Item) -> bool:
 
 def _invalid(at: str, why: str, code: str | None = None) -> Exception:
     return errors.InvalidRequestError(f"{at}: {why}", param=at, code=code)
+
+
+def _no_call_id(at: str) -> Exception:
+    return _invalid(f"{at}.call_id", "is required", "missing_required_parameter")
 
 
 class _Open(Struct):
@@ -227,7 +231,7 @@ class _Turns:
     def _take_call(self, item: calls_in.Calling, at: str) -> None:
         call = calls_in.called(item, at)
         if not call.id:
-            raise _invalid(f"{at}.call_id", "is required", "missing_required_parameter")
+            raise _no_call_id(at)
         run = self._current()
         run.blocks.append(call)
         opened = _Open(call_id=call.id, at=at, cut=item.status == "incomplete")
@@ -238,6 +242,8 @@ class _Turns:
         """Answer the earliest open call: what an earlier turn was never changes."""
         self._run = None
         answer = calls_in.answer(item, at)
+        if not answer.call_id:
+            raise _no_call_id(at)
         waiting = self._waiting.get(answer.call_id)
         if waiting is None:
             raise errors.InvalidRequestError(

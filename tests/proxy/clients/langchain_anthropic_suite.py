@@ -7,7 +7,7 @@ own refusal would be the result for others.
 import pytest
 from langchain.agents import create_agent
 from langchain_anthropic import ChatAnthropic
-from langchain_core.messages import ToolMessage
+from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_standard import PROXY, Standard
 from upstream import sent, thoughts
 
@@ -42,3 +42,8 @@ def test_an_agents_loop_keeps_its_thinking(name, streamed):
     assert results == ["sunny in Paris"]
     assert "sunny in Paris" in messages[-1].text
     assert thoughts() == [[], [1]]
+
+
+def test_tokens_are_counted():
+    model = ChatAnthropic(model="claude-sonnet-4-6", **COMMON)
+    assert model.get_num_tokens_from_messages([HumanMessage("Hello")]) == 11

@@ -272,6 +272,8 @@ def test_an_output_is_sent_as_its_row_says(
         (output(output={"a": 1}), "input[2].output", "invalid_type"),
         (output(output=[{"type": "input_audio"}]), "input[2].output[0]",
          "unsupported_value"),
+        ({"type": "tool_search_output", "execution": "client"}, "input[2].call_id",
+         "missing_required_parameter"),
         ({"type": "function_call_output", "output": "A"}, "input[2].call_id",
          "missing_required_parameter"),
     ],
@@ -382,6 +384,17 @@ ITEMS = [
 @parametrize(ITEMS)
 def test_an_item_is_translated_as_its_row_says(case: Case) -> None:
     check(case)
+
+
+def test_r3_trigger_of_an_earlier_request_was_obeyed_then() -> None:
+    known = earlier([user("Old"), {"type": "compaction_trigger"}, compaction()])
+
+    one, _ = read({"model": MODEL, "input": "Hi"}, known=known)
+
+    body = as_data(one)
+    assert "compaction" not in body
+    assert body["messages"] == [SUMMARY, HI]
+    assert "cache_control" in body
 
 
 def test_r3_reference_to_what_is_known_is_the_item_itself() -> None:
