@@ -68,6 +68,10 @@ class Completion(Struct, kw_only=True):
     skipped_events: int = 0
     """Events of types that this version does not know."""
     client_gone: bool = False
+    joined: bool = False
+    """It was a retry, and waited for the call of the request that it repeats."""
+    unclaimed: bool = False
+    """Its call went on after its client had left, and no retry came for it."""
 
     @property
     def failed(self) -> bool:
