@@ -160,16 +160,14 @@ class Completion:
         with body.turn(len(given)):
             body.admit(given, arriving)
             asked = self._api.decode(given)
-            self.record.model, self.record.stream = (
-                asked.model or "",
-                bool(asked.stream),
-            )
+            record = self.record
+            record.model, record.stream = asked.model or "", bool(asked.stream)
             if not asked.stream and self._services.held.grace:
                 self._name = self._name_of(given, req)
                 self._joined = self._services.held.join(req.context.owner, self._name)
             if self._joined is not None:
                 return None
-            return self._translation_of(asked, req)
+            return self._translation_of(asked, req, arriving)
 
     def _name_of(self, given: bytes, req: falcon.Request) -> str:
         """What a retry shares with the request that it repeats."""
@@ -179,9 +177,11 @@ class Completion:
             (self._api.name, req.path, req.query_string, *sent), given
         )
 
-    def _translation_of(self, asked: front.Asked, req: falcon.Request) -> outgoing.Sent:
+    def _translation_of(
+        self, asked: front.Asked, req: falcon.Request, arriving: admission.Body
+    ) -> outgoing.Sent:
         record = self.record
-        sent, self._way_back = self._api.translate(asked, req)
+        sent, self._way_back = self._api.translate(asked, req, arriving)
         record.model = record.model.strip() or self._services.config.default_model
         record.upstream_model, self._warnings = sent.model, sent.warnings
         return sent
@@ -282,7 +282,7 @@ class Completion:
         record.upstream_model = facts.upstream_model
         record.upstream_request_id = facts.upstream_request_id
         record.finish_reason = facts.finish_reason
-        record.skipped_events = facts.skipped
+        record.skipped_events, record.stored = facts.skipped, facts.stored
         if call.error is not None:
             raise call.error
         self.note_first_byte()
@@ -311,6 +311,7 @@ class Completion:
             warnings=self._warnings,
             finish_reason=record.finish_reason,
             skipped=record.skipped_events,
+            stored=record.stored,
         )
         call.scope.look_for_client()  # it may have left a moment ago
         if self._services.held.ended(call):
@@ -325,6 +326,7 @@ class Completion:
         """Note for the log line what the response held."""
         self.record.finish_reason = facts.finish_reason
         self.record.skipped_events = facts.skipped
+        self.record.stored = facts.stored
 
     def note_first_byte(self) -> None:
         """Note what the proxy itself has added: all time but that of waiting."""

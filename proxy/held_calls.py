@@ -50,6 +50,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     finish_reason: str | None
     skipped: int
+    stored: bool
 
 
 NOTHING_KNOWN = Facts(
@@ -59,6 +60,7 @@ NOTHING_KNOWN = Facts(
     warnings=(),
     finish_reason=None,
     skipped=0,
+    stored=False,
 )
 
 
