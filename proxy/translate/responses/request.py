@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec import Struct
 
-from proxy import capabilities, errors, settings
+from proxy import errors, settings
 from proxy.schema import messages_request, responses_request
 from proxy.schema import responses_items as wire
-from proxy.translate import ask, assemble, cache, fields, json_text, names, warn
+from proxy.translate import ask, assemble, fields, json_text, names, warn
 from proxy.translate.responses import context, envelope, items, tools, turns
 
 COMPACTING_EDIT = assemble.COMPACTING_EDIT
@@ -111,24 +111,6 @@ def response_context(
         removed=reading.conversation.removed,
         replayed=_replayed(upstream, reading.conversation.thoughts),
     )
-
-
-def to_anthropic_request(
-    request: responses_request.ResponsesRequest,
-    body: bytes,
-    config: settings.Settings,
-    live: capabilities.Live | None = None,
-    *,
-    earlier: items.Earlier = items.NOTHING,
-    prefix_ttl: cache.Ttl = None,
-) -> tuple[assemble.Translation, context.Context]:
-    """A Responses request as the Messages request to send, and the way back. Pure."""
-    warnings = warn.Warnings(strict=config.strict_params)
-    reading = to_ask(request, config, warnings, earlier)
-    sent = assemble.to_messages_request(
-        reading.ask, config, live, warnings, prefix_ttl=prefix_ttl
-    )
-    return sent, response_context(request, body, reading, sent)
 
 
 def _instructions(request: responses_request.ResponsesRequest) -> list[ask.Said]:
