@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from proxy import diagnosis
-from proxy.diagnosis import Call, Facts, Port
+from proxy.facts import Call, Facts, Port
 
 NOW = 1_796_000_000.0
 DAY = 86400.0
