@@ -145,6 +145,8 @@ def whole_characters(text: bytes) -> bytes:
     Browsers send one where a text was cut in the middle of an emoji: common, and no
     reason to fail.
     """
+    if b"\\" not in text:
+        return text
     mended: bytearray | None = None
     for start in _halves(text):
         if mended is None:
