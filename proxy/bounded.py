@@ -134,6 +134,11 @@ class Kind(Generic[E]):
                 evictions=self.evictions,
             )
 
+    @property
+    def largest(self) -> int:
+        """Bytes that one entry may have."""
+        return self._room.largest
+
     def useless_without(self, entry: E) -> Sequence[E]:
         """What goes when an entry is evicted (called by the room)."""
         return [entry]

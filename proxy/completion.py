@@ -135,12 +135,14 @@ class Completion:
         self._waited = time.monotonic() - self._started
         with body.turn(len(given)):
             body.admit(given, arriving)
-            return self._translation_of(self._api.decode(given), req)
+            return self._translation_of(self._api.decode(given), req, arriving)
 
-    def _translation_of(self, asked: front.Asked, req: falcon.Request) -> outgoing.Sent:
+    def _translation_of(
+        self, asked: front.Asked, req: falcon.Request, arriving: admission.Body
+    ) -> outgoing.Sent:
         record = self.record
         record.model, record.stream = asked.model or "", bool(asked.stream)
-        sent, self._way_back = self._api.translate(asked, req)
+        sent, self._way_back = self._api.translate(asked, req, arriving)
         record.model = record.model.strip() or self._services.config.default_model
         record.upstream_model, self._warnings = sent.model, sent.warnings
         return sent
@@ -215,6 +217,7 @@ class Completion:
         """Note for the log line what the response held."""
         self.record.finish_reason = facts.finish_reason
         self.record.skipped_events = facts.skipped
+        self.record.stored = facts.stored
 
     def note_first_byte(self) -> None:
         """Note what the proxy itself has added: all time but that of waiting."""

@@ -67,6 +67,8 @@ class Completion(Struct, kw_only=True):
     """Upstream calls, retries included."""
     skipped_events: int = 0
     """Events of types that this version does not know."""
+    stored: bool = False
+    """Whether the response was kept, so that its client can refer to it."""
     client_gone: bool = False
 
     @property

@@ -11,6 +11,13 @@ from proxy.translate import error, repair
 from proxy.translate.assemble import Translation
 
 MESSAGES_PATH = "/v1/messages"
+COUNT_PATH = "/v1/messages/count_tokens"
+
+_COUNTED = (
+    "model", "tools", "tool_choice", "system", "messages", "thinking", "output_config",
+    "cache_control", "speed",
+)  # fmt: skip
+"""The fields of a Messages request that ``count_tokens`` takes."""
 
 Sent = Translation | Relayed
 
@@ -20,6 +27,10 @@ _encode = msgspec.json.Encoder().encode
 def on_the_wire(sent: Sent) -> tuple[str, bytes]:
     """The path to post to, and the body."""
     match sent:
+        case Translation(counts=True, request=request):
+            fields = {name: getattr(request, name) for name in _COUNTED}
+            given = {name: one for name, one in fields.items() if one is not None}
+            return COUNT_PATH, _encode(given)
         case Translation():
             return MESSAGES_PATH, _encode(sent.request)
         case Relayed():
@@ -28,7 +39,11 @@ def on_the_wire(sent: Sent) -> tuple[str, bytes]:
 
 def counts_tokens(sent: Sent) -> bool:
     """Whether a number is asked for, and no message."""
-    return isinstance(sent, Relayed) and sent.endpoint == "count_tokens"
+    match sent:
+        case Translation():
+            return sent.counts
+        case Relayed():
+            return sent.endpoint == "count_tokens"
 
 
 def limited_by(sent: Sent) -> Hashable:

@@ -15,6 +15,7 @@
 * A structured output (`output_config.format`) is an instance of its schema.
 * A user who asks for JSON gets an object with the quoted words of that turn as keys.
 * Anthropic's documented test string makes it refuse.
+* A request for a compaction gets its block and nothing else.
 
 System prompts are never read: what the client asked for must arrive in the fields that
 the API has for it, not in a translator's words.
@@ -25,7 +26,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from standin import caching, instances, thinking
+from standin import caching, compaction, instances, thinking
 from standin.call import Block, Call, blocks, canonical, digest, tokens
 
 AGAIN_TRIGGER = "STAND_IN_CALL_AGAIN"
@@ -56,6 +57,8 @@ def answer(
 ) -> Answer:
     """Answer a request that breaks no rule; `said` is what a test wants to be said."""
     key = digest(canonical(call.body))
+    if call.compacts:
+        return _compacted(call, key)
     if said:
         texts = [{"type": "text", "text": one} for one in said if isinstance(one, str)]
         named = [one for one in said if not isinstance(one, str)]
@@ -70,6 +73,14 @@ def answer(
         content += thinking.between(call, content)
         content.append(one)
     return _within_limits(call, f"msg_{key}", content)
+
+
+def _compacted(call: Call, key: str) -> Answer:
+    block = compaction.made(call)
+    written = block["content"]
+    if written is None:
+        return Answer(f"msg_{key}", (block,), "max_tokens", call.body["max_tokens"])
+    return Answer(f"msg_{key}", (block,), "compaction", tokens(written))
 
 
 def _refusal(key: str) -> Answer:

@@ -50,6 +50,8 @@ class Context(Struct, frozen=True, kw_only=True):
     """``include`` asks for ``web_search_call.action.sources``."""
     store: bool = False
     """The response is to be kept: until its end, ``store`` says so."""
+    compact: bool = False
+    """A compaction is asked for: without one there is no response."""
     removed: tuple[responses_response.InputTransformation, ...] = ()
     """Reasoning items of the input that were not sent (row r4.reported)."""
     replayed: Mapping[str, str] = {}

@@ -104,6 +104,7 @@ def response_context(
         },
         sources="web_search_call.action.sources" in (request.include or ()),
         store=request.store is not False,
+        compact=reading.conversation.compact,
         removed=reading.conversation.removed,
         replayed=_replayed(upstream, reading.conversation.thoughts),
     )

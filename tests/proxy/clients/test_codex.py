@@ -26,6 +26,8 @@ PATCH = """\
 +    return a + b
 *** End Patch
 """
+LONG_PROMPT = "What does add do? " + "0123456789abcde " * 46_000
+"""184,000 tokens."""
 
 
 def shell(command):
@@ -176,6 +178,20 @@ def test_it_resumes(codex, standin, sent):
     assert [thoughts(body) for body in (first, second, third)] == [[], [1], [1, 1]]
 
 
+def test_it_lets_the_provider_compact(binary, proxy, standin, environ, tmp_path, sent):
+    """Codex asks a provider of this name alone, with an item that it keeps."""
+    model = "claude-haiku-4-5"
+    codex = Codex(binary, tmp_path, environ, proxy.url, model, provider="OpenAI")
+    standin.say_next(shell("cat calc.py"))
+    standin.say_next("never said: this answer is a summary")
+    standin.say_next("It subtracts.")
+    ended = codex.run(LONG_PROMPT, "-c", "model_context_window=200000")
+    assert ended.answer == "It subtracts."
+    _, compaction, last = sent()
+    assert compaction["compaction"] == {"type": "summarize"}
+    assert last["messages"][0]["content"][0]["type"] == "compaction"
+
+
 def test_a_days_work_takes_one_call_a_step(codex, standin, sent):
     steps = [
         [("mcp__tickets__look_up", {"key": "ABC-1"})],
@@ -221,7 +237,7 @@ def test_it_compacts_before_the_window_is_full(codex, standin, sent):
     standin.say_next(shell("cat calc.py"))
     standin.say_next("SUMMARY: add subtracts.")
     standin.say_next("It subtracts.")
-    ended = codex.run("What does add do? " + "0123456789abcde " * 46_000)
+    ended = codex.run(LONG_PROMPT)
     assert ended.answer == "It subtracts."
     _, compaction, last = sent()
     asked = [one for one in standin.requests if one.path == "/v1/messages"]
