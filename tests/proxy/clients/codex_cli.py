@@ -58,7 +58,9 @@ class Ended:
 class Codex:
     """A home and a repository of its own, with `calc.py` in it."""
 
-    def __init__(self, binary, directory, environ, url, model, *, key="unused", provider="Claude"):
+    def __init__(
+        self, binary, directory, environ, url, model, *, key="unused", provider="Claude"
+    ):
         self._binary = binary
         self.repository, self._home = directory / "repository", directory / "home"
         self.repository.mkdir()
@@ -71,7 +73,11 @@ class Codex:
         mcp_server = Path(__file__).with_name("mcp_server.py")
         (self._home / "config.toml").write_text(
             CONFIG.format(
-                url=url, model=model, provider=provider, python=sys.executable, mcp_server=mcp_server
+                url=url,
+                model=model,
+                provider=provider,
+                python=sys.executable,
+                mcp_server=mcp_server,
             )
         )
         self.file.write_text(CALC)
