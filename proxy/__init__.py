@@ -14,6 +14,8 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     models, health    the other resources; inbound_auth: who may call
     front             what differs between the APIs
     body              reading and decoding a request
+    held_calls        calls whose client has left, and the retries that join them; joining:
+                      the table of what becomes of one
     upstream          Anthropic's API; cache_lifetime: how long a prefix is kept
     opening           the calls of one completion up to its first content: the retry loop
     outgoing          what is sent: a translation, or a client's own Messages request

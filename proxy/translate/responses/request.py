@@ -1,6 +1,6 @@
 """A Responses request as an ask, and what its response depends on (rows r1, r4)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -9,7 +9,7 @@ from proxy import errors, settings
 from proxy.schema import messages_request, responses_request
 from proxy.schema import responses_items as wire
 from proxy.translate import ask, assemble, fields, json_text, names, warn
-from proxy.translate.responses import context, items, tools, turns
+from proxy.translate.responses import context, envelope, items, tools, turns
 
 COMPACTING_EDIT = assemble.COMPACTING_EDIT
 
@@ -30,17 +30,20 @@ def to_ask(
     config: settings.Settings,
     warnings: warn.Warnings,
     earlier: items.Earlier = items.NOTHING,
+    take: Callable[[int], None] = lambda _: None,
 ) -> Reading:
     """What a Responses request asks for.
 
-    ``earlier`` is what is known of the responses that it refers to. Raises
+    ``earlier`` is what is known of the responses that it refers to; ``take`` takes room
+    for what is packed in it, and raises where there is none. Raises
     ``InvalidRequestError``, with ``param``, for what cannot be honoured.
     """
     _reject_impossible(request)
     _warn_about_ignored(request, warnings)
     sent = items.resolved(items.sent(request), earlier)
     given = list(items.placed(sent, earlier))
-    conversation = turns.to_conversation(given, config.max_body_bytes, warnings)
+    room = envelope.Room(config.max_body_bytes, take)
+    conversation = turns.to_conversation(given, room, warnings)
     box = _toolbox(request, given, warnings)
     own = request.output_config
     management, limit = request.context_management, request.max_output_tokens
