@@ -107,16 +107,6 @@ REFUSED = (
     "computer_use_preview",
 )  # fmt: skip
 
-Marked = (
-    FunctionTool
-    | CustomTool
-    | ShellTool
-    | LocalShellTool
-    | ApplyPatchTool
-    | ToolSearchTool
-)
-"""Tools that may carry a cache mark."""
-
 ToolDecoders = Mapping[str, "msgspec.json.Decoder[Tool]"]
 
 _IN_NAMESPACE: dict[str, type] = {"function": FunctionTool, "custom": CustomTool}

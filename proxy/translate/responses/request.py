@@ -1,6 +1,6 @@
 """A Responses request as an ask, and what its response depends on (rows r1, r4)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -23,23 +23,26 @@ class Reading(Struct, frozen=True, kw_only=True):
     clients: Mapping[str, context.Client]
     """Full name -> the client's tool."""
     conversation: turns.Conversation
+    own: list[items.Sent]
+    """The request's own items, those that it refers to in their place."""
 
 
 def to_ask(
     request: responses_request.ResponsesRequest,
+    sent: Sequence[items.Sent],
     config: settings.Settings,
     warnings: warn.Warnings,
     earlier: items.Earlier = items.NOTHING,
 ) -> Reading:
     """What a Responses request asks for.
 
-    ``earlier`` is what is known of the responses that it refers to. Raises
+    ``sent`` are its own items, ``earlier`` is what is known of the responses that it refers to. Raises
     ``InvalidRequestError``, with ``param``, for what cannot be honoured.
     """
     _reject_impossible(request)
     _warn_about_ignored(request, warnings)
-    sent = items.resolved(items.sent(request), earlier)
-    given = list(items.placed(sent, earlier))
+    own_items = items.resolved(sent, earlier)
+    given = list(items.placed(own_items, earlier))
     conversation = turns.to_conversation(given, config.max_body_bytes, warnings)
     box = _toolbox(request, given, warnings)
     own = request.output_config
@@ -79,6 +82,7 @@ def to_ask(
         ),
         clients=box.clients,
         conversation=conversation,
+        own=own_items,
     )
 
 
@@ -121,7 +125,7 @@ def to_anthropic_request(
 ) -> tuple[assemble.Translation, context.Context]:
     """A Responses request as the Messages request to send, and the way back. Pure."""
     warnings = warn.Warnings(strict=config.strict_params)
-    reading = to_ask(request, config, warnings, earlier)
+    reading = to_ask(request, items.sent(request), config, warnings, earlier)
     sent = assemble.to_messages_request(
         reading.ask, config, live, warnings, prefix_ttl=prefix_ttl
     )
@@ -161,6 +165,8 @@ def _replayed(
     upstream: messages_request.MessagesRequest, thoughts: Mapping[str, str]
 ) -> dict[str, str]:
     """Where the thinking of the input stands in what is sent, and the ids of its items."""
+    if not thoughts:
+        return {}
     kinds = messages_request.Thinking | messages_request.RedactedThinking
     return {
         f"messages.{m}.content.{c}": thoughts[turns.signature(block)]

@@ -10,7 +10,13 @@ from collections.abc import Iterator, Sequence
 from msgspec import Raw, Struct
 
 from proxy import errors
-from proxy.schema import messages_request, misfit, responses_items, responses_request
+from proxy.schema import (
+    common,
+    messages_request,
+    misfit,
+    responses_items,
+    responses_request,
+)
 from proxy.schema import responses_tools as wire
 from proxy.translate import ask, cache, warn, web_search
 from proxy.translate.responses import context
@@ -68,6 +74,9 @@ _INSTEAD = (
     "is a tool that OpenAI runs and this proxy cannot offer; use a function, or an MCP "
     "server that the client itself connects to"
 )
+
+
+_DEFERRABLE = (wire.FunctionTool, wire.CustomTool)
 
 
 def full_name(client: context.Client) -> str:
@@ -200,10 +209,10 @@ def _offered(
     tool: wire.Tool, client: context.Client, at: str, warnings: warn.Warnings
 ) -> ask.Offered:
     """A client's tool as one of Anthropic's."""
-    if isinstance(tool, wire.FunctionTool | wire.CustomTool) and tool.defer_loading:
+    if isinstance(tool, _DEFERRABLE) and tool.defer_loading:
         warnings.add("defer_loading_ignored", param=f"{at}.defer_loading")
     name = full_name(client)
-    control = cache.control_of(tool) if isinstance(tool, wire.Marked) else None
+    control = cache.control_of(tool) if isinstance(tool, common.Cacheable) else None
     match tool:
         case wire.FunctionTool():
             return ask.Offered(
