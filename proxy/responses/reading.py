@@ -1,5 +1,6 @@
 """From a request of the Responses API to what goes upstream, and the way back."""
 
+import functools
 from collections.abc import Callable
 
 import falcon
@@ -115,7 +116,10 @@ class Reader:
         with body.turn(sum(map(len, recalled.data))):
             body.admit_recalled(recalled.data, config.max_body_bytes, arriving)
             warnings = warn.Warnings(strict=config.strict_params)
-            reading = request.to_ask(wanted, sent, config, warnings, recalled.earlier)
+            take = functools.partial(body.admit_unpacked, arriving)
+            reading = request.to_ask(
+                wanted, sent, config, warnings, recalled.earlier, take=take
+            )
             translation = completion.translation(services, reading.ask, warnings)
         return reading, translation
 

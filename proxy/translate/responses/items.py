@@ -17,6 +17,9 @@ from proxy.schema import responses_items as wire
 EARLIER = "previous_response_id"
 """The path of an item that the client did not send: indexes count its own ``input``."""
 
+_CONFIGURING = wire.AdditionalTools | wire.ConfigurationUpdate
+_TYPES = ", ".join(wire.ITEM_DECODERS)
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,6 +41,7 @@ class Sent(Struct, frozen=True):
     raw: Raw
     type: str | None
     """``None`` if nothing says what it is."""
+    id: str | None = None
     refers_to: str | None = None
     """Id of the item to look up: of a reference, or of reasoning without its content."""
 
@@ -76,17 +80,14 @@ def sent(request: responses_request.ResponsesRequest) -> list[Sent]:
 
 def _sent(raw: Raw, at: str) -> Sent:
     kind = misfit.read(raw, wire.KIND, at=at)
-    if kind.type is None:  # it may be missing where other keys say what it is
-        if kind.role is not None:
-            return Sent(raw, "message")
-        if kind.id is not None:
-            return Sent(raw, "item_reference", kind.id)
-    elif kind.type == "item_reference" or (
-        kind.type == "reasoning"
+    type_ = kind.type
+    if type_ is None:  # it may be missing where other keys say what it is
+        type_ = "message" if kind.role is not None else kind.id and "item_reference"
+    refers = type_ == "item_reference" or (
+        type_ == "reasoning"
         and not misfit.read(raw, wire.REASONING, at=at).encrypted_content
-    ):
-        return Sent(raw, kind.type, kind.id)
-    return Sent(raw, kind.type)
+    )
+    return Sent(raw, type_, kind.id, kind.id if refers else None)
 
 
 def references(items: Sequence[Sent]) -> list[str]:
@@ -126,19 +127,51 @@ def placed(items: Sequence[Sent], earlier: Earlier) -> Iterator[Placed]:
     Raises ``InvalidRequestError`` for what is no item.
     """
     last = len(items) - 1
-    for raw in earlier.items:
-        one = _placed(_sent(raw, EARLIER), EARLIER, last=False)
+    before = [_sent(raw, EARLIER) for raw in earlier.items]
+    ids = {one.id for one in before} - {None}
+    for kept in before:
+        one = _placed(kept, EARLIER, last=False)
         if not isinstance(one.item, wire.CompactionTrigger):  # it was obeyed then
             yield one
     for i, own in enumerate(items):
-        yield _placed(own, f"input[{i}]", last=i == last)
+        one = _placed(own, f"input[{i}]", last=i == last)
+        if ids and own.id in ids:
+            raise _said_twice(own.id or "")
+        yield one
+
+
+def _said_twice(name: str) -> errors.InvalidRequestError:
+    """Without this error, which is OpenAI's, the model would read the item twice."""
+    return errors.InvalidRequestError(
+        f"Duplicate item found with id {name[:64]}: previous_response_id already stands "
+        "for it. Remove duplicate items from your input and try again.",
+        param="input",
+    )
+
+
+def since_compaction(given: Sequence[Placed]) -> Sequence[Placed]:
+    """What is still said: a compaction replaces all before it but leading system text."""
+    for i in range(len(given) - 1, -1, -1):
+        if isinstance(given[i].item, wire.Compaction):
+            leading = []
+            for one in given[:i]:
+                if _is_system(one.item):
+                    leading.append(one)
+                elif not isinstance(one.item, _CONFIGURING):
+                    break
+            return [*leading, *given[i:]]
+    return given
+
+
+def _is_system(item: wire.Item) -> bool:
+    return isinstance(item, wire.Message) and item.role in {"system", "developer"}
 
 
 def _placed(one: Sent, at: str, *, last: bool) -> Placed:
     kind = one.type
     decoder = wire.ITEM_DECODERS.get(kind or "")
     if kind is None or decoder is None:
-        why = "is required" if kind is None else "must be an item's type"
+        why = "is required" if kind is None else f"must be one of {_TYPES}"
         code = "missing_required_parameter" if kind is None else "invalid_value"
         param = f"{at}.type"
         raise errors.InvalidRequestError(f"{param}: {why}", param=param, code=code)
