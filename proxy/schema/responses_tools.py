@@ -138,6 +138,17 @@ class ToolChoice(Struct, frozen=True, kw_only=True):
 TOOL_DECODERS: dict[str, msgspec.json.Decoder[Tool]] = {
     kind: msgspec.json.Decoder(shape) for kind, shape in _TOOLS.items()
 }
+
+
+class _TypedFunction(FunctionTool, frozen=True, kw_only=True, tag="function"):
+    pass
+
+
+TYPED_FUNCTION: msgspec.json.Decoder[FunctionTool] = msgspec.json.Decoder(
+    _TypedFunction
+)
+"""A tool of type ``function``, as nearly all are: no need to read its type first."""
+
 IN_NAMESPACE: dict[str, msgspec.json.Decoder[Tool]] = {
     kind: TOOL_DECODERS[kind] for kind in _IN_NAMESPACE
 }

@@ -7,6 +7,7 @@ needs no definition to be translated.
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
 from msgspec import Raw, Struct
 
 from proxy import errors
@@ -177,6 +178,10 @@ def _listed(given: Sequence[Raw], at: str) -> Iterator[Listed]:
 
 
 def _decoded(raw: Raw, at: str, decoders: wire.ToolDecoders) -> tuple[wire.Tool, str]:
+    try:
+        return wire.TYPED_FUNCTION.decode(raw), "function"
+    except msgspec.ValidationError:  # of another type, or wrong: what follows says how
+        pass
     kind = misfit.read(raw, responses_items.KIND, at=at).type
     if kind is None:
         raise _rejected(f"{at}.type", "is required", "missing_required_parameter")
