@@ -140,14 +140,18 @@ TOOL_DECODERS: dict[str, msgspec.json.Decoder[Tool]] = {
 }
 
 
-class _TypedFunction(FunctionTool, frozen=True, kw_only=True, tag="function"):
+class _Function(FunctionTool, frozen=True, kw_only=True, tag="function"):
     pass
 
 
-TYPED_FUNCTION: msgspec.json.Decoder[FunctionTool] = msgspec.json.Decoder(
-    _TypedFunction
+class _Custom(CustomTool, frozen=True, kw_only=True, tag="custom"):
+    pass
+
+
+USUAL: msgspec.json.Decoder[FunctionTool | CustomTool] = msgspec.json.Decoder(
+    _Function | _Custom
 )
-"""A tool of type ``function``, as nearly all are: no need to read its type first."""
+"""Tools of these two types, as nearly all are: no need to read their type first."""
 
 IN_NAMESPACE: dict[str, msgspec.json.Decoder[Tool]] = {
     kind: TOOL_DECODERS[kind] for kind in _IN_NAMESPACE

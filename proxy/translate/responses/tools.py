@@ -179,7 +179,8 @@ def _listed(given: Sequence[Raw], at: str) -> Iterator[Listed]:
 
 def _decoded(raw: Raw, at: str, decoders: wire.ToolDecoders) -> tuple[wire.Tool, str]:
     try:
-        return wire.TYPED_FUNCTION.decode(raw), "function"
+        usual = wire.USUAL.decode(raw)
+        return usual, str(usual.__struct_config__.tag)
     except msgspec.ValidationError:  # of another type, or wrong: what follows says how
         pass
     kind = misfit.read(raw, responses_items.KIND, at=at).type
