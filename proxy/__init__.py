@@ -35,7 +35,7 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
                       there is no more room for it
     translate         the translation, pure; relay: Anthropic's own API passed on, pure
     capabilities      what each model accepts: one table
-    schema, sse       both APIs' wire types; event streams
+    schema, sse       the APIs' wire types; event streams; written: text in pieces
     urls              which URLs may be called; redaction: what no log and no client sees
     files             reads small files that change, and waits for none that hangs
     socket_timeouts   timeouts that the kernel keeps

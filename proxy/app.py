@@ -133,7 +133,7 @@ class Proxy:
             expires_at=self.credential.expires_at(),
             refused_at=self.credential.refused_at,
             log_lines_dropped=log.writer.dropped,
-            remembered=self.store.facts(),
+            remembered=self.store.figures(),
         )
 
     def overview(self) -> dict[str, object]:

@@ -88,7 +88,7 @@ def test_a_retry_joins_a_call_that_runs(house):
         assert outcome.result(LONG) == b"answer"
     assert call.taken
     assert not call.unclaimed
-    assert house.store.answers.facts.entries == 0
+    assert house.store.answers.figures.entries == 0
 
 
 def test_a_retry_gets_an_error_that_comes_while_it_waits(house):
@@ -113,11 +113,11 @@ def test_an_answer_that_comes_while_nobody_waits_is_picked_up_once(house):
     house.leave(call)
     assert not house.end(call, body=b"answer")
     assert call.body is None, "the store alone has it"
-    assert house.store.answers.facts.bytes > 0
+    assert house.store.answers.figures.bytes > 0
     assert house.held.join(ME, "question") is call
     assert house.held.join(ME, "question") is None
     assert house.take(call) == b"answer"
-    assert house.store.answers.facts.entries == 0
+    assert house.store.answers.figures.entries == 0
 
 
 def test_an_answer_that_nobody_comes_for_is_forgotten_when_the_grace_is_over(house):
@@ -127,7 +127,7 @@ def test_an_answer_that_nobody_comes_for_is_forgotten_when_the_grace_is_over(hou
     house.now = 10.0
     house.held.linger(call)
     assert house.held.join(ME, "question") is None
-    assert house.store.answers.facts.entries == 0
+    assert house.store.answers.figures.entries == 0
     assert call.unclaimed
 
 
@@ -307,7 +307,7 @@ def test_a_drain_ends_what_nobody_waits_for_and_nothing_else(house):
         house.held.drain()
         lingering.result(LONG)
     assert running.scope.reason is Reason.DRAINING
-    assert house.store.answers.facts.entries == 0
+    assert house.store.answers.figures.entries == 0
     assert joined.scope.reason is None
     assert asked.scope.reason is None
     house.leave(asked)
@@ -434,7 +434,7 @@ class AnyOrder(RuleBasedStateMachine):
         for owner in (ME, OTHER):
             assert sum(one.owner == owner for one in alone) <= MOST_OF_ONE_OWNER
         kept = sum(one.state is State.KEPT for one in self.all)
-        assert self.house.store.answers.facts.entries == kept
+        assert self.house.store.answers.figures.entries == kept
 
     @invariant()
     def what_is_over_is_forgotten(self):
