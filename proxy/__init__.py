@@ -7,9 +7,8 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
                       facts: what it judges
     server            gunicorn's settings and hooks, our worker class, the health port
     app               create_app: construct, inject, route; errors rendered in one place
-    chat, responses   OpenAI's two APIs: their resources, and a front for each
+    chat, responses   OpenAI's two APIs: their resources, and a front for each path
     messages          the same for Anthropic's own API
-    kept_responses    what is kept of a response, and what comes back
     serving           a completion as a client gets it: whole, or as a stream
     completion        a completion: admit, read, translate, call, log
     models, health    the other resources; inbound_auth: who may call

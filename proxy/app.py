@@ -122,13 +122,14 @@ class Proxy:
 
     def _state(self) -> gauges.State:
         """What is the case now, for the metrics."""
+        now = time.time()
         return gauges.State(
             ready=self.trouble() is None,
             in_flight=self.slots.in_flight,
             held=self.held.alone,
             slots=self.slots.limit,
-            windows=self.upstream.reported.windows(time.time()),
-            verdict=self.upstream.reported.verdict,
+            windows=self.upstream.reported.windows(now),
+            verdict=self.upstream.reported.verdict(now),
             credential=self.credential.source.kind,
             expires_at=self.credential.expires_at(),
             refused_at=self.credential.refused_at,

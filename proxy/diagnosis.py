@@ -40,6 +40,9 @@ CLIENTS = (
 )
 """After how many seconds without a response clients give up by default."""
 
+API_KEY, ACCESS_TOKEN = "sk-ant-api", "sk-ant-oat"
+"""How Anthropic's credentials begin."""
+
 INFERENCE = "user:inference"
 """The scope that a login's token needs for completions."""
 
@@ -60,7 +63,7 @@ def examine(facts: Facts) -> list[Line]:
         return [
             Line("settings", "fail", facts.settings_error, "Correct this variable.")
         ]
-    checks = (settings, ports, credential, network, clock, deadlines, resources)
+    checks = (settings, ports, keys, credential, network, clock, deadlines, resources)
     return [line for check in checks for line in check(facts)]
 
 
@@ -96,6 +99,21 @@ def ports(facts: Facts) -> Iterator[Line]:
                     f"Something other than the proxy listens on {port.number}.",
                     f"Stop it, or set {port.name} to another port.",
                 )
+
+
+def keys(facts: Facts) -> Iterator[Line]:
+    if not facts.keys_file:
+        return
+    if not facts.keys_trouble:
+        yield Line("keys", "ok", "PROXY_API_KEYS_FILE holds keys.")
+        return
+    yield Line(
+        "keys",
+        "fail",
+        f"{facts.keys_trouble}. A running proxy keeps to the keys that it read last; one "
+        "that starts now accepts none from it.",
+        "Put one key on each line of the file, as UTF-8 text that this user may read.",
+    )
 
 
 def credential(facts: Facts) -> Iterator[Line]:
@@ -183,6 +201,9 @@ _NETWORK = {
 }
 """For each obstacle: what is wrong, why, what to do."""
 
+_BEFORE_THE_HOST = frozenset({"NAME_NOT_FOUND", "REFUSED", "NO_ROUTE", "TIMEOUT"})
+"""Obstacles that a network proxy's own address meets: through it, it is the one that counts."""
+
 
 def network(facts: Facts) -> Iterator[Line]:
     call = facts.call
@@ -196,6 +217,12 @@ def network(facts: Facts) -> Iterator[Line]:
         )
         if check == "TLS":
             why += f": {call.tls_error}." if call.tls_error else "."
+        if call.tls_error == "WRONG_VERSION_NUMBER":  # the response is not TLS at all
+            do = (
+                "Check the scheme and the port of the base URL: no TLS is spoken there."
+            )
+        elif call.network_proxy and call.obstacle in _BEFORE_THE_HOST:
+            do = "Check what HTTPS_PROXY names: the connection was to it. See NO_PROXY."
         yield Line(check, "fail", f"{call.url}, {way}: {why}", do)
         return
     encrypted = call.url.startswith("https://")
@@ -204,10 +231,19 @@ def network(facts: Facts) -> Iterator[Line]:
     )
     yield Line("network", "ok", f"{reached}: {call.url} was reached {way}.")
     if call.authenticated:
-        yield _answered(call)
+        yield _answered(call, _place(facts))
 
 
-def _answered(call: Call) -> Line:
+def _place(facts: Facts) -> str:
+    """What to do about a credential that is of another kind than its place is for."""
+    if facts.begins == ACCESS_TOKEN and facts.kind == "api_key":
+        return "It is an access token: set CLAUDE_ACCESS_TOKEN, not ANTHROPIC_API_KEY."
+    if facts.begins == API_KEY and facts.kind in {"access_token", "file"}:
+        return "It is an API key: set ANTHROPIC_API_KEY to it."
+    return ""
+
+
+def _answered(call: Call, place: str) -> Line:
     check = "models list"
     match call.status:
         case 200:
@@ -218,7 +254,7 @@ def _answered(call: Call) -> Line:
                 check,
                 "fail",
                 "Anthropic does not accept the credential (401).",
-                "Check the key, or have the login renewed.",
+                place or "Check the key, or have the login renewed.",
             )
         case 403:
             return Line(

@@ -79,6 +79,8 @@ def gather(environ: Mapping[str, str]) -> facts.Facts:
         return structs.replace(
             _of_credential(proxy, facts.Facts(now=now)),
             ports=_ports(config),
+            keys_file=bool(config.proxy_api_keys_file),
+            keys_trouble=proxy.keys.trouble() or "",
             call=_call(proxy, environ),
             idle_timeout=config.idle_timeout,
             total_timeout=config.total_timeout,
@@ -100,6 +102,8 @@ def _of_credential(proxy: app.Proxy, found: facts.Facts) -> facts.Facts:
     return structs.replace(
         found,
         source=source.description,
+        kind=source.kind,
+        begins=token.value[: len(diagnosis.ACCESS_TOKEN)],
         expires_at=token.expires_at,
         login_ends_at=token.login_ends_at,
         scopes=token.scopes,

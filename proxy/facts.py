@@ -37,7 +37,15 @@ class Facts(Struct, frozen=True, kw_only=True):
     settings_error: str = ""
     """Why the proxy would not start; then nothing else is known."""
     ports: tuple[Port, ...] = ()
+    keys_file: bool = False
+    """PROXY_API_KEYS_FILE is set."""
+    keys_trouble: str = ""
+    """What is wrong with that file, in words."""
     source: str = ""
+    kind: str = ""
+    """The kind of that source: ``credentials.Kind``."""
+    begins: str = ""
+    """The beginning of the credential, which says what it is: ``sk-ant-api``."""
     token_trouble: str = ""
     expires_at: float | None = None
     login_ends_at: float | None = None

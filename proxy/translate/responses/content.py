@@ -167,7 +167,7 @@ def _file(
             cache_control=control,
         )
     given = media.File(part.file_data, part.file_id, part.filename)
-    return media.file(given, control, at=at)
+    return media.file(given, control, at=at, data="file_data, file_url")
 
 
 # ------------------------------------------------------------------ citations
