@@ -161,6 +161,8 @@ class HeldCalls:
 
     def forget(self, call: Call) -> None:
         """Let go of a call, however it ended."""
+        if call.state is State.OVER:  # which is final
+            return
         with self._lock:
             if call.state is State.JOINED:  # it ended in a way that nobody foresaw
                 call.error = errors.internal()
@@ -183,6 +185,8 @@ class HeldCalls:
         """
         with self._lock:
             equal = [*self._named.get((owner, name), ())]
+        if not equal:
+            return None
         asked = [call.scope for call in equal if call.state is State.ASKED]
         for scope in asked[:MOST_OF_ONE_OWNER]:
             scope.look_for_client()
@@ -275,7 +279,7 @@ class HeldCalls:
 
     def _move(self, call: Call, event: Event, *, room: bool = True) -> State:
         before, call.state = call.state, after(call.state, event, room=room)
-        if call.state in {State.HELD, State.KEPT}:
+        if call.state is State.HELD or call.state is State.KEPT:
             self._alone[call] = None
         else:
             self._alone.pop(call, None)
