@@ -183,7 +183,7 @@ def test_it_lets_the_provider_compact(binary, proxy, standin, environ, tmp_path,
     model = "claude-haiku-4-5"
     codex = Codex(binary, tmp_path, environ, proxy.url, model, provider="OpenAI")
     standin.say_next(shell("cat calc.py"))
-    standin.say_next("never said: this answer is a summary")
+    standin.say_next("Not said, for a compaction is asked for.")
     standin.say_next("It subtracts.")
     ended = codex.run(LONG_PROMPT, "-c", "model_context_window=200000")
     assert ended.answer == "It subtracts."
