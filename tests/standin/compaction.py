@@ -31,8 +31,9 @@ def fault(block: Block) -> str | None:
     """
     if block.get("signature") is None:
         return None
-    content, changes, *_ = [*block["signature"].split("."), "", ""]
-    if block["signature"] != _sign(content, changes):
+    signature = str(block["signature"])
+    content, changes, *_ = [*signature.split("."), "", ""]
+    if signature != _sign(content, changes):
         return "compaction_signature_invalid"
     if content != digest(canonical(block.get("content"))):
         return "compaction_content_mismatch"

@@ -55,7 +55,7 @@ class StreamEncoder:
     def stored(self) -> bool:
         """Whether the response was kept."""
         ended = self.stream.response
-        return ended is not None and ended.store
+        return False if ended is None else ended.store
 
     def feed(self, events: Sequence[messages_response.Event]) -> bytes:
         """The bytes for these events."""
