@@ -116,6 +116,7 @@ def test_it_runs_commands_and_its_thinking_comes_back(codex, standin, sent):
     assert "return a - b" in results(second)[0]
 
 
+@both
 def test_it_applies_a_patch(codex, standin, sent):
     standin.say_next("I mend it.", ("apply_patch", {"input": PATCH}))
     standin.say_next("Mended.")
@@ -192,6 +193,7 @@ def test_it_lets_the_provider_compact(binary, proxy, standin, environ, tmp_path,
     assert last["messages"][0]["content"][0]["type"] == "compaction"
 
 
+@both
 def test_a_days_work_takes_one_call_a_step(codex, standin, sent):
     steps = [
         [("mcp__tickets__look_up", {"key": "ABC-1"})],
