@@ -41,6 +41,7 @@ from proxy import (
     transport,
     upstream,
     urls,
+    watchdog,
 )
 from proxy.admission import Admission, Bodies
 from proxy.relay import error as relay_error
@@ -72,7 +73,7 @@ class Proxy:
         )
         self._sender = sender
         self.slots = Admission(config.max_requests)
-        self.watchdog = cancellation.Watchdog(
+        self.watchdog = watchdog.Watchdog(
             cancellation.Deadlines(
                 header=config.header_timeout,
                 idle=config.idle_timeout,

@@ -15,11 +15,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from proxy import errors, store, trail
+from proxy import errors, log, store, trail
 from proxy.admission import Admission
-from proxy.cancellation import Cancelled, Deadlines, Reason, Watchdog
+from proxy.cancellation import Cancelled, Deadlines, Reason
 from proxy.held_calls import MOST, MOST_OF_ONE_OWNER, HeldCalls
 from proxy.joining import State
+from proxy.watchdog import Watchdog
 from waiting import LONG, until
 
 ME, OTHER = b"me", b"other"
@@ -38,7 +39,10 @@ class House:
     def ask(self, owner=ME, name="question"):
         scope, slot = self.watchdog.scope(None), self.slots.enter()
         way = trail.Trail()
-        return self.held.began(owner, name, scope=scope, slot=slot, way=way)
+        record = log.Completion(request_id="r")
+        return self.held.began(
+            owner, name, scope=scope, slot=slot, way=way, record=record
+        )
 
     def leave(self, call):
         """Its own client leaves."""
