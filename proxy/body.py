@@ -8,7 +8,7 @@ import codecs
 import contextlib
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, TypeVar
 
 import falcon
@@ -29,14 +29,7 @@ LARGE = 256 * 1024
 MAX_ELEMENTS = 250_000
 """JSON values in a body; a conversation of ten thousand messages has half as many."""
 
-OF_AN_ELEMENT = 100
-"""Bytes that a value takes beside its text, decoded and translated (50 to 160)."""
-
-OF_WIDE_TEXT = 4
-"""Bytes that a byte of wide text takes beside itself: as many for the character, but for
-its own, and one for the UTF-8 that Python keeps with a string that was encoded."""
-
-_one_at_a_time = threading.Lock()
+_one_at_a_time = threading.RLock()
 
 T = TypeVar("T")
 
@@ -118,9 +111,9 @@ def _too_late() -> errors.InvalidRequestError:
     )
 
 
-def _too_large(limit: int) -> errors.InvalidRequestError:
+def _too_large(limit: int, what: str = "The body") -> errors.InvalidRequestError:
     return errors.InvalidRequestError(
-        f"The body is larger than {limit} bytes",
+        f"{what} is larger than {limit} bytes",
         status=413,
         code="request_too_large",
         headers={"connection": "close"},
@@ -173,20 +166,49 @@ def admit(body: bytes, arriving: admission.Body) -> None:
     Raises ``UnavailableError`` where there is none, and ``InvalidRequestError`` for more
     than any request may take.
     """
-    elements = json_text.elements(body, MAX_ELEMENTS)
+    _admit([body], arriving, "The body")
+
+
+def admit_recalled(kept: Sequence[bytes], limit: int, arriving: admission.Body) -> None:
+    """Take room for what a request refers to, as if it had been sent; raises likewise.
+
+    A few bytes may refer to the whole of a long conversation, and many times.
+    """
+    size = sum(map(len, kept))
+    if size > limit:
+        raise _too_large(limit, "The conversation that the request refers to")
+    if not arriving.take(size):
+        raise _no_room()
+    _admit(kept, arriving, "The conversation that the request refers to")
+
+
+def _admit(parts: Sequence[bytes], arriving: admission.Body, what: str) -> None:
+    elements = sum(json_text.elements(part, MAX_ELEMENTS) for part in parts)
     if elements > MAX_ELEMENTS:
         raise errors.InvalidRequestError(
-            f"The body must hold at most {MAX_ELEMENTS} JSON values",
+            f"{what} must hold at most {MAX_ELEMENTS} JSON values",
             code="invalid_value",
         )
-    wide = json_text.wide_text(body) if len(body) > SMALL else 0
+    small = sum(map(len, parts)) <= SMALL
+    wide = 0 if small else sum(map(json_text.wide_text, parts))
     if wide > json_text.MAX_WIDE:
         raise errors.InvalidRequestError(
-            f"The body must hold at most {json_text.MAX_WIDE} bytes of text that is not "
+            f"{what} must hold at most {json_text.MAX_WIDE} bytes of text that is not "
             "ASCII",
             code="invalid_value",
         )
-    if not arriving.take(elements * OF_AN_ELEMENT + wide * OF_WIDE_TEXT):
+    if not arriving.take(
+        elements * json_text.OF_AN_ELEMENT + wide * json_text.OF_WIDE_TEXT
+    ):
+        raise _no_room()
+
+
+def admit_unpacked(arriving: admission.Body, size: int) -> None:
+    """Take room for what was packed in a body.
+
+    Raises ``UnavailableError`` where there is none.
+    """
+    if not arriving.take(size):
         raise _no_room()
 
 

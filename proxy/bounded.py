@@ -20,7 +20,7 @@ NAME = 320
 """Bytes that a name costs beside its characters."""
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class Figures(Struct, frozen=True, kw_only=True):
     """How the entries of one kind are doing."""
 
     entries: int
@@ -123,16 +123,21 @@ class Kind(Generic[E]):
         self._named: dict[tuple[Owner, str], E] = {}
 
     @property
-    def facts(self) -> Facts:
+    def figures(self) -> Figures:
         """How this kind is doing."""
         with self._room.lock:
-            return Facts(
+            return Figures(
                 entries=self.entries,
                 bytes=self.size,
                 hits=self.hits,
                 misses=self.misses,
                 evictions=self.evictions,
             )
+
+    @property
+    def largest(self) -> int:
+        """Bytes that one entry may have."""
+        return self._room.largest
 
     def useless_without(self, entry: E) -> Sequence[E]:
         """What goes when an entry is evicted (called by the room)."""

@@ -7,7 +7,7 @@ import falcon
 import msgspec
 from msgspec import Struct
 
-from proxy import body, completion, event_stream, front, serving, store
+from proxy import admission, body, completion, event_stream, front, serving, store
 from proxy.schema import chat_request, messages_response
 from proxy.translate import accumulator, assemble, warn
 from proxy.translate.chat import kept, request, response, stream, stream_encoder
@@ -39,7 +39,7 @@ def api(
     """The chat API."""
 
     def translate(
-        chat: chat_request.ChatRequest, req: falcon.Request
+        chat: chat_request.ChatRequest, req: falcon.Request, _: admission.Body
     ) -> tuple[assemble.Translation, WayBack]:
         config = services.config
         warnings = warn.Warnings(strict=config.strict_params)
@@ -74,6 +74,7 @@ class _Whole:
         self._created = created
         self._accumulated = accumulator.MessageAccumulator()
         self.finish_reason: str | None = None
+        self.stored = False
 
     @property
     def skipped(self) -> int:

@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 import falcon
 from msgspec import Struct
 
-from proxy import errors, event_stream, outgoing
+from proxy import admission, errors, event_stream, outgoing
 
 
 class Asked(Protocol):
@@ -29,6 +29,10 @@ class Facts(Protocol):
     @property
     def skipped(self) -> int:
         """Events that this version does not know."""
+
+    @property
+    def stored(self) -> bool:
+        """Whether it was kept, so that the client can refer to it."""
 
 
 class Whole(Facts, Protocol):
@@ -73,8 +77,12 @@ class Front(Struct, Generic[R, W], frozen=True, kw_only=True):
     """As it stands in the log and in metrics."""
     decode: Callable[[bytes], R]
     """Raises ``InvalidRequestError`` for a body that does not fit."""
-    translate: Callable[[R, falcon.Request], tuple[outgoing.Sent, W]]
-    """What goes upstream. Raises ``InvalidRequestError`` for what cannot be honoured."""
+    translate: Callable[[R, falcon.Request, admission.Body], tuple[outgoing.Sent, W]]
+    """What goes upstream. Raises ``InvalidRequestError`` for what cannot be honoured.
+
+    The request's body holds the room for what is decoded: the front takes more of it for
+    what the request only refers to.
+    """
     whole: Callable[[W, int], Whole]
     """The number is the time of the response, in seconds since the epoch."""
     streamed: Callable[[W, int], Streamed]

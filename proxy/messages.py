@@ -7,6 +7,7 @@ in ``proxy.relay``.
 import falcon
 
 from proxy import (
+    admission,
     body,
     capabilities,
     completion,
@@ -49,7 +50,7 @@ def api(
     """One endpoint. The way back is the id of the request."""
 
     def translate(
-        asked: request.Asked, req: falcon.Request
+        asked: request.Asked, req: falcon.Request, _: admission.Body
     ) -> tuple[request.Relayed, str]:
         name = (asked.model or "").strip() or services.config.default_model
         model = capabilities.to_anthropic_id(name)
@@ -83,6 +84,7 @@ class _Whole:
     def __init__(self, _request_id: str, _created: int) -> None:
         self.finish_reason: str | None = None
         self.skipped = 0
+        self.stored = False
         self._fold = fold.Fold()
 
     def feed(self, batch: event_stream.Batch) -> None:
@@ -99,6 +101,7 @@ class _Count:
     def __init__(self, _request_id: str, _created: int) -> None:
         self.finish_reason: str | None = None
         self.skipped = 0
+        self.stored = False
         self._body = b""
 
     def feed(self, batch: event_stream.Batch) -> None:
@@ -114,6 +117,7 @@ class _Streamed:
     def __init__(self, request_id: str, _created: int) -> None:
         self.finish_reason: str | None = None
         self.skipped = 0
+        self.stored = False
         self.complete = False
         self._request_id = request_id
 

@@ -5,12 +5,20 @@ from datetime import datetime
 
 import msgspec
 
-from proxy.relay import headers as relay_headers
+from proxy.relay import headers as relayed_headers
 from proxy.relay.request import Relayed
-from proxy.translate import error, repair
+from proxy.translate import headers as translated_headers
+from proxy.translate import repair
 from proxy.translate.assemble import Translation
 
 MESSAGES_PATH = "/v1/messages"
+COUNT_PATH = "/v1/messages/count_tokens"
+
+_COUNTED = (
+    "model", "tools", "tool_choice", "system", "messages", "thinking", "output_config",
+    "cache_control", "speed",
+)  # fmt: skip
+"""The fields of a Messages request that ``count_tokens`` takes."""
 
 Sent = Translation | Relayed
 
@@ -20,6 +28,10 @@ _encode = msgspec.json.Encoder().encode
 def on_the_wire(sent: Sent) -> tuple[str, bytes]:
     """The path to post to, and the body."""
     match sent:
+        case Translation(counts=True, request=request):
+            fields = {name: getattr(request, name) for name in _COUNTED}
+            given = {name: one for name, one in fields.items() if one is not None}
+            return COUNT_PATH, _encode(given)
         case Translation():
             return MESSAGES_PATH, _encode(sent.request)
         case Relayed():
@@ -28,7 +40,11 @@ def on_the_wire(sent: Sent) -> tuple[str, bytes]:
 
 def counts_tokens(sent: Sent) -> bool:
     """Whether a number is asked for, and no message."""
-    return isinstance(sent, Relayed) and sent.endpoint == "count_tokens"
+    match sent:
+        case Translation():
+            return sent.counts
+        case Relayed():
+            return sent.endpoint == "count_tokens"
 
 
 def limited_by(sent: Sent) -> Hashable:
@@ -51,6 +67,6 @@ def passed_headers(
     """The headers of a response that the client gets, under the names its API has."""
     match sent:
         case Translation():
-            return error.passed_headers(headers, now)
+            return translated_headers.to_client(headers, now)
         case Relayed():
-            return relay_headers.to_client(headers)
+            return relayed_headers.to_client(headers)

@@ -3,8 +3,9 @@
     chat_request        what chat completions clients send; closed, so that what does
                         not fit is a 400 that names the field
     chat_response       what they read
-    responses_request   what clients of the Responses API send: the request, and one type
-                        for each kind of item and tool
+    responses_request   what clients of the Responses API send
+      responses_items   the items of its input, one type for each kind, and their parts
+      responses_tools   its tools, one type for each kind, and the choice
     responses_response  what they read: the response object and its items
     responses_events    the events of their streams
     common              what requests of both of OpenAI's APIs share

@@ -220,12 +220,26 @@ class InputTransformation(Struct, frozen=True, kw_only=True, tag="reasoning"):
     reason: Reason
 
 
-class Echo(Struct, frozen=True, kw_only=True):
-    """The keys that repeat the request, and those that never change: encoded once.
+class Response(Struct, frozen=True, kw_only=True):
+    """The response object. With its defaults it is that of an empty request.
 
-    ``Raw`` values are compact JSON without line breaks (an event is one line).
+    Its first keys are those that people look for. ``Raw`` values repeat the request: they
+    are compact JSON without line breaks (an event is one line), encoded once.
     """
 
+    id: str = ""
+    object: Literal["response"] = "response"
+    created_at: int = 0
+    """Seconds since the epoch."""
+    status: Status = "in_progress"
+    model: str = ""
+    completed_at: int | None = None
+    error: Error | None = None
+    incomplete_details: IncompleteDetails | None = None
+    output: list[Item] = []
+    usage: Usage | None = None
+    store: bool = False
+    service_tier: Literal["default", "priority"] = "default"
     instructions: Raw = NULL
     metadata: Raw = Raw(b"{}")
     max_output_tokens: Raw = NULL
@@ -248,20 +262,4 @@ class Echo(Struct, frozen=True, kw_only=True):
     top_logprobs: int = 0
     conversation: None = None
     prompt: None = None
-
-
-class Response(Echo, frozen=True, kw_only=True):
-    id: str
-    object: Literal["response"] = "response"
-    created_at: int
-    """Seconds since the epoch."""
-    completed_at: int | None = None
-    status: Status
-    error: Error | None = None
-    incomplete_details: IncompleteDetails | None = None
-    model: str
-    output: list[Item] = []
-    usage: Usage | None = None
-    store: bool
-    service_tier: Literal["default", "priority"] = "default"
     input_transformations: list[InputTransformation] | UnsetType = UNSET

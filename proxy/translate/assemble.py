@@ -28,6 +28,8 @@ class Translation(Struct, frozen=True, kw_only=True):
     """What goes upstream, and what is known of it."""
 
     request: messages_request.MessagesRequest
+    counts: bool = False
+    """Only the tokens of its prompt are to be counted."""
     version: str | None
     """The ``anthropic-version`` to send; ``None`` for the SDK's own."""
     betas: tuple[str, ...]
@@ -83,6 +85,11 @@ def to_messages_request(
     )
 
 
+def counted(translation: Translation) -> Translation:
+    """The same request, whose tokens are to be counted instead of answered."""
+    return structs.replace(translation, counts=True, thinks=False)
+
+
 class _Parts(Struct, frozen=True, kw_only=True):
     """The interdependent parts of a request, decided in this order."""
 
@@ -127,7 +134,9 @@ def _parts(
     rules = conversation.Rules(
         model=model,
         keep_thinking=planned.on and not planned.between_tools,
-        prefill=model.prefill and not planned.on and output.format is None,
+        # what is only summarized is not continued
+        prefill=asked.compact
+        or (model.prefill and not planned.on and output.format is None),
         interleaved=not planned.manual,
         properties=toolset.properties,
         at=asked.at,

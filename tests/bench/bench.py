@@ -206,11 +206,14 @@ class Contestant:
         self.proc = Proc(shlex.split(fill(spec["cmd"])), {k: fill(v) for k, v in spec.get("env", {}).items()}, spec.get("cwd", root),
                          open(Path(tmp, f"{name}.log"), "wb"), args.cores, self.groups)
         ready = spec.get("ready", "/health")
-        while not healthy(port, ready):
-            if self.proc.p.poll() is not None or time.monotonic() - t > 900:
-                self.proc.stop()
-                raise RuntimeError(f"{name} did not start: {Path(tmp, f'{name}.log')}")
-            time.sleep(0.003)
+        try:
+            while not healthy(port, ready):
+                if self.proc.p.poll() is not None or time.monotonic() - t > 900:
+                    raise RuntimeError(f"{name} did not start: {Path(tmp, f'{name}.log')}")
+                time.sleep(0.003)
+        except BaseException:  # SIGTERM too
+            self.proc.stop()
+            raise
         self.start = time.monotonic() - t
         time.sleep(0.5)
         self.start_cpu = cpu(self.proc.pid)
@@ -335,10 +338,10 @@ def main():
     if free_port(UPSTREAM_PORT) != UPSTREAM_PORT:
         sys.exit(f"port {UPSTREAM_PORT} is taken; set BENCH_PORT")
     subprocess.run(["make", "-s", "-C", HERE], check=True)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", ROOT / "proxy"], check=True)
     up = Proc([str(BUILD / "upstream"), str(UPSTREAM_PORT)], cores=cores)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the contestants are stopped
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # contestants may use compiled modules
-    subprocess.run([sys.executable, "-m", "compileall", "-q", ROOT / "proxy"], check=True)
     running, seen, results, warm = [], {}, [], set()
     sink = open(args.out + ".jsonl", "a") if args.out else None
 

@@ -15,6 +15,7 @@
 * A structured output (`output_config.format`) is an instance of its schema.
 * A user who asks for JSON gets an object with the quoted words of that turn as keys.
 * Anthropic's documented test string makes it refuse.
+* A request for a compaction gets its block and nothing else.
 
 System prompts are never read: what the client asked for must arrive in the fields that
 the API has for it, not in a translator's words.
@@ -22,10 +23,10 @@ the API has for it, not in a translator's words.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from standin import caching, instances, thinking
+from standin import caching, compaction, instances, thinking
 from standin.call import Block, Call, blocks, canonical, digest, tokens
 
 AGAIN_TRIGGER = "STAND_IN_CALL_AGAIN"
@@ -51,17 +52,35 @@ class Answer:
     stop_details: Block | None = None
 
 
-def answer(call: Call) -> Answer:
-    """Answer a request that breaks no rule."""
+def answer(
+    call: Call, said: Sequence[str | tuple[str, dict[str, object]]] = ()
+) -> Answer:
+    """Answer a request that breaks no rule; `said` is what a test wants to be said."""
     key = digest(canonical(call.body))
-    if any(REFUSAL_TRIGGER in text for text in _texts(call.last_turn)):
+    if call.compacts:
+        return _compacted(call, key)
+    if said:
+        texts = [{"type": "text", "text": one} for one in said if isinstance(one, str)]
+        named = [one for one in said if not isinstance(one, str)]
+        calls = [_tool_call(key, i, *one) for i, one in enumerate(named)]
+    elif any(REFUSAL_TRIGGER in text for text in _texts(call.last_turn)):
         return _refusal(key)
-    calls = list(_tool_calls(call, key))
-    content = [*thinking.made(call, calls=bool(calls)), *_prose(call, calls)]
+    else:
+        calls = list(_tool_calls(call, key))
+        texts = list(_prose(call, calls))
+    content = [*thinking.made(call, calls=bool(calls)), *texts]
     for one in calls:
         content += thinking.between(call, content)
         content.append(one)
     return _within_limits(call, f"msg_{key}", content)
+
+
+def _compacted(call: Call, key: str) -> Answer:
+    block = compaction.made(call)
+    written = block["content"]
+    if written is None:
+        return Answer(f"msg_{key}", (block,), "max_tokens", call.body["max_tokens"])
+    return Answer(f"msg_{key}", (block,), "compaction", tokens(written))
 
 
 def _refusal(key: str) -> Answer:
@@ -153,12 +172,16 @@ def _tool_calls(call: Call, key: str) -> Iterator[Block]:
     turn = call.last_turn
     for index, tool in enumerate(_chosen(call, turn)):
         arguments = instances.make(tool["input_schema"], _hints(turn)) or {}
-        yield {
-            "type": "tool_use",
-            "id": f"toolu_{digest(key.encode(), str(index).encode())}",
-            "name": tool["name"],
-            "json": json.dumps(arguments, ensure_ascii=False),
-        }
+        yield _tool_call(key, index, tool["name"], arguments)
+
+
+def _tool_call(key: str, index: int, name: str, arguments: object) -> Block:
+    return {
+        "type": "tool_use",
+        "id": f"toolu_{digest(key.encode(), str(index).encode())}",
+        "name": name,
+        "json": json.dumps(arguments, ensure_ascii=False),
+    }
 
 
 def _chosen(call: Call, turn: list[Block]) -> list[Block]:

@@ -93,6 +93,11 @@ class Call:
         return str(choice.get("type", "auto"))
 
     @property
+    def compacts(self) -> bool:
+        """Whether the conversation is to be summarized, and nothing said."""
+        return "compaction" in self.body and not self.counting
+
+    @property
     def output_config(self) -> Block:
         return self.body.get("output_config") or {}
 

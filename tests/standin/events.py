@@ -122,6 +122,8 @@ def _opened(block: Block) -> Block:
             return block | {"input": {}}
         case "web_search_tool_result":
             return block
+        case "compaction":
+            return block | {"content": None}
         case _:
             return {"type": "text", "text": ""}
 
@@ -138,6 +140,9 @@ def _deltas(block: Block) -> Iterator[Event]:
             yield {"type": "signature_delta", "signature": block["signature"]}
         case "redacted_thinking" | "web_search_tool_result":
             return
+        case "compaction":
+            both = ("content", "encrypted_content")
+            yield {"type": "compaction_delta"} | {name: block[name] for name in both}
         case "server_tool_use":
             written = json.dumps(block["input"], ensure_ascii=False)
             yield {"type": "input_json_delta", "partial_json": written}

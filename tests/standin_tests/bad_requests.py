@@ -77,6 +77,12 @@ def interleaved():
 COMPACTING = {"type": "compact_20260112"}
 SUMMARIZE = {"type": "summarize"}
 COMPACTED = assistant({"type": "compaction", "content": "They said hello."})
+CHANGED = {
+    "signature": {"signature": "of.somebody.else"},
+    "content": {"content": "They said good-bye."},
+    "tool_changes": {"tool_changes": [{"type": "tool_removal"}]},
+    "empty": {"content": "", "signature": None},
+}
 SUMMARY = NEW | {"anthropic-beta": "compact-2026-09-04"}
 SEARCH = {"type": "web_search_20250305", "name": "web_search"}
 
@@ -333,7 +339,26 @@ BAD_UNDER_THE_OLD_VERSION = [
     ("sampling.thinking", body(top_p=0.9, thinking=MANUAL)),
 ]
 
+
+def compacted(**changes):
+    """A conversation that begins with a compaction of the stand-in's, changed."""
+    block = thought(body(compaction=SUMMARIZE))["content"][0]
+    return body(messages=[assistant(block | changes), user("And then?")])
+
+
+PAUSED = assistant({"type": "server_tool_use", "id": "srvtoolu_1",
+                    "name": "web_search", "input": {}})  # fmt: skip
+
 BAD_WITH_COMPACTION = [
+    *((f"compaction.{name}", compacted(**CHANGED[name])) for name in CHANGED),
+    (
+        "compaction.incomplete_turn",
+        body(compaction=SUMMARIZE, messages=[user("Search"), PAUSED], tools=[SEARCH]),
+    ),
+    (
+        "messages.compaction_first",
+        body(messages=[user(text("A"), *COMPACTED["content"])]),
+    ),
     ("compaction.alone", body(compaction=SUMMARIZE, stop_sequences=["END"])),
     (
         "compaction.alone",

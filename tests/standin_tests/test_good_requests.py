@@ -249,9 +249,18 @@ def test_a_key_may_come_in_either_header():
 
 def test_a_compaction_is_made_and_taken_back_with_its_beta():
     beta = {"anthropic-beta": "compact-2026-09-04"}
-    block = {"type": "compaction", "content": "They said hello.", "signature": "s"}
+    asked = body(
+        compaction={"type": "summarize"}, messages=[user("Hello"), assistant("Hi. ")]
+    )
+    replay = body(messages=[thought(asked), user("And then?")])
+    assert broken(asked, NEW | beta) == []
+    assert broken(replay, NEW | beta) == []
+
+
+def test_a_compaction_of_an_edit_has_no_signature():
+    beta = {"anthropic-beta": "compact-2026-01-12"}
+    block = {"type": "compaction", "content": "They said hello."}
     replay = body(messages=[assistant(block), user("And then?")])
-    assert broken(body(compaction={"type": "summarize"}), NEW | beta) == []
     assert broken(replay, NEW | beta) == []
 
 

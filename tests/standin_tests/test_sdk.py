@@ -85,6 +85,54 @@ def test_a_tool_loop_ends_in_a_text_that_quotes_the_result(client, streamed):
     assert "22 and sunny" in answered.content[-1].text
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_compaction_is_all_that_is_answered_and_stands_for_what_was_said(
+    client, streamed
+):
+    request = {"model": MODEL, "max_tokens": 1000, "betas": ["compact-2026-09-04"]}
+    messages = [user("Hello"), {"role": "assistant", "content": "Hi"}]
+
+    def ask(messages, **more):
+        if not streamed:
+            return client.beta.messages.create(**request, messages=messages, **more)
+        with client.beta.messages.stream(
+            **request, messages=messages, **more
+        ) as stream:
+            return stream.get_final_message()
+
+    compacted = ask(messages, compaction={"type": "summarize"})
+    (block,) = compacted.content
+    assert compacted.stop_reason == "compaction"
+    assert block.content == "This is the stand-in's summary of 2 messages."
+
+    summary = {"role": "assistant", "content": [block.to_dict()]}
+    assert ask([summary, user("And then?")]).stop_reason == "end_turn"
+    summary["content"][0]["content"] = "Another summary"
+    with pytest.raises(anthropic.BadRequestError) as caught:
+        ask([summary, user("And then?")])
+    code = caught.value.body["error"]["details"]["error_code"]
+    assert code == "compaction_content_mismatch"
+
+
+def test_a_summary_without_room_has_failed(client):
+    compacted = client.beta.messages.create(
+        model=MODEL,
+        max_tokens=1,
+        messages=[user("Hello")],
+        compaction={"type": "summarize"},
+        betas=["compact-2026-09-04"],
+    )
+    assert compacted.content[0].content is None
+
+
+def test_a_count_takes_what_a_prompt_has_and_nothing_else(client):
+    request = {"model": MODEL, "messages": [user("Hello")], "tools": [WEATHER]}
+    alone = client.messages.count_tokens(**request | {"tools": []})
+    assert client.messages.count_tokens(**request).input_tokens > alone.input_tokens
+    with pytest.raises(anthropic.BadRequestError, match="max_tokens: Extra inputs"):
+        client.messages.count_tokens(**request, extra_body={"max_tokens": 9})
+
+
 def test_what_was_received_is_kept_without_the_credential(client, standin):
     create(client, messages=[user("Hello there")])
     received = standin.requests[-1]

@@ -20,6 +20,9 @@ _PLACEHOLDER = "\x00"
 class StreamEncoder:
     """Feed it a response's events; it returns the bytes to send to the client."""
 
+    stored = False
+    """The chat API keeps nothing that a client can refer to."""
+
     def __init__(self, chunks: stream.ChunkStream) -> None:
         self.chunks = chunks
         self._head = self._between = self._tail = b""

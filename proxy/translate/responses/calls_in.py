@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from proxy.schema import responses_request as wire
+from proxy.schema import responses_items as wire
 from proxy.translate import ask, cache, content, names
 from proxy.translate.responses import content as parts
 from proxy.translate.responses import context, tools

@@ -1,15 +1,15 @@
 """A Responses request as an ask, and what its response depends on (rows r1, r4)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
-from proxy import capabilities, errors, settings
-from proxy.schema import messages_request
-from proxy.schema import responses_request as wire
-from proxy.translate import ask, assemble, cache, fields, json_text, names, warn
-from proxy.translate.responses import context, items, tools, turns
+from proxy import errors, settings
+from proxy.schema import messages_request, responses_request
+from proxy.schema import responses_items as wire
+from proxy.translate import ask, assemble, fields, json_text, names, warn
+from proxy.translate.responses import context, envelope, items, tools, turns
 
 COMPACTING_EDIT = assemble.COMPACTING_EDIT
 
@@ -23,24 +23,31 @@ class Reading(Struct, frozen=True, kw_only=True):
     clients: Mapping[str, context.Client]
     """Full name -> the client's tool."""
     conversation: turns.Conversation
+    own: list[items.Sent]
+    """The request's own items, those that it refers to in their place."""
 
 
 def to_ask(
-    request: wire.ResponsesRequest,
+    request: responses_request.ResponsesRequest,
+    sent: Sequence[items.Sent],
     config: settings.Settings,
     warnings: warn.Warnings,
     earlier: items.Earlier = items.NOTHING,
+    *,
+    take: Callable[[int], None] = lambda _: None,
 ) -> Reading:
     """What a Responses request asks for.
 
-    ``earlier`` is what is known of the responses that it refers to. Raises
-    ``InvalidRequestError``, with ``param``, for what cannot be honoured.
+    ``sent`` are its own items, ``earlier`` is what is known of the responses that it
+    refers to; ``take`` takes room for what is packed in it, and raises where there is
+    none. Raises ``InvalidRequestError``, with ``param``, for what cannot be honoured.
     """
     _reject_impossible(request)
     _warn_about_ignored(request, warnings)
-    sent = items.resolved(items.sent(request), earlier)
-    given = list(items.placed(sent, earlier))
-    conversation = turns.to_conversation(given, config.max_body_bytes, warnings)
+    own_items = items.resolved(sent, earlier)
+    given = list(items.placed(own_items, earlier))
+    room = envelope.Room(config.max_body_bytes, take)
+    conversation = turns.to_conversation(given, room, warnings)
     box = _toolbox(request, given, warnings)
     own = request.output_config
     management, limit = request.context_management, request.max_output_tokens
@@ -79,11 +86,12 @@ def to_ask(
         ),
         clients=box.clients,
         conversation=conversation,
+        own=own_items,
     )
 
 
 def response_context(
-    request: wire.ResponsesRequest,
+    request: responses_request.ResponsesRequest,
     body: bytes,
     reading: Reading,
     sent: assemble.Translation,
@@ -104,30 +112,13 @@ def response_context(
         },
         sources="web_search_call.action.sources" in (request.include or ()),
         store=request.store is not False,
+        compact=reading.conversation.compact,
         removed=reading.conversation.removed,
         replayed=_replayed(upstream, reading.conversation.thoughts),
     )
 
 
-def to_anthropic_request(
-    request: wire.ResponsesRequest,
-    body: bytes,
-    config: settings.Settings,
-    live: capabilities.Live | None = None,
-    *,
-    earlier: items.Earlier = items.NOTHING,
-    prefix_ttl: cache.Ttl = None,
-) -> tuple[assemble.Translation, context.Context]:
-    """A Responses request as the Messages request to send, and the way back. Pure."""
-    warnings = warn.Warnings(strict=config.strict_params)
-    reading = to_ask(request, config, warnings, earlier)
-    sent = assemble.to_messages_request(
-        reading.ask, config, live, warnings, prefix_ttl=prefix_ttl
-    )
-    return sent, response_context(request, body, reading, sent)
-
-
-def _instructions(request: wire.ResponsesRequest) -> list[ask.Said]:
+def _instructions(request: responses_request.ResponsesRequest) -> list[ask.Said]:
     """The first system block: its own, so that the prefix before the input is cached."""
     text = request.instructions
     if text is None or not text.strip():
@@ -136,7 +127,7 @@ def _instructions(request: wire.ResponsesRequest) -> list[ask.Said]:
 
 
 def _toolbox(
-    request: wire.ResponsesRequest,
+    request: responses_request.ResponsesRequest,
     given: list[items.Placed],
     warnings: warn.Warnings,
 ) -> tools.Toolbox:
@@ -160,6 +151,8 @@ def _replayed(
     upstream: messages_request.MessagesRequest, thoughts: Mapping[str, str]
 ) -> dict[str, str]:
     """Where the thinking of the input stands in what is sent, and the ids of its items."""
+    if not thoughts:
+        return {}
     kinds = messages_request.Thinking | messages_request.RedactedThinking
     return {
         f"messages.{m}.content.{c}": thoughts[turns.signature(block)]
@@ -173,7 +166,7 @@ def _replayed(
 
 
 def _effort(
-    request: wire.ResponsesRequest,
+    request: responses_request.ResponsesRequest,
     given: list[items.Placed],
     warnings: warn.Warnings,
 ) -> ask.Effort:
@@ -202,7 +195,7 @@ def _effort(
 
 
 def _output(
-    request: wire.ResponsesRequest, given: list[items.Placed]
+    request: responses_request.ResponsesRequest, given: list[items.Placed]
 ) -> ask.AnyJSONObject | ask.JSONOf | None:
     """Anthropic's own format, the last update's, or the request's."""
     own = request.output_config
@@ -226,7 +219,7 @@ def _output(
             return None
 
 
-def _edit(edit: wire.ContextEdit, i: int) -> dict[str, object]:
+def _edit(edit: responses_request.ContextEdit, i: int) -> dict[str, object]:
     """OpenAI's compaction as Anthropic's: a threshold is a trigger in input tokens."""
     at = f"context_management[{i}].compact_threshold"
     tokens = fields.whole(edit.compact_threshold, at)
@@ -246,7 +239,7 @@ _REFUSED = {
 """What must not be asked for, with what to send instead."""
 
 
-def _reject_impossible(request: wire.ResponsesRequest) -> None:
+def _reject_impossible(request: responses_request.ResponsesRequest) -> None:
     """Reject what no translation can satisfy; ignoring it would mislead the client."""
     options = request.prompt_cache_options
     asked = {
@@ -265,7 +258,7 @@ def _reject_impossible(request: wire.ResponsesRequest) -> None:
 
 
 def _warn_about_ignored(
-    request: wire.ResponsesRequest, warnings: warn.Warnings
+    request: responses_request.ResponsesRequest, warnings: warn.Warnings
 ) -> None:
     """Report what is dropped and could have changed the response."""
     verbosity = request.text.verbosity if request.text is not None else None

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 from msgspec import UNSET, structs
 
+from proxy import errors
 from proxy.schema import messages_response, openai
 from proxy.schema import responses_response as out
 from proxy.translate import usage
@@ -28,7 +29,6 @@ class ResponseObject:
     def __init__(self, asked: context.Context, *, created: int) -> None:
         self._asked = asked
         self._created = created
-        self._echo: dict[str, Any] = structs.asdict(asked.echo)
         self._removed: list[out.InputTransformation] = [*asked.removed]
         self.suffix = ""
 
@@ -58,7 +58,18 @@ class ResponseObject:
 
         ``completed`` says what time it is. ``keep`` is asked only for what is to be
         kept, and its answer is what ``store`` says.
+
+        Raises ``UpstreamError`` if a compaction was asked for and there is none: a client
+        that took an empty response for one would lose its conversation.
         """
+        made = any(isinstance(item, out.Compaction) for item in output)
+        if self._asked.compact and not made:
+            raise errors.UpstreamError(
+                "Anthropic's response holds no compaction",
+                status=502,
+                type="server_error",
+                code="upstream_error",
+            )
         reason = _INCOMPLETE.get(stop_reason or "")
         ended = self._object(
             "incomplete" if reason else "completed",
@@ -84,14 +95,14 @@ class ResponseObject:
         )
 
     def _object(self, status: out.Status, **known: object) -> out.Response:
-        fields: dict[str, Any] = {**self._echo, **known}
-        return out.Response(
+        return structs.replace(
+            self._asked.echo,
             id=f"resp_{self.suffix}",
             created_at=self._created,
             status=status,
             model=self._asked.model,
             input_transformations=self._removed or UNSET,
-            **fields,
+            **known,
         )
 
     def _traced(

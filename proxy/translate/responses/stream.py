@@ -76,7 +76,10 @@ class EventStream:
         self._unanswered: set[str] = set()  # uses so far
 
     def feed(self, event: messages_response.Event) -> Events:
-        """The events for one of Anthropic's: none, one or more."""
+        """The events for one of Anthropic's: none, one or more.
+
+        At the end it raises ``UpstreamError`` if a compaction was to be made and was not.
+        """
         match event:
             case messages_response.ContentBlockDelta(index, delta):
                 yield from self._delta(index, delta)

@@ -51,6 +51,11 @@ class StreamEncoder:
         """Events that this version does not know."""
         return self.stream.skipped
 
+    @property
+    def stored(self) -> bool:
+        """Whether the response was kept."""
+        return self.complete and self.stream.response.store
+
     def feed(self, events: Sequence[messages_response.Event]) -> bytes:
         """The bytes for these events."""
         parts: list[bytes] = []

@@ -1,8 +1,9 @@
 """Rows about the list of messages: roles, their order, text and prefill."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from standin import compaction
 from standin.call import Block, Call
 from standin.rules.row import Row
 
@@ -106,17 +107,45 @@ _GOES_ON = ("server_tool_use", "web_search_tool_result")
 
 
 def _compaction_first(call: Call) -> Iterator[str]:
-    for index, (_, content) in enumerate(call.messages):
-        if index and any(block["type"] == "compaction" for block in content):
-            yield f"messages.{index}: `compaction` must be the first block"
+    for index, (role, content) in enumerate(call.messages):
+        for place, block in enumerate(content):
+            if block["type"] == "compaction" and (index or place or role == "system"):
+                yield f"messages.{index}: `compaction` must be the first block"
+
+
+def _compactions(code: str) -> Callable[[Call], Iterator[str]]:
+    """Give the check for one fault of a compaction that comes back."""
+
+    def check(call: Call) -> Iterator[str]:
+        for path, block in call.message_blocks():
+            if block["type"] == "compaction" and compaction.fault(block) == code:
+                yield f"{path}: {code}"
+
+    return check
+
+
+def _compaction_empty(call: Call) -> Iterator[str]:
+    for path, block in call.message_blocks():
+        if block["type"] == "compaction" and block.get("content") == "":
+            yield f"{path}.content: must not be empty"
+
+
+def _incomplete_turn(call: Call) -> Iterator[str]:
+    match call.messages:
+        case [*_, ("assistant", [*_, {"type": kind}])] if call.compacts:
+            if kind in _GOES_ON:
+                yield "messages: the last `assistant` turn is not finished"
 
 
 def _prefill_text(call: Call) -> str | None:
     """Give the text that a final assistant message ends with, None without one.
 
-    A turn that was paused in the middle of a search is continued, and is no prefill.
+    A turn that was paused in the middle of a search is continued, and is no prefill. Nor
+    is the last turn of a conversation that is to be summarized.
     """
     match call.messages:
+        case _ if call.compacts:
+            return None
         case [*_, ("assistant", [*_, {"type": kind}])] if kind in _GOES_ON:
             return None
         case [*_, ("assistant", [*_, {"type": "text", "text": text}])]:
@@ -163,7 +192,25 @@ ROWS = (
     Row("messages.none", _none),
     Row("messages.role", _role),
     Row("messages.first", _first),
-    Row("messages.compaction_first", _compaction_first),
+    Row(
+        "messages.compaction_first",
+        _compaction_first,
+        error_code="compaction_block_misplaced",
+    ),
+    Row("compaction.empty", _compaction_empty),
+    *(
+        Row(f"compaction.{name}", _compactions(code), error_code=code)
+        for name, code in (
+            ("signature", "compaction_signature_invalid"),
+            ("content", "compaction_content_mismatch"),
+            ("tool_changes", "compaction_tool_changes_mismatch"),
+        )
+    ),
+    Row(
+        "compaction.incomplete_turn",
+        _incomplete_turn,
+        error_code="compaction_incomplete_turn",
+    ),
     Row("system.model", _system_unsupported),
     Row("system.text_only", _system_text),
     Row("system.after_user", _system_after_user),

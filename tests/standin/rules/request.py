@@ -3,14 +3,14 @@
 import re
 from collections.abc import Iterator
 
-from standin import caching, models
+from standin import caching, compaction, models
 from standin.call import NEW_VERSION, OLD_VERSION, Call
 from standin.rules.row import Row
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 _CONTEXT_BETA = "context-management-2025-06-27"
 _EDIT_BETAS = {"compact_20260112": "compact-2026-01-12"}
-_COMPACTION_BETAS = ("compact-2026-01-12", "compact-2026-09-04")
+_COMPACTION_BETAS = ("compact-2026-01-12", compaction.BETA)
 _SAMPLING = ("temperature", "top_p", "top_k")
 _E_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"\+?[\d\s().-]{7,20}")
@@ -61,7 +61,7 @@ def _context_management(call: Call) -> Iterator[str]:
 
 
 def _compaction_beta(call: Call) -> Iterator[str]:
-    if "compaction" in call.body and _COMPACTION_BETAS[1] not in call.betas:
+    if "compaction" in call.body and compaction.BETA not in call.betas:
         yield "compaction: Extra inputs are not permitted"
     held = any(block["type"] == "compaction" for _, block in call.message_blocks())
     if held and not set(_COMPACTION_BETAS) & set(call.betas):

@@ -156,6 +156,7 @@ compaction_block = Object(
         "content": optional(shape.string),
         "encrypted_content": optional(shape.string),
         "signature": optional(shape.string),
+        "tool_changes": optional(array(shape.mapping)),
     },
 )
 block = Tagged(

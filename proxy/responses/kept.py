@@ -6,11 +6,12 @@ instead of sending it is put in place before the translation, which knows no dif
 
 import threading
 import weakref
+from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import chain
 
 import msgspec
-from msgspec import Raw, structs
+from msgspec import Raw, Struct, structs
 
 from proxy import errors, store
 from proxy.schema import responses_response as out
@@ -30,22 +31,32 @@ _PREFIXES = {
 
 _encode = msgspec.json.Encoder().encode
 _fields = msgspec.json.Decoder(dict[str, Raw]).decode
-_text = msgspec.json.Decoder(str | Raw).decode
 
 
 # ------------------------------------------------------------------ what comes back
 
 
-def earlier(
-    kept: store.Responses, owner: bytes, previous: str | None, sent: Sequence[Raw]
-) -> items.Earlier:
+class Recalled(Struct, frozen=True):
+    """What is still known of the responses that a request refers to."""
+
+    earlier: items.Earlier
+    data: Sequence[bytes]
+    """The items' JSON, as often as each is referred to."""
+
+
+def recalled(
+    responses: store.Responses,
+    owner: bytes,
+    previous: str | None,
+    sent: Sequence[items.Sent],
+) -> Recalled:
     """What is still known of the responses that a request refers to.
 
-    Raises ``InvalidRequestError`` where ``previous_response_id`` names none.
+    Raises ``InvalidRequestError`` if ``previous_response_id`` names none.
     """
-    before: list[Raw] = []
+    before: list[store.Item] = []
     if previous is not None:
-        found = kept.find(owner, previous)
+        found = responses.find(owner, previous)
         if found is None:
             raise errors.InvalidRequestError(
                 f"Previous response with id '{previous[:64]}' not found. This proxy "
@@ -54,48 +65,52 @@ def earlier(
                 param="previous_response_id",
                 code="previous_response_not_found",
             )
-        before = [Raw(item.data) for item in chain(found.input, found.output)]
+        before = [*found.input, *found.output]
+    names = items.references(sent)
     named = {
-        name: Raw(item.data)
-        for name in dict.fromkeys(items.references(sent))
-        if (item := kept.item(owner, name)) is not None
+        name: item
+        for name in dict.fromkeys(names)
+        if (item := responses.item(owner, name)) is not None
     }
-    return items.Earlier(items=before, named=named)
+    referred = [named[name] for name in names if name in named]
+    return Recalled(
+        items.Earlier(
+            items=[Raw(item.data) for item in before],
+            named={name: Raw(item.data) for name, item in named.items()},
+        ),
+        [item.data for item in chain(before, referred)],
+    )
 
 
 def to_object(found: store.Response) -> bytes:
     """A kept response as its client got it."""
-    fields = _fields(found.value)
-    fields["output"] = Raw(_list(found.output))
-    return _encode(fields)
+    output = b"[%b]" % b",".join(item.data for item in found.output)
+    return _encode({**_fields(found.value), "output": Raw(output)})
 
 
-def to_page(
-    found: Sequence[store.Item], *, newest_first: bool, limit: int, after: str | None
-) -> bytes:
-    """One page of a response's input, as OpenAI lists it."""
-    ordered = [*found]
-    if newest_first:
-        ordered.reverse()
-    ids = [item.id for item in ordered]
-    begin = ids.index(after) + 1 if after in ids else 0
-    page = ordered[begin : begin + limit]
+def listed(found: Sequence[store.Item], *, newest_first: bool) -> list[store.Item]:
+    """A response's input as a list to page through: an item that is twice in it once."""
+    unique = [*{item.id: item for item in found}.values()]
+    return unique[::-1] if newest_first else unique
+
+
+def to_page(found: Sequence[store.Item], *, limit: int, after: str | None) -> bytes:
+    """One page of a list of items, which has the item ``after`` unless that is ``None``."""
+    ids = [item.id for item in found]
+    begin = 0 if after is None else ids.index(after) + 1
+    page = found[begin : begin + limit]
     return _encode(
         {
             "object": "list",
-            "data": [Raw(_listed(item)) for item in page],
+            "data": [Raw(_complete(item)) for item in page],
             "first_id": page[0].id if page else None,
             "last_id": page[-1].id if page else None,
-            "has_more": begin + limit < len(ordered),
+            "has_more": begin + limit < len(found),
         }
     )
 
 
-def _list(found: Sequence[store.Item]) -> bytes:
-    return b"[%b]" % b",".join(item.data for item in found)
-
-
-def _listed(item: store.Item) -> bytes:
+def _complete(item: store.Item) -> bytes:
     """An item with what clients may leave out of a message, and its readers need."""
     fields = _fields(item.data)
     if "role" not in fields:
@@ -113,23 +128,37 @@ def _listed(item: store.Item) -> bytes:
 
 
 class Pending:
-    """Room for the inputs of responses that are still being made. Thread-safe."""
+    """Room for the inputs of responses that are still being made. Thread-safe.
+
+    One owner gets at most half of it, so that nobody can keep the responses of others
+    from being kept.
+    """
 
     def __init__(self, limit: int) -> None:
-        self._left = limit
+        """``limit`` is in bytes."""
+        self._limit = limit
+        self._taken: Counter[bytes] = Counter()
+        self._returned: deque[tuple[bytes, int]] = deque()
         self._lock = threading.Lock()
 
-    def take(self, size: int) -> bool:
-        """Take so many bytes, if there are as many; ``give`` them back."""
+    def take(self, owner: bytes, size: int) -> bool:
+        """Take so many bytes, to be given back with ``give``; false if there are fewer."""
         with self._lock:
-            if size > self._left:
+            while self._returned:
+                former, its_size = self._returned.popleft()
+                self._taken[former] -= its_size
+            self._taken += Counter()  # which forgets who has nothing
+            if (
+                self._taken.total() + size > self._limit
+                or self._taken[owner] + size > self._limit // 2
+            ):
                 return False
-            self._left -= size
+            self._taken[owner] += size
             return True
 
-    def give(self, size: int) -> None:
-        with self._lock:
-            self._left += size
+    def give(self, owner: bytes, size: int) -> None:
+        """Give bytes back. Takes no lock: the garbage collector may call it anywhere."""
+        self._returned.append((owner, size))
 
 
 class Keeping:
@@ -140,14 +169,12 @@ class Keeping:
 
     def __init__(
         self,
-        kept: store.Responses,
+        responses: store.Responses,
         owner: bytes,
         previous: str | None,
         own: Sequence[bytes],
     ) -> None:
-        self.done = False
-        """Whether the response was kept."""
-        self._kept = kept
+        self._responses = responses
         self._owner = owner
         self._previous = previous
         self._input = own
@@ -155,7 +182,7 @@ class Keeping:
     def __call__(self, response: out.Response) -> bool:
         """Keep a response that has ended; false where there is no room for it."""
         suffix = response.id.removeprefix("resp_")
-        self.done = self._kept.keep(
+        return self._responses.keep(
             self._owner,
             response.id,
             _encode(structs.replace(response, output=[])),
@@ -163,23 +190,21 @@ class Keeping:
             input=[_with_id(raw, suffix, n) for n, raw in enumerate(self._input)],
             output=[store.Item(one.id, _encode(one)) for one in response.output],
         )
-        return self.done
 
 
 def keeping(
-    memory: store.Store,
+    responses: store.Responses,
     pending: Pending,
     owner: bytes,
     previous: str | None,
-    sent: Sequence[Raw],
+    own: Sequence[Raw],
 ) -> Keeping | None:
-    """What keeps the response to this input; ``None`` where there will be no room."""
-    own = [bytes(raw) for raw in sent]
+    """What keeps the response to this input; ``None`` if there is no room for it."""
     size = sum(map(len, own))
-    if not memory.limit or not pending.take(size):
+    if size > responses.largest or not pending.take(owner, size):
         return None
-    one = Keeping(memory.responses, owner, previous, own)
-    weakref.finalize(one, pending.give, size)
+    one = Keeping(responses, owner, previous, [bytes(raw) for raw in own])
+    weakref.finalize(one, pending.give, owner, size)
     return one
 
 
