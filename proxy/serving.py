@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -93,7 +93,7 @@ class Stream:
             except errors.ClientGoneError:
                 self._completion.cancel()
 
-    def _encoded(self) -> Iterator[bytes]:
+    def _encoded(self) -> Generator[bytes, None, None]:
         response, completion = self._response, self._completion
         feed = response.feed
         try:
@@ -130,4 +130,5 @@ class Stream:
         """Called by the server when the response is over, whichever way it ended."""
         if not self._response.complete and self._completion.record.code is None:
             self._completion.note_client_gone()
+        self._pieces.close()  # or it and this object would keep each other alive
         self._completion.close()
