@@ -3,8 +3,7 @@
 The map, from the rim to the centre; imports run downwards only (pyproject.toml):
 
     __main__          the command: serve, demo in front of a built-in answerer, or doctor
-    doctor            gathers facts and prints the report; diagnosis: judges them, pure;
-                      facts: what it judges
+    doctor            what is wrong, and what to do: a package with its own map
     server            gunicorn's settings and hooks, our worker class, the health port
     app               create_app: construct, inject, route; errors rendered in one place
     chat, responses   OpenAI's two APIs: their resources, and a front for each path

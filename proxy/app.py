@@ -47,6 +47,7 @@ from proxy.admission import Admission, Bodies
 from proxy.relay import error as relay_error
 from proxy.relay.headers import speaks_anthropic
 from proxy.schema import openai
+from proxy.translate.error import to_object
 
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -257,8 +258,7 @@ def _render(
         resp.set_header("request-id", request_id)
         resp.data = relay_error.to_envelope(ex, request_id)
         return
-    error = openai.Error(message=ex.message, type=ex.type, param=ex.param, code=ex.code)
-    resp.data = _encode(openai.ErrorResponse(error))
+    resp.data = _encode(openai.ErrorResponse(to_object(ex)))
 
 
 def _render_unexpected(

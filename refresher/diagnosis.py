@@ -280,10 +280,10 @@ def hosts(facts: Facts) -> Iterator[Line]:
 
 
 def clock(facts: Facts) -> Iterator[Line]:
-    told = [host.ahead for host in facts.hosts if host.ahead is not None]
-    if not told:
+    known = [host.ahead for host in facts.hosts if host.ahead is not None]
+    if not known:
         return
-    ahead = min(told, key=abs)
+    ahead = min(known, key=abs)
     if abs(ahead) <= SKEW:
         yield Line("clock", "ok", "This clock agrees with Anthropic's.")
         return

@@ -7,7 +7,7 @@ waits for the CLI has to wait longer than the CLI can take. From the inside out:
     CLI_TIMEOUT     the least time limit of the CLI, and the default
     longest_attempt the limit, and the call that is under way then
     lock_wait       whoever finds the lock taken waits for an attempt to end
-    POD_GRACE       a pod that is told to stop lets its attempt end
+    POD_GRACE       a pod that is asked to stop lets its attempt end
     JOB_DEADLINE    a Job waits for the lock, then makes its own attempt
 
 The manifests hold the last two; a test compares them.

@@ -201,8 +201,10 @@ def _text(request: Json, turn: list[Json], tool: Json | None) -> str:
         return json.dumps(instance(form["schema"]), ensure_ascii=False)
     results = [block for block in turn if block["type"] == "tool_result"]
     if results:
-        told = (_said(_blocks(block.get("content") or [])) for block in results)
-        return f"{GREETING} The tools answered: {'; '.join(t[:_QUOTED] for t in told)}."
+        words = (_said(_blocks(block.get("content") or [])) for block in results)
+        return (
+            f"{GREETING} The tools answered: {'; '.join(t[:_QUOTED] for t in words)}."
+        )
     length = sum(len(block["text"]) for block in turn if block["type"] == "text")
     return (
         f"{GREETING} Messages sent: {len(request['messages'])}; characters of text in "

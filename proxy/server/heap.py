@@ -1,4 +1,4 @@
-"""glibc's allocator, told to give the memory of large bodies back.
+"""Has glibc's allocator give the memory of large bodies back to the system.
 
 By default it learns: once a block of 32 MiB has been freed, blocks of that size come from
 the heaps of the threads, which keep up to 64 MiB each, and there are eight of them for

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from proxy import errors
-from proxy.schema import messages_response
+from proxy.schema import messages_response, openai
 
 WORTH_A_RETRY = frozenset({429, 500, 502, 503})
 
@@ -312,6 +312,13 @@ def _error(
 
 
 # ------------------------------------------------------------------ reading headers
+
+
+def to_object(error: errors.ProxyError) -> openai.Error:
+    """An error of any kind as clients of OpenAI's APIs read it, in a body or a stream."""
+    return openai.Error(
+        message=error.message, type=error.type, param=error.param, code=error.code
+    )
 
 
 def decode_error(body: bytes) -> messages_response.Error | None:

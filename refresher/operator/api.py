@@ -188,12 +188,12 @@ def _object(data: bytes) -> dict[str, Any] | None:
 
 def _words(status: int, data: bytes, secrets: Sequence[str]) -> str:
     """Return what the API server says is wrong: the user, verb, object or field."""
-    told = (_object(data) or {}).get("message")
-    if status not in _HTTP_CLIENT_ERROR or not isinstance(told, str) or not told:
+    message = (_object(data) or {}).get("message")
+    if status not in _HTTP_CLIENT_ERROR or not isinstance(message, str) or not message:
         return f"HTTP {status}"
-    if any(secret in told for secret in secrets):
+    if any(secret in message for secret in secrets):
         return f"HTTP {status}"
-    words = "".join(each if each.isprintable() else " " for each in told)
+    words = "".join(each if each.isprintable() else " " for each in message)
     return words[:_LONGEST_WORDS]
 
 

@@ -23,8 +23,8 @@ IS_OURS = [
         "value": FIELD_MANAGER,
     }
 ]
-"""A JSON Patch that changes nothing and fails on a Secret without our label: it tells
-whose a Secret is without the right to read one."""
+"""A JSON Patch that changes nothing and fails on a Secret without our label: so it shows
+whose a Secret is, without the right to read one."""
 
 
 def secret(

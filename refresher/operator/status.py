@@ -70,12 +70,12 @@ def join(secret: Statement | None, pods: Statement | None) -> Statement | None:
     if not asked:
         return None
     failed = [each for each in asked if not each.true]
-    told = failed or asked
+    reported = failed or asked
     return Statement(
         not failed,
-        told[0].reason,
-        "; ".join(each.message for each in told),
-        any(each.needs_person for each in told),
+        reported[0].reason,
+        "; ".join(each.message for each in reported),
+        any(each.needs_person for each in reported),
     )
 
 

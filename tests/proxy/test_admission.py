@@ -1,4 +1,4 @@
-"""proxy.admission: who is let in, and what the others are told."""
+"""proxy.admission: who is let in, and what the others get."""
 
 import contextlib
 import threading

@@ -185,24 +185,26 @@ def _is_unchanged(given: ask.Assistant, turn: Turn) -> bool:
     said = "".join(
         b.text for b in turn.blocks if isinstance(b, messages_request.Text | Cited)
     )
-    told = "".join(b.text for b in given.blocks if isinstance(b, messages_request.Text))
-    return said.strip() == told.strip() and all(
+    theirs = "".join(
+        b.text for b in given.blocks if isinstance(b, messages_request.Text)
+    )
+    return said.strip() == theirs.strip() and all(
         names.tool_name(call.name) == uses[call.id].name
         and _are_equal(call.arguments, uses[call.id].input)
         for call in calls
     )
 
 
-def _are_equal(told: str | None, said: Raw) -> bool:
+def _are_equal(theirs: str | None, said: Raw) -> bool:
     """Whether a call's arguments are the same JSON value as its input.
 
     Nearly all are as they were sent: compact in a plain response, as it is in a stream.
     """
     text = bytes(said).decode()
-    if told in {text, arguments.whole(said, {})}:
+    if theirs in {text, arguments.whole(said, {})}:
         return True
     try:
-        return _is_same(_value(told), _value(text))
+        return _is_same(_value(theirs), _value(text))
     except (ValueError, RecursionError):
         return False
 

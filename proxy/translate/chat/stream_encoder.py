@@ -12,6 +12,7 @@ import msgspec
 from proxy import errors, sse
 from proxy.schema import messages_response, openai
 from proxy.translate.chat import stream
+from proxy.translate.error import to_object
 
 _encode = msgspec.json.Encoder().encode
 _PLACEHOLDER = "\x00"
@@ -47,10 +48,8 @@ class StreamEncoder:
 
     def broken(self, error: errors.ProxyError) -> bytes:
         """The error object as an event of the stream; nothing follows it."""
-        told = openai.Error(
-            message=error.message, type=error.type, param=error.param, code=error.code
-        )
-        return sse.one_line_each(sse.encode(_encode(openai.ErrorResponse(told))))
+        response = openai.ErrorResponse(to_object(error))
+        return sse.one_line_each(sse.encode(_encode(response)))
 
     def feed(self, events: Sequence[messages_response.Event]) -> bytes:
         """The bytes for these events: comments for pings, chunks, and the end."""

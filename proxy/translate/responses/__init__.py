@@ -18,4 +18,5 @@ becomes items.
     items_out           blocks as items: the one place that knows both
     response_object     the object itself, from its beginning to its end
     envelope            Claude's own blocks in ``encrypted_content``, in and out
+    catalogue           what Codex has to know of a model
 """

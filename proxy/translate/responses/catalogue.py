@@ -1,7 +1,7 @@
 """What Codex has to know of a model (row r6.models).
 
 Codex asks for its catalogue with `GET /v1/models?client_version=…`, and reads the list
-``models`` of the answer. The fields are those that its ``ModelInfo`` requires, and those
+``models`` of the response. The fields are those that its ``ModelInfo`` requires, and those
 whose defaults would be wrong for Claude.
 """
 

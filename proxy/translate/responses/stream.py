@@ -2,7 +2,7 @@
 
 Theory of operation. Anthropic streams a message as indexed blocks; OpenAI streams a list
 of items. The state maps one to the other: which block index is which part of which item.
-A block's end is told late, when the next block begins or the stop reason is known: only
+A block's end is reported late, when the next block begins or the stop reason is known: only
 then is it certain that the turn was not cut inside it, and a call that was cut must never
 look finished. The plain response is made by the same machine (``response``), so that both
 clients get the same.
@@ -37,7 +37,7 @@ class EventStream:
     """Feed it a message's events in order; it returns the response's events for them.
 
     ``usage``, ``finish_reason``, ``complete`` and ``skipped`` are facts for the log line,
-    ``response`` is the object as it was told last.
+    ``response`` is the object as it was sent last.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class EventStream:
         self.response = self._object.began(messages_response.StartedMessage(id=""))
         self._stop = messages_response.Stop()
         self._blocks: dict[int, Kind] = {}
-        self._stopped: list[Block] = []  # whose ends are still to be told
+        self._stopped: list[Block] = []  # whose ends are still to be reported
         self._last: Block | None = None  # of those that have an item
         self._count = 0  # of items
         self._done: dict[int, out.Item] = {}
@@ -105,7 +105,7 @@ class EventStream:
             case messages_response.Unknown():
                 self.skipped += 1
             case messages_response.ErrorEvent():
-                pass  # raised before it comes here; ``fail`` tells it
+                pass  # raised before it comes here; ``fail`` reports it
 
     def direct(self, index: int, delta: messages_response.Delta) -> str | None:
         """Take a delta whose text is passed on as it is, in an event like the one before.
@@ -283,7 +283,7 @@ class EventStream:
             yield from self._carry()
 
     def _finish(self, slot: Slot) -> Events:
-        """Tell the end of an item, if it is over and may be told."""
+        """Report the end of an item, if it is over and was not cut inside a call."""
         if not slot.is_over:
             return
         index, item = slot.place.output_index, slot.item()

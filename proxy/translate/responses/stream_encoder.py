@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Struct, structs
 
 from proxy import errors, sse
-from proxy.schema import messages_response, openai, responses_events
+from proxy.schema import messages_response, responses_events
+from proxy.translate.error import to_object
 from proxy.translate.responses import stream
 
 _encode = msgspec.json.Encoder().encode
@@ -81,15 +82,15 @@ class StreamEncoder:
         return sse.one_line_each(b"".join(parts))
 
     def _whole(self, event: messages_response.Event) -> bytes:
-        told = [*self.stream.feed(event)]
-        encoded = b"".join(map(_event, told))
+        events = [*self.stream.feed(event)]
+        encoded = b"".join(map(_event, events))
         if isinstance(event, messages_response.MessageStop):
             return encoded + sse.DONE
-        delta = told[-1] if told else None
+        last = events[-1] if events else None
         if isinstance(event, messages_response.ContentBlockDelta) and isinstance(
-            delta, _DELTAS
+            last, _DELTAS
         ):
-            self._frames[event.index] = _frame(delta)
+            self._frames[event.index] = _frame(last)
         return encoded
 
     def keep_alive(self) -> bytes:
@@ -98,10 +99,8 @@ class StreamEncoder:
 
     def broken(self, error: errors.ProxyError) -> bytes:
         """The events of a response that breaks off; nothing follows them."""
-        told = openai.Error(
-            message=error.message, type=error.type, param=error.param, code=error.code
-        )
-        return sse.one_line_each(b"".join(map(_event, self.stream.fail(told))))
+        events = self.stream.fail(to_object(error))
+        return sse.one_line_each(b"".join(map(_event, events)))
 
 
 def _event(event: responses_events.Event) -> bytes:

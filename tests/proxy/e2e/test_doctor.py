@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 import proxy_command
-from proxy import doctor
+from proxy.doctor import line, report
 
 KEY = "sk-ant-api03-canary-of-a-key"
 
@@ -31,7 +31,7 @@ def examine(standin, tmp_path):
             "ANTHROPIC_API_BASE": standin.base_url,
         } | given
         out = io.StringIO()
-        status = doctor.run({k: v for k, v in settings.items() if v}, out, as_json=True)
+        status = report.run({k: v for k, v in settings.items() if v}, out, as_json=True)
         assert KEY not in out.getvalue()
         lines = json.loads(out.getvalue())
         assert status == any(line["verdict"] == "fail" for line in lines)
@@ -93,9 +93,9 @@ def test_the_command_says_what_is_broken_and_exits_with_1(tmp_path):
 
 
 def test_a_report_for_people_is_coloured_on_a_terminal():
-    lines = [doctor.diagnosis.Line("port", "fail", "It is taken.", "Free it.")]
-    assert doctor.render(lines, colour=True).startswith("\033[31mfail\033[0m  port")
-    assert "-> Free it." in doctor.render(lines, colour=False)
+    lines = [line.Line("port", "fail", "It is taken.", "Free it.")]
+    assert report.render(lines, colour=True).startswith("\033[31mfail\033[0m  port")
+    assert "-> Free it." in report.render(lines, colour=False)
 
 
 def test_a_running_proxy_is_recognised(examine, proxy):
@@ -170,7 +170,7 @@ def test_a_port_that_nobody_listens_on_is_refused(examine):
 
 def test_a_certificate_that_nobody_trusts_is_named(examine):
     authority = trustme.CA()
-    context = doctor.ssl.create_default_context(doctor.ssl.Purpose.CLIENT_AUTH)
+    context = report.ssl.create_default_context(report.ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
     server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -224,10 +224,10 @@ def test_a_clock_that_is_off_is_named(examine):
 
 def test_the_memory_limit_is_read_from_either_version_of_cgroups(tmp_path):
     v2, v1 = tmp_path / "max", tmp_path / "limit"
-    assert doctor.memory_limit((v2, v1)) is None
+    assert report.memory_limit((v2, v1)) is None
     v1.write_text("268435456\n")
-    assert doctor.memory_limit((v2, v1)) == 256 << 20
+    assert report.memory_limit((v2, v1)) == 256 << 20
     v2.write_text("max\n")
-    assert doctor.memory_limit((v2,)) is None
+    assert report.memory_limit((v2,)) is None
     v1.write_text("9223372036854771712\n")
-    assert doctor.memory_limit((v1,)) is None
+    assert report.memory_limit((v1,)) is None

@@ -1,4 +1,4 @@
-"""What a client is told when it cannot be answered, and what is tried before that."""
+"""What a client gets when a request fails, and what is tried before that."""
 
 import httpx2
 import openai

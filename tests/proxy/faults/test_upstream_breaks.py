@@ -166,7 +166,7 @@ def test_an_error_whose_body_drips_is_told_by_its_status(start, upstream, stream
     assert len(upstream.of(model)) == 1
 
 
-# After it began: told in the stream, which then has no end.
+# After it began: reported in the stream, which then has no end.
 
 
 @pytest.mark.parametrize("model", INSIDE)

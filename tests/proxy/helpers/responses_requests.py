@@ -1,20 +1,18 @@
 """Requests to the Responses API, as Python data, translated in one call."""
 
 import json
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
 
+import row_cases
 from proxy import body, capabilities, errors, settings
 from proxy.schema import responses_request
 from proxy.translate import assemble, warn
 from proxy.translate.responses import context, envelope, items, request
 from standin import call, rules
-
-NOT_SENT = object()
-"""The value of a field that must not be in the body at all."""
 
 MODEL = "claude-opus-5-5"
 
@@ -133,42 +131,10 @@ def broken(one: assemble.Translation) -> set[str]:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One case of a row of the contract.
+class Case(row_cases.Case):
+    """One case of a row of this contract."""
 
-    ``given`` is laid over a request with one user message, and ``sent`` over the body
-    that goes upstream for it; ``refused`` is (param, code) of a 400.
-    """
-
-    row: str
-    says: str
-    given: dict[str, Any] = field(default_factory=dict)
-    sent: dict[str, Any] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-    betas: tuple[str, ...] = ()
-    version: str | None = None
-    refused: tuple[str | None, str | None] | None = None
-    config: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"{self.row} {self.says}"
-
-    @property
-    def request(self) -> dict[str, Any]:
-        whole = {"model": MODEL, "input": "Hi", **self.given}
-        return {k: v for k, v in whole.items() if v is not NOT_SENT}
-
-
-PLAIN = {
-    "max_tokens": 16384,
-    "stream": True,
-    "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
-}
-"""What is sent for a request with one user message, besides its model."""
-
-
-def parametrize(cases: list[Case]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("case", cases, ids=str)
+    ONE_MESSAGE: ClassVar[dict[str, Any]] = {"model": MODEL, "input": "Hi"}
 
 
 def check(case: Case) -> None:
@@ -183,9 +149,5 @@ def check(case: Case) -> None:
         assert (why.status, why.type) == (400, "invalid_request_error")
         return
     one, _ = read(case.request, **config)
-    expected = {"model": case.request.get("model"), **PLAIN, **case.sent}
-    assert as_data(one) == {k: v for k, v in expected.items() if v is not NOT_SENT}
-    assert one.warnings == case.warnings
-    assert one.betas == case.betas
-    assert one.version == case.version
+    row_cases.check_sent(case, one)
     assert broken(one) <= {"model.unknown", "thinking.foreign", "compaction.signature"}

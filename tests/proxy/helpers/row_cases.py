@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
 
 from proxy import errors
+from proxy.translate import assemble
 from request_translation import translated
 
 NOT_SENT = object()
@@ -34,12 +35,15 @@ class Case:
     refused: tuple[str | None, str | None] | None = None
     config: dict[str, Any] = field(default_factory=dict)
 
+    ONE_MESSAGE: ClassVar[dict[str, Any]] = {"model": "claude-opus-5-5", "messages": HI}
+    """The request that ``given`` is laid over."""
+
     def __str__(self) -> str:
         return f"{self.row} {self.says}"
 
     @property
     def request(self) -> dict[str, Any]:
-        whole = {"model": "claude-opus-5-5", "messages": HI, **self.given}
+        whole = {**self.ONE_MESSAGE, **self.given}
         return {k: v for k, v in whole.items() if v is not NOT_SENT}
 
 
@@ -66,7 +70,11 @@ def check(case: Case, **config: Any) -> None:
             translated(case.request, **config)
         assert (caught.value.param, caught.value.code) == case.refused
         return
-    one = translated(case.request, **config)
+    check_sent(case, translated(case.request, **config))
+
+
+def check_sent(case: Case, one: assemble.Translation) -> None:
+    """Compare all that goes upstream with what a case says."""
     body = json.loads(msgspec.json.encode(one.request))
     expected = {"model": case.request.get("model"), **PLAIN, **case.sent}
     expected = {k: v for k, v in expected.items() if v is not NOT_SENT}

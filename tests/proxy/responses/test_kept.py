@@ -427,6 +427,21 @@ def test_r6_items_are_not_listed_by_parameters_that_make_no_sense(
     assert (answer.status_code, error["param"]) == (400, param)
 
 
+@streamed
+def test_r6_not_found_asks_for_the_whole_input(
+    client: testing.TestClient, standin: server.StandIn, stream: bool
+) -> None:
+    before = len(standin.requests)
+
+    answer = post(client, input="Hi", previous_response_id="resp_none", stream=stream)
+
+    assert not_found(answer)
+    words = answer.json["error"]["message"]
+    assert words.startswith("Previous response with id 'resp_none' not found.")
+    assert words.endswith("Send the whole input instead.")
+    assert len(standin.requests) == before
+
+
 def test_r6_get_finds_nothing_under_an_unknown_id(client: testing.TestClient) -> None:
     for path in ("resp_none", "resp_none/input_items"):
         answer = get(client, path)

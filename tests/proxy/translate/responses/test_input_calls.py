@@ -15,7 +15,6 @@ from responses_requests import (
     earlier,
     function,
     output,
-    parametrize,
     raw,
     read,
     reasoning,
@@ -26,6 +25,7 @@ from responses_requests import (
     thinking,
     user,
 )
+from row_cases import parametrize
 
 TOOLS = [function(name) for name in ("f", "g")]
 SEARCHED = [

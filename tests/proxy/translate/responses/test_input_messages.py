@@ -9,7 +9,6 @@ from responses_requests import (
     called,
     check,
     output,
-    parametrize,
     read,
     reasoning,
     refusal,
@@ -18,6 +17,7 @@ from responses_requests import (
     sent,
     user,
 )
+from row_cases import parametrize
 
 PNG = "iVBORw0KGgo="
 PDF = "JVBERi0="

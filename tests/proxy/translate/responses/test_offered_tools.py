@@ -12,12 +12,12 @@ from responses_requests import (
     check,
     function,
     output,
-    parametrize,
     read,
     refusal,
     sent,
     user,
 )
+from row_cases import parametrize
 
 EMPTY = {"type": "object", "properties": {}}
 FREE = {

@@ -10,11 +10,9 @@ from proxy.schema import responses_request as wire
 from proxy.translate.responses import context
 from responses_requests import (
     MODEL,
-    NOT_SENT,
     Case,
     check,
     function,
-    parametrize,
     raw,
     read,
     read_bytes,
@@ -22,6 +20,7 @@ from responses_requests import (
     sent,
     user,
 )
+from row_cases import NOT_SENT, parametrize
 
 OLD = "claude-sonnet-4-6"
 SMALL = "claude-haiku-4-5"

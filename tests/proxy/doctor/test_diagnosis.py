@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from proxy import diagnosis
-from proxy.facts import Call, Facts, Port
+from proxy.doctor import diagnosis
+from proxy.doctor.facts import Call, Facts, Port
 
 NOW = 1_796_000_000.0
 DAY = 86400.0

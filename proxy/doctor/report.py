@@ -24,8 +24,10 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import structs
 
-from proxy import app, diagnosis, errors, facts, settings, transport
+from proxy import app, errors, settings, transport
 from proxy.credentials import MissingCredentialError
+from proxy.doctor import diagnosis, facts, network
+from proxy.doctor.line import Line
 from proxy.server import application
 
 ANTHROPIC = "https://api.anthropic.com"
@@ -52,7 +54,7 @@ def run(environ: Mapping[str, str], out: TextIO, *, as_json: bool) -> int:
     return int(diagnosis.failed(lines))
 
 
-def render(lines: list[diagnosis.Line], *, colour: bool) -> str:
+def render(lines: list[Line], *, colour: bool) -> str:
     """The report for people: a line for each check, and under it what to do."""
     width = max(len(line.check) for line in lines)
     text = []
@@ -103,7 +105,7 @@ def _of_credential(proxy: app.Proxy, found: facts.Facts) -> facts.Facts:
         found,
         source=source.description,
         kind=source.kind,
-        begins=token.value[: len(diagnosis.ACCESS_TOKEN)],
+        begins=token.value[: len(network.ACCESS_TOKEN)],
         expires_at=token.expires_at,
         login_ends_at=token.login_ends_at,
         scopes=token.scopes,

@@ -1,4 +1,4 @@
-"""What ``claude-proxy doctor`` finds out, as values: ``proxy.diagnosis`` judges them."""
+"""What the doctor finds out, as values: ``diagnosis`` judges them."""
 
 from typing import Literal
 
