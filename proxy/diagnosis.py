@@ -218,7 +218,9 @@ def network(facts: Facts) -> Iterator[Line]:
         if check == "TLS":
             why += f": {call.tls_error}." if call.tls_error else "."
         if call.tls_error == "WRONG_VERSION_NUMBER":  # the response is not TLS at all
-            do = "Check the scheme and the port of the base URL: no TLS is spoken there."
+            do = (
+                "Check the scheme and the port of the base URL: no TLS is spoken there."
+            )
         elif call.network_proxy and call.obstacle in _BEFORE_THE_HOST:
             do = "Check what HTTPS_PROXY names: the connection was to it. See NO_PROXY."
         yield Line(check, "fail", f"{call.url}, {way}: {why}", do)
