@@ -23,6 +23,7 @@ from proxy import (
     errors,
     gauges,
     health,
+    held_calls,
     history,
     inbound_auth,
     lease,
@@ -40,6 +41,7 @@ from proxy import (
     transport,
     upstream,
     urls,
+    watchdog,
 )
 from proxy.admission import Admission, Bodies
 from proxy.relay import error as relay_error
@@ -71,7 +73,7 @@ class Proxy:
         )
         self._sender = sender
         self.slots = Admission(config.max_requests)
-        self.watchdog = cancellation.Watchdog(
+        self.watchdog = watchdog.Watchdog(
             cancellation.Deadlines(
                 header=config.header_timeout,
                 idle=config.idle_timeout,
@@ -80,6 +82,7 @@ class Proxy:
             )
         )
         self.store = store.Store(config.memory_bytes)
+        self.held = held_calls.HeldCalls(config.retry_grace, self.store.answers)
         self.metrics = metrics.Metrics(self._state)
         self.history = history.History()
         self._prices = prices.load(config.prices_file)
@@ -93,6 +96,7 @@ class Proxy:
                 config=config,
                 upstream=anthropic,
                 slots=self.slots,
+                held=self.held,
                 bodies=Bodies(BODIES * config.max_body_bytes),
                 watchdog=self.watchdog,
                 metrics=self.metrics,
@@ -122,6 +126,7 @@ class Proxy:
         return gauges.State(
             ready=self.trouble() is None,
             in_flight=self.slots.in_flight,
+            held=self.held.alone,
             slots=self.slots.limit,
             windows=self.upstream.reported.windows(now),
             verdict=self.upstream.reported.verdict(now),
@@ -129,7 +134,7 @@ class Proxy:
             expires_at=self.credential.expires_at(),
             refused_at=self.credential.refused_at,
             log_lines_dropped=log.writer.dropped,
-            remembered=self.store.facts(),
+            remembered=self.store.figures(),
         )
 
     def overview(self) -> dict[str, object]:
@@ -145,8 +150,12 @@ class Proxy:
         return overview.overview(now, self.history, self._prices)
 
     def drain(self, deadline: float) -> None:
-        """Refuse new completions; cancel what still runs at ``deadline`` (monotonic)."""
+        """Refuse new completions; cancel what still runs at ``deadline`` (monotonic).
+
+        What runs for nobody is cancelled at once, since no retry can come any more.
+        """
         self.slots.drain()
+        self.held.drain()
         self.watchdog.drain(deadline)
 
     def close(self) -> None:

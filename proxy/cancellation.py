@@ -4,25 +4,20 @@ Theory of operation
 -------------------
 One thread serves a completion, and it blocks: in ``recv`` on the upstream socket, in
 ``send`` to the client, or in a pause between two attempts. A blocked thread notices
-nothing, so each completion has a `CancelScope`, and one `Watchdog` thread per process
-watches all scopes for three things:
+nothing, so each completion has a `CancelScope`, which a thread of its own watches
+(`proxy.watchdog`) for a client that left, a deadline that passed and a process that must
+stop.
 
-- the **client left**: its socket is in an epoll set for RDHUP, HUP and ERR only, once
-  and for as long as it is open, since adding and removing it for each completion would
-  be two system calls, each of which may hand the interpreter to another thread.
-  Bytes that it sends ahead (pipelining) do not count as hanging up. Half-closing does:
-  a client that can send no more is taken for gone, as Go's server does.
-- a **deadline passed**: every `SWEEP` seconds each scope's deadlines are compared with
-  the monotonic clock. Anthropic pings while it works, so there are two of them while a
-  response arrives: `heard()` moves the one for a dead line, which not even pings cross,
-  and `progress()` the one for a response that pings and makes no progress.
-- the process must **stop**: `Watchdog.drain(deadline)` ends what is still running then.
+Anthropic pings while it works, so there are two deadlines while a response arrives:
+`heard()` moves the one for a dead line, which not even pings cross, and `progress()` the
+one for a response that pings and makes no progress.
 
 To cancel is to record the reason and to wake the thread: `shutdown(2)` on the upstream
 socket makes a blocked `recv` return at once, an event ends a pause. The thread itself
 then finds the reason and decides what the client gets. A deadline that ended one try may
 be forgiven, `try_again()`, while there is content to hope for and time left; a client
-that left, a drain and the total deadline are final.
+that left, a drain and the total deadline are final. A call may outlive its client for a
+while: see `outlives_client`, and `proxy.held_calls`.
 
 Ownership
 ---------
@@ -32,30 +27,20 @@ connection that went back to a pool and now serves somebody else. `attach` raise
 scope was cancelled already: a cancel between two socket operations is not lost.
 `socket.socket.shutdown` is called rather than `ssl.SSLSocket`'s method, which drops the
 TLS object that the other thread is using.
-
-The epoll set and the thread are created by `Watchdog.start()`, after the fork: an epoll
-descriptor from before the fork would be shared by master and workers.
 """
 
 from __future__ import annotations
 
 import contextlib
 import enum
-import select
 import socket
 import threading
 import time
-import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-SWEEP = 0.1
-"""Seconds between two checks of the deadlines (0.1 ms of CPU for 500 scopes)."""
-
-_LEFT = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 
 class Reason(enum.Enum):
@@ -73,6 +58,9 @@ _OF_ONE_TRY = frozenset(
     {Reason.HEADER_TIMEOUT, Reason.IDLE_TIMEOUT, Reason.PROGRESS_TIMEOUT}
 )
 """Reasons that end one try, and not the completion."""
+
+_OVER = frozenset({Reason.CLIENT_GONE, Reason.DRAINING})
+"""Reasons with which a call ends without an outcome."""
 
 
 class Cancelled(Exception):  # noqa: N818  # an order, not an error
@@ -105,16 +93,28 @@ class Deadlines:
         return 2 * self.idle
 
 
+class Watching(Protocol):
+    """What watches a scope, as far as the scope knows it."""
+
+    def forget(self, scope: CancelScope) -> None:
+        """Stop watching it."""
+
+    def look_for_client(self, scope: CancelScope) -> None:
+        """Call its ``client_left`` if the client has left."""
+
+
 class CancelScope:
     """What can cancel one completion; made by `Watchdog.scope`, used by one thread."""
 
-    def __init__(self, watchdog: Watchdog, deadlines: Deadlines) -> None:
+    def __init__(self, watchdog: Watching, deadlines: Deadlines) -> None:
         self.reason: Reason | None = None
         self.thinks = False
         """The request thinks, so that pings alone may go on for longer."""
         self.on_silence: Callable[[], None] | None = None
         """Called in the completion's thread after `silence` seconds without a byte."""
         self.silence = 15.0
+        self.outlives_client: Callable[[], bool] | None = None
+        """Asked when the client has left: true if the call goes on without it."""
         self._watchdog = watchdog
         self._deadlines = deadlines
         self._lock = threading.Lock()
@@ -128,6 +128,7 @@ class CancelScope:
         self._due: tuple[float, Reason] | None = None
         self._heard_at: float | None = None  # of the present response
         self._progress_at = 0.0
+        self._alone_until: float | None = None
 
     def check(self) -> None:
         """Raise `Cancelled` if the call was cancelled."""
@@ -194,17 +195,51 @@ class CancelScope:
     def cancel(self, reason: Reason) -> None:
         """End the call, from any thread. The first reason that is final stays."""
         with self._lock:
-            if self.reason is not None and not (
-                self.reason in _OF_ONE_TRY and reason not in _OF_ONE_TRY
-            ):
-                return
-            self.reason = reason
-            if self._pause is not None:
-                self._pause.set()
-            if self._socket is not None:
-                self._whole = False
-                with contextlib.suppress(OSError):  # closed by the peer already
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+            self._cancel(reason)
+
+    def _cancel(self, reason: Reason) -> None:
+        if self.reason is not None and not (
+            self.reason in _OF_ONE_TRY and reason not in _OF_ONE_TRY
+        ):
+            return
+        self.reason = reason
+        if self._pause is not None:
+            self._pause.set()
+        if self._socket is not None:
+            self._whole = False
+            with contextlib.suppress(OSError):  # closed by the peer already
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def expire(self, now: float) -> None:
+        """End the call, or its present try, if a deadline has passed."""
+        with self._lock:
+            if self.reason is None and (reason := self.overdue(now)) is not None:
+                self._cancel(reason)
+
+    def client_left(self) -> None:
+        """Note that the client has left, which ends the call unless it outlives that."""
+        if self.outlives_client is None or not self.outlives_client():
+            self.cancel(Reason.CLIENT_GONE)
+
+    def look_for_client(self) -> None:
+        """Find out now whether the client has left, as the watchdog will in a moment."""
+        self._watchdog.look_for_client(self)
+
+    def go_on_alone(self, seconds: float) -> bool:
+        """Go on without a client for so long; false if the call is over already."""
+        with self._lock:
+            if self.reason in _OVER:
+                return False
+            self._alone_until = time.monotonic() + seconds
+        return True
+
+    def accompany(self) -> bool:
+        """Go on for as long as any call: somebody waits again. False if it is too late."""
+        with self._lock:
+            if self.reason in _OVER:
+                return False
+            self._alone_until = None
+        return True
 
     def try_again(self) -> bool:
         """Forget the deadline that ended a try; false where that cannot be.
@@ -227,6 +262,8 @@ class CancelScope:
 
     def overdue(self, now: float) -> Reason | None:
         """The deadline that has passed, if one has."""
+        if self._alone_until is not None and now >= self._alone_until:
+            return Reason.CLIENT_GONE
         if now >= self._end:
             return Reason.TOTAL_TIMEOUT
         due, heard_at = self._due, self._heard_at
@@ -257,126 +294,3 @@ class CancelScope:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class Watchdog:
-    """All scopes of a process, and the thread that watches them.
-
-    Before `start()` scopes work, but nothing cancels them.
-    """
-
-    def __init__(self, deadlines: Deadlines) -> None:
-        self.deadlines = deadlines
-        self._lock = threading.Lock()
-        self._scopes: dict[CancelScope, int | None] = {}  # with the client's descriptor
-        self._by_descriptor: dict[int, CancelScope] = {}
-        self._followed: dict[int, weakref.ref[socket.socket]] = {}
-        self._left: set[int] = set()  # clients that left while they had no scope
-        self._drain_at: float | None = None
-        self._epoll: select.epoll | None = None
-        self._thread: threading.Thread | None = None
-        self._stopping = False
-
-    def __len__(self) -> int:
-        return len(self._scopes)
-
-    def start(self) -> None:
-        """Start watching; once per process, after the fork."""
-        self._epoll = select.epoll()
-        self._thread = threading.Thread(
-            target=self._run, args=[self._epoll], name="watchdog", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop watching; returns when the thread has ended."""
-        self._stopping = True
-        if self._thread is not None:
-            self._thread.join()
-        with self._lock:
-            if self._epoll is not None:
-                self._epoll.close()
-            self._epoll = None
-
-    def scope(
-        self, client: socket.socket | None, deadlines: Deadlines | None = None
-    ) -> CancelScope:
-        """Open a scope for a completion that `client` waits for.
-
-        ``None`` for a call that no client waits for, such as the models list.
-        """
-        scope = CancelScope(self, deadlines or self.deadlines)
-        descriptor = None if client is None else client.fileno()
-        with self._lock:
-            self._scopes[scope] = descriptor
-            if client is not None and descriptor is not None and self._epoll:
-                self._follow(self._epoll, client, descriptor, scope)
-        return scope
-
-    def forget(self, scope: CancelScope) -> None:
-        """Stop watching one scope."""
-        with self._lock:
-            descriptor = self._scopes.pop(scope, None)
-            if descriptor is not None and self._by_descriptor.get(descriptor) is scope:
-                del self._by_descriptor[descriptor]
-
-    def drain(self, deadline: float) -> None:
-        """Cancel what still runs at that time (of the monotonic clock)."""
-        self._drain_at = deadline
-
-    def _follow(
-        self,
-        epoll: select.epoll,
-        client: socket.socket,
-        descriptor: int,
-        scope: CancelScope,
-    ) -> None:
-        if descriptor < 0:
-            scope.cancel(Reason.CLIENT_GONE)
-            return
-        self._by_descriptor[descriptor] = scope
-        known = self._followed.get(descriptor)
-        if known is None or known() is not client:  # the kernel forgets what is closed
-            self._left.discard(descriptor)
-            self._followed[descriptor] = weakref.ref(client)
-            epoll.register(descriptor, _LEFT | select.EPOLLET)
-        elif descriptor in self._left:
-            scope.cancel(Reason.CLIENT_GONE)
-
-    def _run(self, epoll: select.epoll) -> None:
-        sweep_at = time.monotonic() + SWEEP
-        while not self._stopping:
-            timeout = max(0.0, sweep_at - time.monotonic())
-            for descriptor, _ in epoll.poll(timeout):
-                self._hang_up(descriptor)
-            if time.monotonic() >= sweep_at:
-                self._sweep()
-                sweep_at = time.monotonic() + SWEEP
-
-    def _hang_up(self, descriptor: int) -> None:
-        """Cancel the scope of a client that has left, now or as soon as it has one.
-
-        The event may be older than the scope if the descriptor's number has been
-        reused since: only the socket's present state counts.
-        """
-        with self._lock:
-            now = select.poll()
-            now.register(descriptor, select.POLLRDHUP)
-            if not now.poll(0):
-                return
-            scope = self._by_descriptor.get(descriptor)
-            if scope is None:
-                self._left.add(descriptor)
-            else:
-                scope.cancel(Reason.CLIENT_GONE)
-
-    def _sweep(self) -> None:
-        now = time.monotonic()
-        draining = self._drain_at is not None and now >= self._drain_at
-        with self._lock:
-            scopes = list(self._scopes)
-        for scope in scopes:
-            if scope.reason is None:
-                reason = Reason.DRAINING if draining else scope.overdue(now)
-                if reason is not None:
-                    scope.cancel(reason)

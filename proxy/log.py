@@ -70,12 +70,28 @@ class Completion(Struct, kw_only=True):
     stored: bool = False
     """Whether the response was kept, so that its client can refer to it."""
     client_gone: bool = False
+    joined: bool = False
+    """It was a retry, and waited for the call of the request that it repeats."""
+    unclaimed: bool = False
+    """Its call went on after its client had left, and no retry came for it."""
 
     @property
     def failed(self) -> bool:
         """Whether it ended in an error. That a client left is none."""
         error = self.code is not None or self.status >= 400  # noqa: PLR2004 - errors begin there
         return error and not self.client_gone
+
+
+def note_joined(record: Completion, joined: Completion) -> None:
+    """Put into a retry's line what is known of the outcome that it took."""
+    for name in _OF_AN_OUTCOME:
+        setattr(record, name, getattr(joined, name))
+
+
+_OF_AN_OUTCOME = (
+    "upstream_request_id", "upstream_model", "finish_reason", "warnings",
+    "skipped_events", "stored",
+)  # fmt: skip
 
 
 def note_bill(record: Completion, bill: trail.Bill) -> None:

@@ -5,14 +5,16 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import falcon
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from proxy import capabilities, errors, transport
 from proxy.relay import headers, listing
 from proxy.schema import openai
+from proxy.translate.responses import catalogue
 
 FRESH = 3600.0
 """Seconds for which a list is used."""
@@ -188,6 +190,19 @@ def _to_openai(model: Listed, name: str | None = None) -> openai.Model:
     return openai.Model(id=name or model.row.id, created=model.row.created)
 
 
+def _to_codex(models: list[Listed]) -> list[dict[str, Any]]:
+    """The same for Codex, which says its version."""
+    names = [msgspec.json.decode(model.info, type=_Named) for model in models]
+    return [
+        catalogue.to_codex(model.row, named.display_name or "", place)
+        for place, (model, named) in enumerate(zip(models, names, strict=True))
+    ]
+
+
+class _Named(Struct):
+    display_name: str | None = None
+
+
 class Models:
     """``GET /v1/models``, in the shape of the API that the client speaks."""
 
@@ -200,8 +215,12 @@ class Models:
             ids = [model.row.id for model in models]
             resp.data = listing.to_page(ids, [model.info for model in models])
         else:
-            data = [_to_openai(model) for model in models]
-            resp.data = _encode(openai.ModelList(data=data))
+            asks_codex = req.get_param("client_version") is not None
+            page = openai.ModelList(
+                data=[_to_openai(model) for model in models],
+                models=_to_codex(models) if asks_codex else UNSET,
+            )
+            resp.data = _encode(page)
 
 
 class Model:

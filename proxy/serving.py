@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -41,12 +41,16 @@ def respond(
         completion.note_client_gone()
     except errors.ProxyError as ex:
         ex.headers.update(completion.headers())
-        completion.note_error(ex)
-        completion.close()
         # The frames that it has passed hold the body, and may refer back to it: without
         # them all of that is freed now, and not when the collector next comes.
         ex.__context__ = None
-        raise ex.with_traceback(None) from None
+        ex.__traceback__ = None
+        if not completion.passed_on(ex):
+            completion.note_error(ex)
+            completion.close()
+            raise ex from None
+        resp.status = f"{CLIENT_GONE} Client Closed Request"
+        completion.note_client_gone()
     except BaseException:
         completion.record.status = HTTPStatus.INTERNAL_SERVER_ERROR
         completion.close()
@@ -89,7 +93,7 @@ class Stream:
             except errors.ClientGoneError:
                 self._completion.cancel()
 
-    def _encoded(self) -> Iterator[bytes]:
+    def _encoded(self) -> Generator[bytes, None, None]:
         response, completion = self._response, self._completion
         feed = response.feed
         try:
@@ -126,4 +130,5 @@ class Stream:
         """Called by the server when the response is over, whichever way it ended."""
         if not self._response.complete and self._completion.record.code is None:
             self._completion.note_client_gone()
+        self._pieces.close()  # or it and this object would keep each other alive
         self._completion.close()

@@ -1,6 +1,8 @@
 """What all of OpenAI's APIs share: model listings and the error envelope."""
 
-from msgspec import Struct
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
 
 
 class Model(Struct, frozen=True, kw_only=True):
@@ -13,6 +15,8 @@ class Model(Struct, frozen=True, kw_only=True):
 class ModelList(Struct, frozen=True, kw_only=True):
     object: str = "list"
     data: list[Model]
+    models: list[dict[str, Any]] | UnsetType = UNSET
+    """The same for Codex, which reads no ``data``."""
 
 
 class Error(Struct, frozen=True, kw_only=True):

@@ -18,9 +18,10 @@ contract is docs/translation.md, a list of rows with ids such as ``b1.temperatur
     accumulator, whole            events to a whole message; opaque: blocks kept as they are
     arguments, finish, usage      what both APIs say alike of a response
     media, web_search             inline images and files; Anthropic's search
-    error                         Anthropic's errors as OpenAI's
+    error, headers                Anthropic's errors as OpenAI's; what its headers say
     repair                        a second attempt after six known rejections
     json_text                     JSON counted and changed without building it
+    remembered                    what was made of text that comes again
     warn                          what was dropped or changed, by stable codes
 
 Each of OpenAI's APIs has a way in and a way out. They meet in the ``Ask``, and neither API

@@ -11,6 +11,7 @@ import pytest
 from falcon import testing
 
 from proxy.relay import request
+from proxy.responses import kept
 from proxy.translate import assemble
 from standin import server
 
@@ -18,6 +19,9 @@ HELLO = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
 APIS: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": HELLO,
     "/v1/messages": {**HELLO, "max_tokens": 100},
+    "/v1/responses": {"model": "m", "input": "Hello"},
+    "/v1/responses/compact": {"model": "m", "input": "Hello"},
+    "/v1/responses/input_tokens": {"model": "m", "input": "Hello"},
 }
 
 
@@ -31,7 +35,7 @@ def _no_collector() -> Iterator[None]:
 
 def what_was_sent() -> list[object]:
     """What holds the body of a call, of all that exists."""
-    kinds = assemble.Translation | request.Relayed
+    kinds = assemble.Translation | request.Relayed | kept.Keeping
     return [one for one in gc.get_objects() if isinstance(one, kinds)]
 
 

@@ -184,3 +184,59 @@ def test_without_anthropic_the_table_is_listed_in_its_shape(
     sonnet = next(one for one in page["data"] if one["id"] == "claude-sonnet-4-6")
     assert sonnet["created_at"] == "2026-02-17T00:00:00Z"
     assert sonnet["display_name"]
+
+
+# ------------------------------------------------------------------ Codex's shape
+
+
+def test_r6_models_codex_gets_a_catalogue_beside_the_list(
+    client: testing.TestClient,
+) -> None:
+    plain = client.simulate_get("/v1/models").json
+    page = client.simulate_get("/v1/models?client_version=0.171.0").json
+
+    catalogue = page.pop("models")
+    assert page == plain
+    assert [one["slug"] for one in catalogue] == [one["id"] for one in plain["data"]]
+    assert [one["priority"] for one in catalogue] == list(range(len(catalogue)))
+    for one in catalogue:
+        assert one["display_name"].startswith("Claude ")
+        assert one["visibility"] == "list"
+        assert one["supported_in_api"] is True
+        assert one["shell_type"] == "shell_command"
+        assert one["apply_patch_tool_type"] == "freeform"
+        assert one["support_verbosity"] is False
+        assert one["experimental_supported_tools"] == []
+        assert one["truncation_policy"].keys() == {"mode", "limit"}
+        assert one["base_instructions"]
+
+
+@pytest.mark.parametrize(
+    ("model", "window", "levels"),
+    [
+        ("claude-opus-5-5", 1_000_000, ["low", "medium", "high", "xhigh", "max"]),
+        ("claude-sonnet-4-6", 1_000_000, ["low", "medium", "high", "max"]),
+        ("claude-haiku-4-5-20251001", 200_000, ["low", "medium", "high"]),
+    ],
+)
+def test_r6_models_codex_learns_the_real_window_and_the_levels_of_effort(
+    client: testing.TestClient, model: str, window: int, levels: list[str]
+) -> None:
+    page = client.simulate_get("/v1/models?client_version=0.171.0").json
+    [one] = [one for one in page["models"] if one["slug"] == model]
+
+    assert one["context_window"] == window
+    offered = one["supported_reasoning_levels"]
+    assert [level["effort"] for level in offered] == levels
+    assert all(level["description"] for level in offered)
+    assert one["default_reasoning_level"] in levels
+
+
+def test_r6_models_codex_gets_the_built_in_list_where_anthropic_cannot_be_asked(
+    make_client: Callable[..., testing.TestClient],
+) -> None:
+    client = make_client(anthropic_api_key="", claude_credentials_path="/nowhere")
+    page = client.simulate_get("/v1/models?client_version=0.171.0").json
+
+    names = [one["display_name"] for one in page["models"]]
+    assert names == [model.id for model in capabilities.MODELS]

@@ -29,10 +29,12 @@ def fault(block: Block) -> str | None:
 
     One without a signature was made by an edit of `context_management`.
     """
-    if block.get("signature") is None:
+    signature = block.get("signature")
+    if signature is None:
         return None
-    content, changes, *_ = [*block["signature"].split("."), "", ""]
-    if block["signature"] != _sign(content, changes):
+    content, _, rest = str(signature).partition(".")
+    changes = rest.partition(".")[0]
+    if signature != _sign(content, changes):
         return "compaction_signature_invalid"
     if content != digest(canonical(block.get("content"))):
         return "compaction_content_mismatch"

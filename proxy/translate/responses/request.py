@@ -1,15 +1,15 @@
 """A Responses request as an ask, and what its response depends on (rows r1, r4)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
-from proxy import capabilities, errors, settings
+from proxy import errors, settings
 from proxy.schema import messages_request, responses_request
 from proxy.schema import responses_items as wire
-from proxy.translate import ask, assemble, cache, fields, json_text, names, warn
-from proxy.translate.responses import context, items, tools, turns
+from proxy.translate import ask, assemble, fields, json_text, names, warn
+from proxy.translate.responses import context, envelope, items, tools, turns
 
 COMPACTING_EDIT = assemble.COMPACTING_EDIT
 
@@ -23,24 +23,31 @@ class Reading(Struct, frozen=True, kw_only=True):
     clients: Mapping[str, context.Client]
     """Full name -> the client's tool."""
     conversation: turns.Conversation
+    own: list[items.Sent]
+    """The request's own items, those that it refers to in their place."""
 
 
 def to_ask(
     request: responses_request.ResponsesRequest,
+    sent: Sequence[items.Sent],
     config: settings.Settings,
     warnings: warn.Warnings,
     earlier: items.Earlier = items.NOTHING,
+    *,
+    take: Callable[[int], None] = lambda _: None,
 ) -> Reading:
     """What a Responses request asks for.
 
-    ``earlier`` is what is known of the responses that it refers to. Raises
-    ``InvalidRequestError``, with ``param``, for what cannot be honoured.
+    ``sent`` are its own items, ``earlier`` is what is known of the responses that it
+    refers to; ``take`` takes room for what is packed in it, and raises where there is
+    none. Raises ``InvalidRequestError``, with ``param``, for what cannot be honoured.
     """
     _reject_impossible(request)
     _warn_about_ignored(request, warnings)
-    sent = items.resolved(items.sent(request), earlier)
-    given = list(items.placed(sent, earlier))
-    conversation = turns.to_conversation(given, config.max_body_bytes, warnings)
+    own_items = items.resolved(sent, earlier)
+    given = list(items.placed(own_items, earlier))
+    room = envelope.Room(config.max_body_bytes, take)
+    conversation = turns.to_conversation(given, room, warnings)
     box = _toolbox(request, given, warnings)
     own = request.output_config
     management, limit = request.context_management, request.max_output_tokens
@@ -79,6 +86,7 @@ def to_ask(
         ),
         clients=box.clients,
         conversation=conversation,
+        own=own_items,
     )
 
 
@@ -108,24 +116,6 @@ def response_context(
         removed=reading.conversation.removed,
         replayed=_replayed(upstream, reading.conversation.thoughts),
     )
-
-
-def to_anthropic_request(
-    request: responses_request.ResponsesRequest,
-    body: bytes,
-    config: settings.Settings,
-    live: capabilities.Live | None = None,
-    *,
-    earlier: items.Earlier = items.NOTHING,
-    prefix_ttl: cache.Ttl = None,
-) -> tuple[assemble.Translation, context.Context]:
-    """A Responses request as the Messages request to send, and the way back. Pure."""
-    warnings = warn.Warnings(strict=config.strict_params)
-    reading = to_ask(request, config, warnings, earlier)
-    sent = assemble.to_messages_request(
-        reading.ask, config, live, warnings, prefix_ttl=prefix_ttl
-    )
-    return sent, response_context(request, body, reading, sent)
 
 
 def _instructions(request: responses_request.ResponsesRequest) -> list[ask.Said]:
@@ -161,6 +151,8 @@ def _replayed(
     upstream: messages_request.MessagesRequest, thoughts: Mapping[str, str]
 ) -> dict[str, str]:
     """Where the thinking of the input stands in what is sent, and the ids of its items."""
+    if not thoughts:
+        return {}
     kinds = messages_request.Thinking | messages_request.RedactedThinking
     return {
         f"messages.{m}.content.{c}": thoughts[turns.signature(block)]

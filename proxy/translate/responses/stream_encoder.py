@@ -54,8 +54,7 @@ class StreamEncoder:
     @property
     def stored(self) -> bool:
         """Whether the response was kept."""
-        ended = self.stream.response
-        return ended is not None and ended.store
+        return self.complete and self.stream.response.store
 
     def feed(self, events: Sequence[messages_response.Event]) -> bytes:
         """The bytes for these events."""

@@ -72,7 +72,7 @@ def test_a_session_of_three_turns(agent):
 def test_a_loop_that_sends_everything_back(agent):
     result = asyncio.run(agent.run(ASKED, options={"store": False}))
     assert "sunny in Paris; noon" in result.text
-    assert len(sent()) == 2
+    assert thoughts() == [[], [1]]
 
 
 def test_an_output_of_a_type(agent):
