@@ -295,24 +295,26 @@ def test_a_drain_lets_a_response_finish_and_refuses_new_ones(start, standin):
     whole = message(text("Once upon"))
     held = threading.Event()
     standin.answer_with([*whole[:3], held, *whole[3:]])
-    with connect(proxy) as client:
-        with client.responses.create(model=OLDER, input="Hi", stream=True) as stream:
-            events = iter(stream)
-            next(events)
-            proxy.process.terminate()
+    with (
+        connect(proxy) as client,
+        client.responses.create(model=OLDER, input="Hi", stream=True) as stream,
+    ):
+        events = iter(stream)
+        next(events)
+        proxy.process.terminate()
 
-            def is_draining():
-                try:
-                    ask(client)
-                except openai.APIStatusError as ex:
-                    return ex.code == "shutting_down"
-                except openai.APIConnectionError:
-                    return True
-                return False
+        def is_draining():
+            try:
+                ask(client)
+            except openai.APIStatusError as ex:
+                return ex.code == "shutting_down"
+            except openai.APIConnectionError:
+                return True
+            return False
 
-            until(is_draining, what="new responses are still made")
-            held.set()
-            assert [event.type for event in events][-1] == "response.completed"
+        until(is_draining, what="new responses are still made")
+        held.set()
+        assert [event.type for event in events][-1] == "response.completed"
 
 
 def test_the_log_line_names_the_api_and_nothing_that_was_said(proxy):
