@@ -23,7 +23,7 @@ the API has for it, not in a translator's words.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from standin import caching, compaction, instances, thinking
@@ -52,15 +52,23 @@ class Answer:
     stop_details: Block | None = None
 
 
-def answer(call: Call) -> Answer:
-    """Answer a request that breaks no rule."""
+def answer(
+    call: Call, said: Sequence[str | tuple[str, dict[str, object]]] = ()
+) -> Answer:
+    """Answer a request that breaks no rule; `said` is what a test wants to be said."""
     key = digest(canonical(call.body))
     if call.compacts:
         return _compacted(call, key)
-    if any(REFUSAL_TRIGGER in text for text in _texts(call.last_turn)):
+    if said:
+        texts = [{"type": "text", "text": one} for one in said if isinstance(one, str)]
+        named = [one for one in said if not isinstance(one, str)]
+        calls = [_tool_call(key, i, *one) for i, one in enumerate(named)]
+    elif any(REFUSAL_TRIGGER in text for text in _texts(call.last_turn)):
         return _refusal(key)
-    calls = list(_tool_calls(call, key))
-    content = [*thinking.made(call, calls=bool(calls)), *_prose(call, calls)]
+    else:
+        calls = list(_tool_calls(call, key))
+        texts = list(_prose(call, calls))
+    content = [*thinking.made(call, calls=bool(calls)), *texts]
     for one in calls:
         content += thinking.between(call, content)
         content.append(one)
@@ -164,12 +172,16 @@ def _tool_calls(call: Call, key: str) -> Iterator[Block]:
     turn = call.last_turn
     for index, tool in enumerate(_chosen(call, turn)):
         arguments = instances.make(tool["input_schema"], _hints(turn)) or {}
-        yield {
-            "type": "tool_use",
-            "id": f"toolu_{digest(key.encode(), str(index).encode())}",
-            "name": tool["name"],
-            "json": json.dumps(arguments, ensure_ascii=False),
-        }
+        yield _tool_call(key, index, tool["name"], arguments)
+
+
+def _tool_call(key: str, index: int, name: str, arguments: object) -> Block:
+    return {
+        "type": "tool_use",
+        "id": f"toolu_{digest(key.encode(), str(index).encode())}",
+        "name": name,
+        "json": json.dumps(arguments, ensure_ascii=False),
+    }
 
 
 def _chosen(call: Call, turn: list[Block]) -> list[Block]:

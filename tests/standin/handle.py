@@ -53,6 +53,13 @@ class Script:
     cut: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What to answer with: a string is a text, a pair a call by its name and its input."""
+
+    blocks: tuple[str | tuple[str, dict[str, Any]], ...]
+
+
 @dataclass(slots=True)
 class StandIn:
     """A running stand-in.
@@ -68,7 +75,7 @@ class StandIn:
     accept_tokens: Iterable[str] | None = None
     hangups: int = 0
     cache: caching.Cache = field(default_factory=caching.Cache)
-    scripted: deque[Failure | Script] = field(default_factory=deque)
+    scripted: deque[Failure | Script | Said] = field(default_factory=deque)
 
     def fail_next(
         self,
@@ -102,7 +109,14 @@ class StandIn:
         """
         self.scripted.extend([Script(tuple(events), cut)] * times)
 
-    def take_scripted(self) -> Failure | Script | None:
+    def say_next(self, *said: str | tuple[str, dict[str, Any]]) -> None:
+        """Answer the next good request for a message with these texts and calls.
+
+        Thinking, ids, usage and limits are as in any other answer.
+        """
+        self.scripted.append(Said(said))
+
+    def take_scripted(self) -> Failure | Script | Said | None:
         """Give what was scripted for this request, if anything."""
         try:
             return self.scripted.popleft()

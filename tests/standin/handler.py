@@ -137,12 +137,16 @@ class Handler(BaseHTTPRequestHandler):
             case handle.Script(items, cut):
                 self._record(call.body)
                 self._stream(items, cut=cut)
+            case handle.Said(said):
+                self._answer_truly(call, said)
             case None:
                 self._answer_truly(call)
 
-    def _answer_truly(self, call: Call) -> None:
+    def _answer_truly(
+        self, call: Call, said: tuple[str | tuple[str, dict[str, Any]], ...] = ()
+    ) -> None:
         shown, dropped = thinking.without_unbound(call)
-        answer = answers.answer(shown)
+        answer = answers.answer(shown, said)
         usage = self._standin.cache.usage(shown)
         head: dict[str, Any] = {"model": call.model.id}
         if thinking.BETA in call.betas:

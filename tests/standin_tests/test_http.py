@@ -134,3 +134,14 @@ def test_a_held_stream_ends_with_the_stand_in():
         assert next(pieces) == b"data: a\n\n"
         serving = threading.active_count()
     assert threading.active_count() == serving - 2  # the listener and the connection
+
+
+def test_what_a_test_scripts_is_said_as_any_other_answer(standin, http):
+    standin.say_next("I look.", ("read", {"path": "a"}), ("read", {"path": "b"}))
+    answer = http.post("/v1/messages", json=BODY | {"max_tokens": 1000}).json()
+    thought, text, *calls = answer["content"]
+    assert thought["signature"]
+    assert text["text"] == "I look."
+    assert [call["input"] for call in calls] == [{"path": "a"}, {"path": "b"}]
+    assert answer["stop_reason"] == "tool_use"
+    assert not standin.scripted

@@ -19,19 +19,23 @@ CACHE = (
     / "clients"
 )
 INTERPRETER = f"{sys.implementation.cache_tag} {sys.base_prefix}"
-LOCKS = {
-    "langchain": ("langchain.lock",),
-    "node": ("node/package.json", "node/package-lock.json"),
-    "pydantic_ai": ("pydantic_ai.lock",),
-}
+OF_NPM = ("codex", "node")
+OF_PIP = ("agent_framework", "langchain", "openai_agents", "pydantic_ai")
+
+
+def locks(name):
+    """The files that determine what is installed."""
+    if name in OF_PIP:
+        return [HERE / f"{name}.lock"]
+    return [HERE / name / file for file in ("package.json", "package-lock.json")]
 
 
 def directory(name):
     """Where the environment is, or will be."""
     read = hashlib.sha256()
-    for lock in LOCKS[name]:
-        read.update((HERE / lock).read_bytes())
-    if name != "node":
+    for lock in locks(name):
+        read.update(lock.read_bytes())
+    if name in OF_PIP:
         read.update(INTERPRETER.encode())
     return CACHE / f"{name}-{read.hexdigest()[:16]}"
 
@@ -45,9 +49,9 @@ def make(name):
     where = directory(name)
     shutil.rmtree(where, ignore_errors=True)
     where.mkdir(parents=True)
-    if name == "node":
-        for lock in LOCKS[name]:
-            shutil.copy(HERE / lock, where)
+    if name in OF_NPM:
+        for lock in locks(name):
+            shutil.copy(lock, where)
         _run(
             "npm",
             "ci",
@@ -65,7 +69,7 @@ def make(name):
             "--only-binary",
             ":all:",
             "-r",
-            HERE / LOCKS[name][0],
+            *locks(name),
         ]
         _run(*pip, "install", "--quiet", "--no-deps", *wanted)
     (where / "made").touch()
@@ -80,7 +84,7 @@ def main():
     CACHE.mkdir(parents=True, exist_ok=True)
     lock = os.open(CACHE / "lock", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    for name in LOCKS:
+    for name in OF_NPM + OF_PIP:
         if not is_made(name):
             sys.stdout.write(f"making {directory(name)}\n")
             sys.stdout.flush()

@@ -1,61 +1,49 @@
-"""LangChain's standard chat-model suite for `ChatAnthropic`, which speaks Anthropic's own API.
+"""LangChain's standard suite for `ChatAnthropic`, which speaks Anthropic's own API.
 
-Run by `test_clients.py` in an environment of its own; `PROXY_URL` is the proxy.
+Only for a model that can be forced to call: nothing is translated here, so Anthropic's
+own refusal would be the result for others.
 """
 
-import base64
-import os
-
-import httpx
 import pytest
+from langchain.agents import create_agent
 from langchain_anthropic import ChatAnthropic
-from langchain_core.messages import HumanMessage
-from langchain_tests.integration_tests import ChatModelIntegrationTests
+from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_standard import PROXY, Standard
+from upstream import sent, thoughts
 
-PIXEL = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAA"
-    "AABJRU5ErkJggg=="
-)
-FILES = {".png": base64.b64decode(PIXEL), ".pdf": b"%PDF-1.4\n%%EOF\n"}
+COMMON = {"base_url": PROXY, "api_key": "unused", "max_retries": 0, "max_tokens": 4000}
 
 
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch):
-    """The suite takes its picture and its PDF from the web: here, from memory."""
-
-    def get(url, **_):
-        return httpx.Response(200, content=FILES[url[-4:]])
-
-    monkeypatch.setattr(httpx, "get", get)
-
-
-class TestAnthropic(ChatModelIntegrationTests):
-    model_override_value = "claude-haiku-4-5"
-    supports_image_inputs = True
-    supports_image_urls = True
-    supports_image_tool_message = True
-    supports_pdf_inputs = True
-    supports_pdf_tool_message = True
-
+class TestOlder(Standard):
     @property
     def chat_model_class(self):
         return ChatAnthropic
 
     @property
     def chat_model_params(self):
-        return {
-            "model": "claude-sonnet-4-6",
-            "max_tokens": 1000,
-            "base_url": os.environ["PROXY_URL"],
-            "api_key": "unused",
-            "max_retries": 0,
-        }
+        return {"model": self.model_name} | COMMON
+
+
+def get_weather(city: str) -> str:
+    """Say how the weather is."""
+    return f"sunny in {city}"
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("name", ["claude-sonnet-4-6", "claude-opus-5-5"])
+def test_an_agents_loop_keeps_its_thinking(name, streamed):
+    sent()
+    thinking = {"type": "adaptive"}
+    model = ChatAnthropic(model=name, thinking=thinking, streaming=streamed, **COMMON)
+    agent = create_agent(model, tools=[get_weather])
+    asked = {"messages": [("user", "The weather in Paris")]}
+    messages = agent.invoke(asked)["messages"]
+    results = [x.content for x in messages if isinstance(x, ToolMessage)]
+    assert results == ["sunny in Paris"]
+    assert "sunny in Paris" in messages[-1].text
+    assert thoughts() == [[], [1]]
 
 
 def test_tokens_are_counted():
-    model = ChatAnthropic(
-        model="claude-sonnet-4-6",
-        base_url=os.environ["PROXY_URL"],
-        api_key="unused",
-    )
+    model = ChatAnthropic(model="claude-sonnet-4-6", **COMMON)
     assert model.get_num_tokens_from_messages([HumanMessage("Hello")]) == 11

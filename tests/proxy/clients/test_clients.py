@@ -4,76 +4,40 @@ A suite runs in an environment of its own (`environments.py`) and reports in JUn
 form. Every test of it must pass, except those of `EXPECTED`, which must not.
 """
 
-import os
 import shutil
 import subprocess
-from collections import Counter
 from xml.etree import ElementTree as ET
 
 import pytest
 
-import proxy_command
 from clients import environments
-from standin import server
 
 TIMEOUT = 240  # seconds for one suite
 
+LANGCHAINS = {
+    "test_audio_inputs": ("skipped", "Claude hears nothing"),
+    "test_stream_time": ("skipped", "needs a recording of its own"),
+    "test_anthropic_inputs": ("skipped", "not of OpenAI's; else, invents a signature"),
+}
+UNFORCED = {"TestNewest.test_tool_choice": ("skipped", "this model cannot be forced")}
+JSON_MODE = {"test_json_mode": ("skipped", "Anthropic's API has no such mode")}
 EXPECTED = {
-    "langchain": {
-        "test_audio_inputs": ("skipped", "Claude hears nothing"),
-        "test_anthropic_inputs": ("skipped", "ChatOpenAI has no Anthropic blocks"),
-        "test_stream_time": ("skipped", "needs a recording of its own"),
-        "TestNewest.test_tool_choice": ("skipped", "this model cannot be forced"),
-    },
-    "langchain_anthropic": {
-        "test_audio_inputs": ("skipped", "Claude hears nothing"),
-        "test_anthropic_inputs": ("skipped", "its thinking is signed by another one"),
-        "test_stream_time": ("skipped", "needs a recording of its own"),
-        "test_json_mode": ("skipped", "Anthropic has none"),
-    },
-    "node": {},
-    "pydantic_ai": {},
+    "langchain_anthropic": LANGCHAINS | JSON_MODE,
+    "langchain_chat": LANGCHAINS | UNFORCED,
+    "langchain_responses": LANGCHAINS | UNFORCED,
 }
 """What a test does instead of passing, and why; by its name, with its class or not."""
 
 
-@pytest.fixture(scope="module")
-def _standin():
-    with server.serve() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def _proxy(_standin, tmp_path_factory):
-    with proxy_command.running(
-        tmp_path_factory.mktemp("claude-proxy"),
-        ANTHROPIC_API_KEY="sk-ant-canary-of-the-clients",
-        ANTHROPIC_API_BASE=_standin.base_url,
-    ) as running:
-        yield running
-
-
 @pytest.fixture
-def standin(_standin):
-    _standin.requests.clear()
-    return _standin
-
-
-@pytest.fixture
-def run(_proxy, tmp_path):
+def run(proxy, ledger, environ, tmp_path):
     """Run a suite's command in a directory of its own; give its JUnit report."""
 
     def ran(command, directory=tmp_path):
-        environ = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "NO_PROXY": "*",
-            "PROXY_URL": _proxy.url,
-        }
         ended = subprocess.run(
             command,
             cwd=directory,
-            env=environ,
+            env=environ | {"PROXY_URL": proxy.url, "RECEIVED_URL": ledger.url},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -87,22 +51,17 @@ def run(_proxy, tmp_path):
     return ran
 
 
-def environment(name):
-    """The directory of an environment, or a skip that says how to get it."""
-    if not environments.is_made(name):
-        reason = f"no environment for {name}: run .ci/clients"
-        if os.environ.get("CLIENTS_REQUIRED"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return environments.directory(name)
-
-
 OUTCOMES = {"failure": "failed", "error": "failed", "skipped": "skipped"}
+
+
+def why(case):
+    """What a test's failure says, if it failed."""
+    return "".join(f"\n{x.text}" for x in case if x.tag in OUTCOMES)
 
 
 def check(name, report, output):
     """Hold a report to the table: what passed, and what else was to be expected."""
-    expected, seen, wrong = EXPECTED[name], set(), []
+    expected, seen, wrong = EXPECTED.get(name, {}), set(), []
     cases = list(report.iter("testcase"))
     for case in cases:
         found = (OUTCOMES[tag] for tag in OUTCOMES if case.find(tag) is not None)
@@ -112,15 +71,10 @@ def check(name, report, output):
         key = full if full in expected else test
         seen.add(key)
         if outcome != expected.get(key, ("passed",))[0]:
-            wrong.append(f"{full} {outcome}")
-    assert not wrong, f"{wrong}\n{output}"
+            wrong.append(f"{full} {outcome}{why(case)}")
+    assert not wrong, "\n".join([*wrong, output])
     assert seen >= set(expected), "the table names tests that are not there"
     return len(cases)
-
-
-def refused(standin):
-    """The rules that the clients' requests broke at the stand-in, and how often."""
-    return Counter(one.rule for one in standin.requests if one.rule)
 
 
 def run_pytest(run, where, suite, tmp_path, *options):
@@ -143,41 +97,49 @@ ONE_LOOP = (
 """LangChain keeps its connections from one test to the next, so their loop must live."""
 
 
-def test_langchains_standard_suite_for_chat_models(run, standin, tmp_path):
-    where = environment("langchain")
-    report = run_pytest(run, where, "langchain_suite.py", tmp_path, *ONE_LOOP)
-    assert check("langchain", *report) >= 90
-    assert not refused(standin)
+SUITES = {
+    # suite: (its environment, how many tests it has at least, the rules that it breaks)
+    "langchain_chat": ("langchain", 90, set()),
+    "langchain_responses": ("langchain", 90, set()),
+    "langchain_anthropic": ("langchain", 45, set()),
+    "pydantic_ai": ("pydantic_ai", 20, {"model.unknown"}),
+    "pydantic_ai_responses": ("pydantic_ai", 20, {"model.unknown"}),
+    "openai_agents": ("openai_agents", 10, set()),
+    "agent_framework": ("agent_framework", 8, set()),
+}
+NODE_SUITES = {
+    "openai": (20, {"model.unknown"}),
+    "openai-responses": (20, set()),
+    "vercel": (30, {"model.unknown"}),
+    "vercel-responses": (28, {"model.unknown"}),
+    "agents": (10, set()),
+    "anthropic": (12, {"model.unknown"}),
+}
 
 
-def test_langchains_standard_suite_for_anthropics_own_api(run, standin, tmp_path):
-    where = environment("langchain")
-    suite = "langchain_anthropic_suite.py"
-    report = run_pytest(run, where, suite, tmp_path, *ONE_LOOP)
-    assert check("langchain_anthropic", *report) >= 45
-    assert not refused(standin)
-    assert "/v1/messages/count_tokens" in {one.path for one in standin.requests}
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_client_in_python(find_environment, run, ledger, tmp_path, suite):
+    name, least, broken = SUITES[suite]
+    where = find_environment(name)
+    options = ONE_LOOP if name == "langchain" else ()
+    report = run_pytest(run, where, f"{suite}_suite.py", tmp_path, *options)
+    assert check(suite, *report) >= least
+    assert set(ledger.rules) == broken
 
 
-def test_pydantic_ai(run, standin, tmp_path):
-    where = environment("pydantic_ai")
-    report = run_pytest(run, where, "pydantic_ai_suite.py", tmp_path)
-    assert check("pydantic_ai", *report) >= 20
-    assert set(refused(standin)) == {"model.unknown"}
-
-
-def test_openais_and_vercels_clients_in_node(run, standin, tmp_path):
-    where = environment("node")
-    suite = tmp_path / "suite"
-    shutil.copytree(environments.HERE / "node", suite)
-    (suite / "node_modules").symlink_to(where / "node_modules")
-    tests = sorted(path.name for path in suite.glob("*.test.mjs"))
+@pytest.mark.parametrize("suite", NODE_SUITES)
+def test_a_client_in_node(find_environment, run, ledger, tmp_path, suite):
+    least, broken = NODE_SUITES[suite]
+    modules = find_environment("node") / "node_modules"
+    directory = tmp_path / "suite"
+    shutil.copytree(environments.HERE / "node", directory)
+    (directory / "node_modules").symlink_to(modules)
     report = run(
         [
-            *("node", "--test", "--test-reporter=junit"),
-            *("--test-reporter-destination=report.xml", *tests),
+            *(modules / ".bin" / "node", "--test", "--test-reporter=junit"),
+            *("--test-reporter-destination=report.xml", f"{suite}.test.mjs"),
         ],
-        suite,
+        directory,
     )
-    assert check("node", *report) >= 50
-    assert set(refused(standin)) <= {"model.unknown"}
+    assert check(suite, *report) >= least
+    assert set(ledger.rules) == broken
