@@ -77,6 +77,7 @@ def recalled(
         items.Earlier(
             items=[Raw(item.data) for item in before],
             named={name: Raw(item.data) for name, item in named.items()},
+            complete=not names,
         ),
         [item.data for item in chain(before, referred)],
     )

@@ -30,6 +30,8 @@ class Earlier(Struct, frozen=True, kw_only=True):
     """The conversation that ``previous_response_id`` names, oldest item first."""
     named: Mapping[str, Raw] = {}
     """The items that ``references`` lists, by id, as far as they were found."""
+    complete: bool = False
+    """``references`` listed none, so nothing is looked for again."""
 
 
 NOTHING = Earlier()
@@ -76,6 +78,8 @@ def resolved(items: Sequence[Raw], earlier: Earlier) -> list[Raw]:
 
     Raises ``InvalidRequestError`` (404) for a reference to an item that is not known.
     """
+    if earlier.complete:
+        return [*items]
     out = []
     for raw in items:
         name = _reference(raw)

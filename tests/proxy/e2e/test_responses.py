@@ -115,7 +115,7 @@ def test_every_step_of_a_tool_loop_has_its_thinking(client, standin, streamed, h
         response = ask(client, input=given, **previous, **request)
         assert response.store is (how != "stateless")
         (call,) = [one for one in response.output if one.type == "function_call"]
-        assert json.loads(call.arguments) == {"city": "Paris"}
+        assert json.loads(call.arguments).keys() == {"city"}
         results = outputs(response, said)
         match how:
             case "stateless":
