@@ -95,6 +95,7 @@ class _Reasoning(Struct, frozen=True):
 
 
 _SHAPES: dict[str, type[Struct]] = {"text": _Text, "reasoning": _Reasoning}
+_NOTHING = frozenset({b"", b"null"})
 _OF_A_FUNCTION = ("description", "parameters", "strict")
 _encode = msgspec.json.Encoder().encode
 
@@ -119,7 +120,7 @@ def echo(
 
 
 def _is_null(value: Raw) -> bool:
-    return bytes(value) in {b"", b"null"}
+    return len(value) <= len(responses_response.NULL) and bytes(value) in _NOTHING
 
 
 def _one_line(value: Raw) -> Raw:
@@ -128,8 +129,7 @@ def _one_line(value: Raw) -> Raw:
 
 def _compact(name: str, value: Raw) -> Raw:
     if name == "tools":
-        tools = msgspec.json.decode(value, type=list[Raw])
-        return Raw(_encode([_tool(tool) for tool in tools]))
+        return _tools(_one_line(value))
     if shape := _SHAPES.get(name):
         given = msgspec.json.decode(value, type=dict[str, Raw])
         known = {
@@ -141,11 +141,24 @@ def _compact(name: str, value: Raw) -> Raw:
     return _one_line(value)
 
 
-def _tool(tool: Raw) -> Raw:
-    """A function with all keys that OpenAI's schema requires; any other as it is."""
-    fields = msgspec.json.decode(tool, type=dict[str, Raw])
-    if bytes(fields.get("type", b"")) != b'"function"':
-        return _one_line(tool)
-    for key in _OF_A_FUNCTION:
-        fields.setdefault(key, responses_response.NULL)
-    return _one_line(Raw(_encode(fields)))
+class _Keys(Struct):
+    type: Raw = Raw()
+    description: Raw = Raw()
+    parameters: Raw = Raw()
+    strict: Raw = Raw()
+
+
+def _tools(value: Raw) -> Raw:
+    """A list of tools: functions with all keys that OpenAI's schema requires."""
+    tools = msgspec.json.decode(value, type=list[Raw])
+    keys = msgspec.json.decode(value, type=list[_Keys])
+    given = [_completed(tool, has) for tool, has in zip(tools, keys, strict=True)]
+    return Raw(b"[%b]" % b",".join(given))
+
+
+def _completed(tool: Raw, has: _Keys) -> bytes:
+    if bytes(has.type) != b'"function"':
+        return bytes(tool)
+    missing = [key for key in _OF_A_FUNCTION if not len(getattr(has, key))]
+    added = "".join(f',"{key}":null' for key in missing)
+    return b"%b%b}" % (bytes(tool)[:-1], added.encode())

@@ -146,6 +146,8 @@ def _replayed(
     upstream: messages_request.MessagesRequest, thoughts: Mapping[str, str]
 ) -> dict[str, str]:
     """Where the thinking of the input stands in what is sent, and the ids of its items."""
+    if not thoughts:
+        return {}
     kinds = messages_request.Thinking | messages_request.RedactedThinking
     return {
         f"messages.{m}.content.{c}": thoughts[turns.signature(block)]
