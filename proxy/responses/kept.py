@@ -48,7 +48,7 @@ def recalled(
     responses: store.Responses,
     owner: bytes,
     previous: str | None,
-    sent: Sequence[Raw],
+    sent: Sequence[items.Sent],
 ) -> Recalled:
     """What is still known of the responses that a request refers to.
 
@@ -77,7 +77,6 @@ def recalled(
         items.Earlier(
             items=[Raw(item.data) for item in before],
             named={name: Raw(item.data) for name, item in named.items()},
-            complete=not names,
         ),
         [item.data for item in chain(before, referred)],
     )

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from proxy.schema import responses_response
+from proxy.translate import remembered
 
 Kind = Literal[
     "function", "custom", "local_shell", "shell", "apply_patch", "tool_search"
@@ -95,9 +96,12 @@ class _Reasoning(Struct, frozen=True):
 
 
 _SHAPES: dict[str, type[Struct]] = {"text": _Text, "reasoning": _Reasoning}
-_NOTHING = frozenset({b"", b"null"})
 _OF_A_FUNCTION = ("description", "parameters", "strict")
 _encode = msgspec.json.Encoder().encode
+
+_memory: remembered.Memory[Raw] = remembered.Memory(8 * 1024 * 1024)
+"""Lists of tools as they are repeated, by the client's own text. An agent sends the same
+with every request: RockBot's thirty tools take 120 us to be made compact, and 15 to find."""
 
 
 def echo(
@@ -120,7 +124,7 @@ def echo(
 
 
 def _is_null(value: Raw) -> bool:
-    return len(value) <= len(responses_response.NULL) and bytes(value) in _NOTHING
+    return bytes(value) in {b"", b"null"}
 
 
 def _one_line(value: Raw) -> Raw:
@@ -129,7 +133,7 @@ def _one_line(value: Raw) -> Raw:
 
 def _compact(name: str, value: Raw) -> Raw:
     if name == "tools":
-        return _tools(_one_line(value))
+        return _tools(bytes(value))
     if shape := _SHAPES.get(name):
         given = msgspec.json.decode(value, type=dict[str, Raw])
         known = {
@@ -141,24 +145,21 @@ def _compact(name: str, value: Raw) -> Raw:
     return _one_line(value)
 
 
-class _Keys(Struct):
-    type: Raw = Raw()
-    description: Raw = Raw()
-    parameters: Raw = Raw()
-    strict: Raw = Raw()
+def _tools(given: bytes) -> Raw:
+    known = _memory.get(given)
+    if known is not None:
+        return known
+    tools = msgspec.json.decode(given, type=list[Raw])
+    told = Raw(_encode([_tool(tool) for tool in tools]))
+    _memory.keep(given, told, len(bytes(told)))
+    return told
 
 
-def _tools(value: Raw) -> Raw:
-    """A list of tools: functions with all keys that OpenAI's schema requires."""
-    tools = msgspec.json.decode(value, type=list[Raw])
-    keys = msgspec.json.decode(value, type=list[_Keys])
-    given = [_completed(tool, has) for tool, has in zip(tools, keys, strict=True)]
-    return Raw(b"[%b]" % b",".join(given))
-
-
-def _completed(tool: Raw, has: _Keys) -> bytes:
-    if bytes(has.type) != b'"function"':
-        return bytes(tool)
-    missing = [key for key in _OF_A_FUNCTION if not len(getattr(has, key))]
-    added = "".join(f',"{key}":null' for key in missing)
-    return b"%b%b}" % (bytes(tool)[:-1], added.encode())
+def _tool(tool: Raw) -> Raw:
+    """A function with all keys that OpenAI's schema requires; any other as it is."""
+    fields = msgspec.json.decode(tool, type=dict[str, Raw])
+    if bytes(fields.get("type", b"")) != b'"function"':
+        return _one_line(tool)
+    for key in _OF_A_FUNCTION:
+        fields.setdefault(key, responses_response.NULL)
+    return _one_line(Raw(_encode(fields)))

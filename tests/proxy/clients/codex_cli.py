@@ -1,6 +1,7 @@
 """Codex CLI in a scratch repository, as a user runs it: `codex exec`."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -8,12 +9,20 @@ from pathlib import Path
 
 from waiting import LONG
 
+ROOT = Path(__file__).parents[3]
+(DOCUMENTED,) = re.findall(
+    r"```toml\n(.*?)```",
+    (ROOT / "docs/clients.md").read_text(encoding="utf-8"),
+    re.DOTALL,
+)
+"""What the documents say that a user needs; its last table is the provider's."""
+
 CONFIG = """\
-model = "{model}"
-model_provider = "claude"
 approval_policy = "never"
 sandbox_mode = "danger-full-access"
 check_for_update_on_startup = false
+{documented}
+env_key = "PROXY_API_KEY"
 
 [analytics]
 enabled = false
@@ -21,18 +30,13 @@ enabled = false
 [features]
 plugins = false
 
-[model_providers.claude]
-name = "{provider}"
-base_url = "{url}/v1"
-model_catalog_url = "{url}/v1/models"
-env_key = "PROXY_API_KEY"
-
 [mcp_servers.tickets]
 command = "{python}"
 args = ["{mcp_server}"]
 """
-"""Only the provider is what a user needs. Approvals and the sandbox are off because the
-commands are the tests' own; the rest would ask the world."""
+"""Approvals and the sandbox are off because the commands are the tests' own; what else is
+off would ask the world.
+"""
 
 CALC = "def add(a, b):\n    return a - b\n"
 
@@ -70,16 +74,17 @@ class Codex:
             "CODEX_HOME": str(self._home),
             "PROXY_API_KEY": key,
         }
-        mcp_server = Path(__file__).with_name("mcp_server.py")
-        (self._home / "config.toml").write_text(
-            CONFIG.format(
-                url=url,
-                model=model,
-                provider=provider,
-                python=sys.executable,
-                mcp_server=mcp_server,
-            )
+        documented = (
+            DOCUMENTED.replace("http://127.0.0.1:8080", url)
+            .replace("claude-sonnet-4-6", model)
+            .replace('name = "Claude"', f'name = "{provider}"')
         )
+        config = CONFIG.format(
+            documented=documented,
+            python=sys.executable,
+            mcp_server=Path(__file__).with_name("mcp_server.py"),
+        )
+        (self._home / "config.toml").write_text(config)
         self.file.write_text(CALC)
         for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "Begin"]):
             who = ["-c", "user.name=Codex", "-c", "user.email=codex@example.com"]

@@ -116,6 +116,7 @@ def test_it_runs_commands_and_its_thinking_comes_back(codex, standin, sent):
     assert "return a - b" in results(second)[0]
 
 
+@both
 def test_it_applies_a_patch(codex, standin, sent):
     standin.say_next("I mend it.", ("apply_patch", {"input": PATCH}))
     standin.say_next("Mended.")
@@ -183,7 +184,7 @@ def test_it_lets_the_provider_compact(binary, proxy, standin, environ, tmp_path,
     model = "claude-haiku-4-5"
     codex = Codex(binary, tmp_path, environ, proxy.url, model, provider="OpenAI")
     standin.say_next(shell("cat calc.py"))
-    standin.say_next("never said: this answer is a summary")
+    standin.say_next("Not said, for a compaction is asked for.")
     standin.say_next("It subtracts.")
     ended = codex.run(LONG_PROMPT, "-c", "model_context_window=200000")
     assert ended.answer == "It subtracts."
@@ -192,6 +193,7 @@ def test_it_lets_the_provider_compact(binary, proxy, standin, environ, tmp_path,
     assert last["messages"][0]["content"][0]["type"] == "compaction"
 
 
+@both
 def test_a_days_work_takes_one_call_a_step(codex, standin, sent):
     steps = [
         [("mcp__tickets__look_up", {"key": "ABC-1"})],
