@@ -53,6 +53,8 @@ class Reported(NamedTuple):
 
     type: str
     message: str
+    details: bytes = b"null"
+    """JSON that names the cause."""
 
 
 class ProxyError(Exception):

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from proxy import cancellation, errors, sse, trail, transport
 from proxy.schema import messages_response
-from proxy.translate import error, whole
+from proxy.translate import error, json_text, whole
 
 UNREADABLE = (transport.TransportError, msgspec.DecodeError, sse.EventTooLargeError)
 """What iterating over ``batches`` raises for a broken response."""
@@ -178,7 +178,11 @@ def batches(response: transport.Response) -> Iterator[Batch]:
     """
     decoder = sse.Decoder()
     for data in response:
-        events, broken = messages_response.decode_events(decoder.feed(data))
+        payloads = decoder.feed(data)
+        events, broken = messages_response.decode_events(payloads)
+        if broken is not None:  # half a surrogate pair is no reason to fail
+            payloads = list(map(json_text.whole_characters, payloads))
+            events, broken = messages_response.decode_events(payloads)
         if events:
             batch = Batch(events)
             batch.raw = decoder.raw

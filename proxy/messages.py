@@ -19,6 +19,7 @@ from proxy import (
 from proxy.relay import error, fold, headers, request
 from proxy.schema import messages_response
 from proxy.services import Services
+from proxy.translate import json_text
 
 _PING = sse.encode_named("ping", b'{"type": "ping"}')
 """Anthropic's own sign of life, which its clients pass over."""
@@ -89,7 +90,7 @@ class _Whole:
 
     def feed(self, batch: event_stream.Batch) -> None:
         self.finish_reason = _stop_reason(batch) or self.finish_reason
-        self._fold.feed(batch.raw)
+        self._fold.feed(json_text.whole_characters(batch.raw))
 
     def encoded(self) -> bytes:
         return self._fold.message()

@@ -113,8 +113,12 @@ def redact(error: errors.ProxyError) -> None:
     """Take secrets out of what an error says."""
     error.message = redacted(error.message)
     if error.reported is not None:
-        words = redacted(error.reported.message)
-        error.reported = error.reported._replace(message=words)
+        message, details = error.reported.message, error.reported.details
+        said = details.decode("utf-8", "replace")
+        error.reported = error.reported._replace(
+            message=redacted(message),
+            details=details if redacted(said) == said else b"null",
+        )
 
 
 def printable(text: str) -> str:

@@ -4,7 +4,10 @@ Statuses and headers are those of the chat API. What Anthropic itself reported k
 type and its words.
 """
 
+import contextlib
+
 import msgspec
+from msgspec import Raw
 
 from proxy import errors, sse
 
@@ -24,6 +27,7 @@ TYPES = {
 }
 
 _encode = msgspec.json.Encoder().encode
+_fields = msgspec.json.Decoder(dict[str, Raw] | None).decode
 
 
 def to_type(error: errors.ProxyError) -> str:
@@ -40,13 +44,24 @@ def to_envelope(error: errors.ProxyError, request_id: str) -> bytes:
     """The body of an error, and the payload of an ``error`` event.
 
     The code is where the SDK looks for one: ``error.details.error_code``. An error of
-    Anthropic's has Anthropic's own there.
+    Anthropic's keeps its details, whose code is Anthropic's own, and has the proxy's only
+    where they name none.
     """
     message = error.message if error.reported is None else error.reported.message
     inner: dict[str, object] = {"type": to_type(error), "message": message}
-    if error.code is not None:
-        inner["details"] = {"error_code": error.code}
+    if details := _details(error):
+        inner["details"] = details
     return _encode({"type": "error", "error": inner, "request_id": request_id})
+
+
+def _details(error: errors.ProxyError) -> dict[str, object]:
+    details: dict[str, object] = {}
+    if error.reported is not None:
+        with contextlib.suppress(msgspec.ValidationError):  # of another shape
+            details |= _fields(error.reported.details) or {}
+    if error.code is not None:
+        details.setdefault("error_code", error.code)
+    return details
 
 
 def to_event(error: errors.ProxyError, request_id: str) -> bytes:

@@ -5,13 +5,14 @@ version does not know are in the message too. The rules are those of the SDK's o
 accumulator.
 """
 
-from typing import Any
+import json
+from typing import Any, NoReturn
 
 import jiter
 import msgspec
 from msgspec import Raw, Struct
 
-from proxy import sse
+from proxy import errors, sse
 from proxy.written import Written
 
 Fields = dict[str, Raw]
@@ -19,6 +20,9 @@ Fields = dict[str, Raw]
 _NULL = b"null"
 _APART = frozenset({"signature_delta", "compaction_delta"})
 """Deltas that replace what is there. The strings of any other one are added to it."""
+
+_FINISHED = frozenset({"end_turn", "stop_sequence", "tool_use"})
+"""Why a model stops where it wants to: what it wrote is whole."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,6 +39,7 @@ _decode = msgspec.json.Decoder(_Event).decode
 _fields = msgspec.json.Decoder(Fields).decode
 _array = msgspec.json.Decoder(list[Raw]).decode
 _value = msgspec.json.Decoder().decode
+_skip = msgspec.json.Decoder(Raw).decode
 
 
 class _Block:
@@ -68,29 +73,64 @@ class _Block:
         else:
             self._fields[name] = value
 
-    def encoded(self) -> Fields:
-        """The block as it is now."""
+    def encoded(self, *, finished: bool) -> Fields:
+        """The block as it is now; ``finished`` if nothing can be missing at its end."""
         for name, added in self._texts.items():
             first = _text(self._fields.get(name, _NULL))
             self._fields[name] = Raw(_encode(f"{first}{added}"))
         for name, items in self._items.items():
             before = _items(self._fields.get(name, _NULL))
             self._fields[name] = Raw(_encode([*before, *items]))
-        if text := str(self._json):
-            self._fields["input"] = Raw(_input(text))
+        text = str(self._json)
+        if text.strip():
+            self._fields["input"] = Raw(_input(text, finished=finished))
         return self._fields
 
 
-def _input(text: str) -> bytes:
-    """A call's arguments; those that were cut short up to where they make sense."""
+def _input(text: str, *, finished: bool) -> bytes:
+    """A call's arguments; those that were cut short up to where they make sense.
+
+    Arguments that claim to be whole and are not JSON raise: with a part of them, or with
+    none, a tool would do something else than what the model asked for.
+    """
+    if _is_json(text):
+        return text.encode()
+    if finished:
+        raise _broken("A tool call's arguments are not valid JSON")
     try:
-        _value(text)
-    except msgspec.DecodeError:
+        return _encode(jiter.from_json(text.encode(), partial_mode=True))
+    except ValueError:
+        return b"{}"
+
+
+def _is_json(text: str) -> bool:
+    """Whether a text is JSON, also with halves of surrogate pairs, which some refuse."""
+    try:
+        _skip(text)
+    except (msgspec.DecodeError, RecursionError):
         try:
-            return _encode(jiter.from_json(text.encode(), partial_mode=True))
-        except ValueError:
-            return b"{}"
-    return text.encode()
+            json.loads(text, parse_int=len, parse_float=len, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            return False
+    return True
+
+
+def _refuse(_constant: str) -> NoReturn:
+    """``NaN`` and ``Infinity`` are not JSON."""
+    raise ValueError
+
+
+def _broken(words: str) -> errors.UpstreamError:
+    """A response of which no whole message can be made."""
+    broken = errors.UpstreamError(
+        f"{words}; ask again",
+        status=502,
+        type="server_error",
+        code="stream_incomplete",
+        headers={"retry-after": f"{errors.GROWING[0][1]:.0f}"},
+    )
+    broken.reason = "unreadable"
+    return broken
 
 
 class Fold:
@@ -103,11 +143,16 @@ class Fold:
         self._blocks: dict[int, _Block] = {}
 
     def feed(self, events: bytes) -> None:
-        """Take whole server-sent events."""
+        """Take whole server-sent events.
+
+        Raises ``UpstreamError`` for a part of the content that belongs to no block.
+        """
         for payload in self._decoder.feed(events):
             try:
                 event = _decode(payload)
             except msgspec.ValidationError:  # of a shape that no rule is for
+                if _kind(payload).startswith("content_block_"):
+                    raise _broken("A part of the content has no place in it") from None
                 continue
             self._take(event, payload)
 
@@ -118,7 +163,10 @@ class Fold:
                 _update(self._usage, _object(event.message.get("usage")))
             case "content_block_start":
                 self._blocks[event.index] = _Block(event.content_block)
-            case "content_block_delta" if block := self._blocks.get(event.index):
+            case "content_block_delta":
+                block = self._blocks.get(event.index)
+                if block is None:
+                    raise _broken("A part of the content belongs to no block")
                 block.add(event.delta)
             case "message_delta":
                 rest = _fields(payload)
@@ -131,10 +179,18 @@ class Fold:
                 pass
 
     def message(self) -> bytes:
-        """The Message as JSON."""
-        content: list[Any] = [block.encoded() for block in self._blocks.values()]
+        """The Message as JSON. Raises ``UpstreamError`` where it cannot be whole."""
+        finished = _text(self._message.get("stop_reason", _NULL)) in _FINISHED
+        content: list[Any] = [
+            block.encoded(finished=finished) for block in self._blocks.values()
+        ]
         whole = {"content": content, "usage": self._usage}
         return _encode({**self._message, **whole})
+
+
+def _kind(payload: bytes) -> str:
+    """The type of an event of any shape."""
+    return _text(_object(Raw(payload)).get("type", _NULL))
 
 
 def _text(value: Raw | bytes) -> str:

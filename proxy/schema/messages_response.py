@@ -53,15 +53,28 @@ class StopDetails(Struct, frozen=True):
     explanation: str | None = None
 
 
-class ErrorDetails(Struct, frozen=True):
+class _ErrorDetails(Struct, frozen=True):
     error_code: str | None = None
+
+
+_error_details = msgspec.json.Decoder(_ErrorDetails | None).decode
 
 
 class Error(Struct, frozen=True):
     type: str = ""
     """Empty where a gateway's error has none: then the status decides."""
     message: str = ""
-    details: ErrorDetails | None = None
+    details: Raw = Raw(b"null")
+    """What names the cause, as it came: Anthropic adds codes, and fields beside them."""
+
+    @property
+    def code(self) -> str | None:
+        """The cause in a stable word, where there is one."""
+        try:
+            details = _error_details(self.details)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        return details.error_code if details is not None else None
 
 
 class ErrorResponse(Struct, frozen=True):

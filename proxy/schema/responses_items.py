@@ -319,6 +319,25 @@ INPUT: msgspec.json.Decoder[str | list[Raw] | None] = msgspec.json.Decoder(
     str | list[Raw] | None
 )
 KIND = msgspec.json.Decoder(Kind)
+
+
+class _Message(Message, frozen=True, kw_only=True, tag="message"):
+    id: str | None = None
+
+
+class _FunctionCall(FunctionCall, frozen=True, kw_only=True, tag="function_call"):
+    id: str | None = None
+
+
+class _FunctionCallOutput(
+    FunctionCallOutput, frozen=True, kw_only=True, tag="function_call_output"
+):
+    id: str | None = None
+
+
+Usual = _Message | _FunctionCall | _FunctionCallOutput
+USUAL: msgspec.json.Decoder[Usual] = msgspec.json.Decoder(Usual)
+"""Items of these types, as nearly all are: no need to read their type first."""
 ITEM_DECODERS: dict[str, msgspec.json.Decoder[Item]] = {
     kind: msgspec.json.Decoder(shape) for kind, shape in _ITEMS.items()
 }

@@ -98,7 +98,9 @@ def to_openai_error(
     """
     meant = _meant(status, error, circumstances)
     if error is not None and error.type and meant.code not in _ABOUT_THE_PROXY:
-        meant.reported = errors.Reported(error.type, error.message)
+        meant.reported = errors.Reported(
+            error.type, error.message, bytes(error.details)
+        )
     return meant
 
 
@@ -120,7 +122,7 @@ def _meant(
         return _by_status(status, circumstances)
     if kind is BY_TYPE["invalid_request_error"]:
         return _invalid(error, circumstances)
-    if error.details is not None and error.details.error_code in _SPEND_CAPS:
+    if error.code in _SPEND_CAPS:
         kind = BY_TYPE["billing_error"]
     param = "model" if kind is BY_TYPE["not_found_error"] else None
     return _error(kind, error.message, circumstances, param=param)
@@ -187,10 +189,9 @@ def _invalid(
         return _error(kind, error.message, circumstances)
     if _NO_CREDIT.match(error.message):
         return _error(BY_TYPE["billing_error"], error.message, circumstances)
-    code = error.details.error_code if error.details else None
     field = _FIELD.match(error.message)
     return _error(
-        Kind(400, _INVALID, code),
+        Kind(400, _INVALID, error.code),
         error.message,
         circumstances,
         param=field[1] if field is not None else None,

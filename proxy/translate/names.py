@@ -61,6 +61,9 @@ class UseIds:
 
     def take(self, call_id: str) -> str:
         base = unique = tool_use_id(call_id)
+        if base not in self._used:  # the usual case
+            self._used.add(base)
+            return base
         n = self._next.get(base, 2)
         while unique in self._used:
             unique = f"{base[: MAX_ID - len(str(n)) - 1]}_{n}"

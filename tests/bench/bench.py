@@ -64,6 +64,19 @@ def request_body(kind, model, drop=()):
     return json.dumps({k: v for k, v in body.items() if k not in drop}).encode()
 
 
+def as_responses(body):
+    """The same request for the Responses API."""
+    chat = json.loads(body)
+    system, *messages = chat.pop("messages")
+    calls = lambda m: [{"type": "function_call", "call_id": c["id"], **c["function"]} for c in m.get("tool_calls", ())]
+    output = lambda m: {"type": "function_call_output", "call_id": m["tool_call_id"], "output": m["content"]}
+    tools = {"tools": [{"type": "function", **t["function"]} for t in chat.pop("tools")]} if "tools" in chat else {}
+    chat.pop("stream_options", None)
+    chat["max_output_tokens"] = chat.pop("max_tokens")
+    items = [i for m in messages for i in ([output(m)] if m["role"] == "tool" else [{"role": m["role"], "content": m["content"]}, *calls(m)])]
+    return json.dumps({**chat, "instructions": system["content"], "input": items, **tools}).encode()
+
+
 # ---- processes
 def tree(pid):
     """The process and all its descendants."""
@@ -222,10 +235,13 @@ class Contestant:
     def load(self, scenario, duration, tmp, cores, how=None):
         s = SCENARIOS[scenario]
         body = Path(tmp, f"{self.name}-{scenario}.json")
-        body.write_bytes(request_body(s.body, s.model, self.spec.get("drop", [])))
+        asked = request_body(s.body, s.model, self.spec.get("drop", []))
+        body.write_bytes(as_responses(asked) if self.spec.get("api") == "responses" else asked)
         cmd = [str(BUILD / "load"), "-c", str(s.conns), *(how or s.how.format(d=duration)).split()]
         if s.expect is not None:
-            cmd += ["-e", str(s.expect)]
+            # how often a delta's text is in a stream: this API's ends repeat it
+            times = self.spec.get("repeats", {}).get("tool" if s.model[0] == "t" else "text", 1)
+            cmd += ["-e", str(s.expect * times)]
         for h in self.headers:
             cmd += ["-H", h]
         before = cpu(self.proc.pid) if self.proc else 0

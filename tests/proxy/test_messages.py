@@ -205,6 +205,63 @@ def test_a_plain_message_loses_nothing(client: Client, standin: server.StandIn) 
     }
 
 
+HALF = {
+    "type": "content_block_delta",
+    "index": 0,
+    "delta": {"type": "tomorrows_delta", "said": "\ud83d"},
+}
+"""Half of an emoji, as a client's own text may end."""
+
+
+def test_half_a_surrogate_pair_does_not_break_a_stream(
+    client: Client, standin: server.StandIn
+) -> None:
+    pieces = [f"data: {json.dumps(one)}\n\n" for one in events()]
+    pieces.insert(4, f"data: {json.dumps(HALF)}\n\n")
+    standin.answer_with(pieces)
+
+    assert post(client, OLDER | {"stream": True}).text == "".join(pieces)
+
+
+def test_in_a_plain_message_half_a_surrogate_pair_is_a_replacement(
+    client: Client, standin: server.StandIn
+) -> None:
+    told = events()
+    half = f"data: {json.dumps(HALF)}\n\n"
+    standin.answer_with([*told[:4], half, *told[4:]])
+
+    assert post(client).json["content"][0]["said"] == "L\u2028ine\ufffd"
+
+
+def test_a_call_whose_arguments_are_no_json_is_no_whole_message(
+    client: Client, standin: server.StandIn
+) -> None:
+    call = [
+        {"type": "content_block_start", "index": 1,
+         "content_block": {"type": "tool_use", "id": "t", "name": "n", "input": {}}},
+        {"type": "content_block_delta", "index": 1,
+         "delta": {"type": "input_json_delta", "partial_json": '{"path": "/", "al'}},
+        {"type": "content_block_stop", "index": 1},
+    ]  # fmt: skip
+    told = events(*call)
+    told[-2]["delta"]["stop_reason"] = "tool_use"
+    standin.answer_with(told)
+
+    answer = post(client)
+
+    assert refused(answer)[:2] == (502, "api_error")
+    assert answer.json["error"]["details"] == {"error_code": "stream_incomplete"}
+    assert "/" not in answer.json["error"]["message"]
+
+
+def test_the_cause_of_an_error_is_named_by_anthropics_own_code(
+    client: Client, standin: server.StandIn
+) -> None:
+    standin.fail_next(status=409, type="conflict_error", error_code="of_tomorrow")
+
+    assert post(client).json["error"]["details"] == {"error_code": "of_tomorrow"}
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_gateway_that_ignores_stream_is_understood(
     client: Client, standin: server.StandIn, stream: bool

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from proxy import redaction
+from proxy import errors, redaction
 
 SECRET = "own/key+of=the tests"
 
@@ -87,3 +87,15 @@ def test_of_many_secrets_the_latest_are_remembered() -> None:
 
     assert redaction.redacted(names[-1]) == redaction.REDACTED
     assert redaction.redacted(names[0]) == names[0]
+
+
+def test_details_of_an_error_that_hold_a_secret_are_left_out() -> None:
+    failed = errors.UpstreamError("W", status=400, type="t")
+    clean = errors.Reported("t", "W", b'{"error_code":"c"}')
+    for details, left in (
+        (clean.details, clean.details),
+        (b'{"key":"sk-ant-api03-canary-of-a-key"}', b"null"),
+    ):
+        failed.reported = clean._replace(details=details)
+        redaction.redact(failed)
+        assert failed.reported == clean._replace(details=left)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Raw
 
+from proxy import errors
 from proxy.schema import messages_response, responses_events
 from proxy.schema import responses_response as out
 from proxy.translate import arguments, json_text
@@ -120,7 +121,11 @@ class FunctionCall(Call):
 
 
 class CustomCall(Call):
-    """A custom tool's call: the text of its input is passed on as it is decoded."""
+    """A custom tool's call: the text of its input is passed on as it is decoded.
+
+    Anthropic does not check JSON that it streams eagerly. Half of a function's arguments
+    do not parse, so that nobody runs them; half of a text, a command say, would run.
+    """
 
     def __init__(
         self, start: messages_response.ToolUseBlock, client: context.Client
@@ -141,6 +146,13 @@ class CustomCall(Call):
             yield from self._passed_on(self._given(), numbers)
         if not self._decoder.found:
             yield self._delta(self._given(), numbers)
+        elif not self._decoder.ended:
+            raise errors.UpstreamError(
+                "Claude's call of a custom tool ended in the middle of its input",
+                status=502,
+                type="server_error",
+                code="stream_incomplete",
+            )
         yield responses_events.CustomInputDone(
             item_id=self.place.item_id,
             output_index=self.place.output_index,

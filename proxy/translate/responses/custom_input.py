@@ -48,6 +48,11 @@ class InputDecoder:
         self._key: list[str] = []
         self._depth = 0  # of the value that is skipped
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing that could still come would add to the input."""
+        return self._at is _At.OVER
+
     def feed(self, piece: str) -> str:
         """Take a piece of the JSON text; returns what it adds to the input."""
         text, self._rest = self._rest + piece, ""

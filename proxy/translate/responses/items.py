@@ -44,6 +44,8 @@ class Sent(Struct, frozen=True):
     id: str | None = None
     refers_to: str | None = None
     """Id of the item to look up: of a reference, or of reasoning without its content."""
+    item: wire.Item | None = None
+    """The item itself, if reading it told its type."""
 
 
 class Placed(Struct, frozen=True, kw_only=True):
@@ -79,6 +81,12 @@ def sent(request: responses_request.ResponsesRequest) -> list[Sent]:
 
 
 def _sent(raw: Raw, at: str) -> Sent:
+    try:
+        usual = wire.USUAL.decode(raw)
+    except msgspec.ValidationError:  # another item, or wrong: what follows says how
+        pass
+    else:
+        return Sent(raw, str(usual.__struct_config__.tag), usual.id, item=usual)
     kind = misfit.read(raw, wire.KIND, at=at)
     type_ = kind.type
     if type_ is None:  # it may be missing where other keys say what it is
@@ -169,6 +177,8 @@ def _is_system(item: wire.Item) -> bool:
 
 def _placed(one: Sent, at: str, *, last: bool) -> Placed:
     kind = one.type
+    if one.item is not None and kind is not None:
+        return Placed(item=one.item, type=kind, at=at, last=last)
     decoder = wire.ITEM_DECODERS.get(kind or "")
     if kind is None or decoder is None:
         why = "is required" if kind is None else f"must be one of {_TYPES}"

@@ -78,7 +78,8 @@ class EventStream:
     def feed(self, event: messages_response.Event) -> Events:
         """The events for one of Anthropic's: none, one or more.
 
-        At the end it raises ``UpstreamError`` if a compaction was to be made and was not.
+        It raises ``UpstreamError`` for a call that ends in the middle of its input though
+        the turn goes on, and at the end if a compaction was to be made and was not.
         """
         match event:
             case messages_response.ContentBlockDelta(index, delta):

@@ -37,6 +37,7 @@ class StreamEncoder:
     def __init__(self, events: stream.EventStream) -> None:
         self.stream = events
         self._frames: dict[int, _Frame] = {}  # by the index of Anthropic's block
+        self._parts: list[bytes] = []  # encoded and not returned yet
 
     @property
     def complete(self) -> bool:
@@ -58,10 +59,14 @@ class StreamEncoder:
         return self.complete and self.stream.response.store
 
     def feed(self, events: Sequence[messages_response.Event]) -> bytes:
-        """The bytes for these events."""
-        parts: list[bytes] = []
-        frames, direct, take = (
+        """The bytes for these events.
+
+        Raises what ``EventStream.feed`` does; ``broken`` then returns the bytes of what
+        came before that.
+        """
+        frames, parts, direct, take = (
             self._frames,
+            self._parts,
             self.stream.direct,
             self.stream.numbers.take,
         )
@@ -78,20 +83,24 @@ class StreamEncoder:
                             frame.tail,
                         )
                         continue
-            parts.append(self._whole(event))
-        return sse.one_line_each(b"".join(parts))
+            self._add_whole(event)
+        return self._taken()
 
-    def _whole(self, event: messages_response.Event) -> bytes:
-        events = [*self.stream.feed(event)]
-        encoded = b"".join(map(_event, events))
+    def _add_whole(self, event: messages_response.Event) -> None:
+        last: responses_events.Event | None = None
+        for last in self.stream.feed(event):
+            self._parts.append(_event(last))
         if isinstance(event, messages_response.MessageStop):
-            return encoded + sse.DONE
-        last = events[-1] if events else None
-        if isinstance(event, messages_response.ContentBlockDelta) and isinstance(
+            self._parts.append(sse.DONE)
+        elif isinstance(event, messages_response.ContentBlockDelta) and isinstance(
             last, _DELTAS
         ):
             self._frames[event.index] = _frame(last)
-        return encoded
+
+    def _taken(self) -> bytes:
+        taken = sse.one_line_each(b"".join(self._parts))
+        self._parts.clear()
+        return taken
 
     def keep_alive(self) -> bytes:
         """An event that says nothing: Codex counts events alone as signs of life."""
@@ -99,8 +108,8 @@ class StreamEncoder:
 
     def broken(self, error: errors.ProxyError) -> bytes:
         """The events of a response that breaks off; nothing follows them."""
-        events = self.stream.fail(to_object(error))
-        return sse.one_line_each(b"".join(map(_event, events)))
+        self._parts += map(_event, self.stream.fail(to_object(error)))
+        return self._taken()
 
 
 def _event(event: responses_events.Event) -> bytes:

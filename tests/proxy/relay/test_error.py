@@ -4,6 +4,7 @@ import json
 
 import anthropic
 import httpx2
+import msgspec
 import pytest
 
 from proxy import errors, metrics
@@ -100,6 +101,30 @@ def test_anthropics_own_error_keeps_its_type_and_its_words(
     assert (seen.type, seen.api_message, seen.error_code) == (type_, message, code)
 
 
+@pytest.mark.parametrize("status", [400, 402, 403, 409, 418, 429, 500, 529])
+def test_anthropics_own_code_and_all_that_stands_beside_it_reach_the_sdk(
+    status: int,
+) -> None:
+    details = {"error_code": "of_tomorrow", "limit": 1.50, "more": [None]}
+    reported = messages_response.Error(
+        "of_tomorrow_error", "Words", msgspec.Raw(json.dumps(details).encode())
+    )
+
+    seen = raised(upstream_error.to_openai_error(status, reported, ABOUT))
+
+    assert seen.error_code == "of_tomorrow"
+    assert seen.body["error"]["details"] == details
+
+
+@pytest.mark.parametrize("details", [b"null", b"{}", b"[7]", b'"x"'])
+def test_where_anthropics_details_name_no_code_ours_is_there(details: bytes) -> None:
+    reported = messages_response.Error("rate_limit_error", "W", msgspec.Raw(details))
+
+    seen = raised(upstream_error.to_openai_error(429, reported, ABOUT))
+
+    assert seen.error_code == "rate_limit_exceeded"
+
+
 @pytest.mark.parametrize(
     ("status", "message", "type_", "words"),
     [
@@ -123,9 +148,8 @@ def test_an_error_that_is_raised_again_keeps_anthropics_words() -> None:
     reported = messages_response.Error("rate_limit_error", "Slow down")
     failed = upstream_error.to_openai_error(429, reported, ABOUT)
 
-    assert (
-        failed.anew().reported == failed.reported == ("rate_limit_error", "Slow down")
-    )
+    assert failed.anew().reported == failed.reported
+    assert failed.reported == ("rate_limit_error", "Slow down", b"null")
 
 
 def test_inside_a_stream_it_is_an_error_event() -> None:

@@ -10,6 +10,7 @@ from anthropic.lib.streaming import _messages
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy import errors
 from proxy.relay import fold
 from proxy.translate import whole
 
@@ -142,9 +143,67 @@ def test_arguments_that_were_cut_short_are_given_as_far_as_they_make_sense(
 ) -> None:
     use = {"type": "tool_use", "id": "t", "name": "n", "input": {}}
 
-    (block,) = content([use, {"type": "input_json_delta", "partial_json": cut}])
+    end = {"delta": {"stop_reason": "max_tokens", "stop_sequence": None}}
+    pieces = [use, {"type": "input_json_delta", "partial_json": cut}]
+
+    (block,) = folded(message(pieces, end=end))["content"]
 
     assert block["input"] == expected
+
+
+@pytest.mark.parametrize("reason", ["tool_use", "end_turn"])
+@pytest.mark.parametrize(
+    "text", ['{"a": \\d}', '{"a": 1', '{"a": 1} {"b": 2}', '{"a": NaN}', "no JSON"]
+)
+def test_arguments_that_are_no_json_though_nothing_cut_them_are_no_message(
+    text: str, reason: str
+) -> None:
+    use = {"type": "tool_use", "id": "t", "name": "n", "input": {}}
+    pieces = [use, {"type": "input_json_delta", "partial_json": text}]
+
+    with pytest.raises(errors.UpstreamError, match="not valid JSON") as raised:
+        folded(message(pieces, end={"delta": {"stop_reason": reason}}))
+
+    assert (raised.value.status, raised.value.code) == (502, "stream_incomplete")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [r'{"a": "half \ud83d of a pair"}', '{"a": 1e400}', f'{{"a": {"9" * 5000}}}'],
+)
+def test_arguments_that_some_parsers_refuse_are_as_they_were_written(text: str) -> None:
+    use = {"type": "tool_use", "id": "t", "name": "n", "input": {}}
+    one = fold.Fold()
+
+    for event in message([use, {"type": "input_json_delta", "partial_json": text}]):
+        one.feed(wire(event))
+
+    assert f'"input":{text}'.encode() in one.message()
+
+
+def test_white_space_is_no_arguments() -> None:
+    use = {"type": "tool_use", "id": "t", "name": "n", "input": {}}
+
+    (block,) = content([use, {"type": "input_json_delta", "partial_json": " \n"}])
+
+    assert block["input"] == {}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "content_block_delta", "index": 7,
+         "delta": {"type": "text_delta", "text": "lost"}},
+        {"type": "content_block_delta", "index": "0",
+         "delta": {"type": "text_delta", "text": "lost"}},
+        {"type": "content_block_start", "index": "x", "content_block": {"type": "text"}},
+    ],
+)  # fmt: skip
+def test_content_that_belongs_nowhere_is_no_whole_message(event: Event) -> None:
+    events = message([TEXT, {"type": "text_delta", "text": "A"}])
+
+    with pytest.raises(errors.UpstreamError, match="content"):
+        folded([*events[:3], event, *events[3:]])
 
 
 def test_arguments_keep_their_numbers_as_they_were_written() -> None:
@@ -246,8 +305,6 @@ def test_blocks_that_interleave_do_not_mix() -> None:
     [
         {"type": "ping"},
         {"type": "of_tomorrow", "message": "of another shape"},
-        {"type": "content_block_delta", "index": 7, "delta": {"type": "text_delta"}},
-        {"type": "content_block_start", "index": "x"},
         {"type": "message_delta", "delta": {}, "usage": "none"},
         {"type": "message_delta", "delta": {}},
     ],

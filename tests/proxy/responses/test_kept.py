@@ -193,7 +193,7 @@ def test_r6_store_false_keeps_nothing(client: testing.TestClient, stream: bool) 
     assert not_found(post(client, input="Hi", previous_response_id=response["id"]))
 
 
-def test_r6_store_without_memory_says_that_nothing_is_kept(
+def test_r6_not_found_is_said_of_a_response_that_was_not_kept(
     make_client: MakeClient,
 ) -> None:
     client = make_client(memory_bytes=0)

@@ -1,7 +1,10 @@
 """b8: errors, and b0: repairs."""
 
+import json
+
 import pytest
 from falcon import testing
+from msgspec import Raw
 
 from proxy import errors
 from proxy.schema import messages_request, messages_response
@@ -22,7 +25,7 @@ def answered(
     code: str | None = None,
     retry_after: float | None = None,
 ) -> tuple[int, str, str | None, dict[str, str]]:
-    details = messages_response.ErrorDetails(code) if code else None
+    details = Raw(json.dumps({"error_code": code} if code else None).encode())
     context = error.Circumstances(credential="X", retry_after=retry_after)
     ex = error.to_openai_error(
         status, messages_response.Error(kind, message, details), context

@@ -5,6 +5,7 @@ import json
 import msgspec
 import pytest
 
+from proxy import errors
 from proxy.schema import responses_response
 from proxy.translate import finish
 from proxy.translate.responses import context
@@ -466,6 +467,19 @@ def test_r7_custom_input_is_the_string_or_else_the_json(
         "name": "exec",
         "input": told_as,
     }
+
+
+@pytest.mark.parametrize("pieces", [['{"input": "rm -rf /', "tmp"], ['{"input": "a\\']])
+@pytest.mark.parametrize("behind", [[], [call("f")]], ids=["last", "not last"])
+def test_r7_custom_input_that_never_ends_is_no_call(
+    pieces: list[str], behind: list[tuple]
+) -> None:
+    events = message(call("exec", *pieces), *behind, reason="tool_use")
+
+    for whole in (plain, told):
+        with pytest.raises(errors.UpstreamError) as caught:
+            whole(events)
+        assert (caught.value.status, caught.value.code) == (502, "stream_incomplete")
 
 
 def test_r7_custom_tools_keep_their_namespace() -> None:

@@ -542,6 +542,22 @@ def broken(code: str | None = "stream_incomplete") -> list[dict]:
     return read(encoding.broken(error))
 
 
+def test_r8_failed_follows_all_that_came_before_the_failure() -> None:
+    encoding = encoder()
+    events = message(text("Hi"), call("exec", '{"input": "half'), reason="tool_use")
+
+    with pytest.raises(errors.UpstreamError) as caught:
+        encoding.feed(decoded(events))
+    read_on = read(encoding.broken(caught.value))
+
+    assert [one["type"] for one in read_on[:2]] == [
+        "response.created", "response.in_progress"
+    ]  # fmt: skip
+    assert [one["sequence_number"] for one in read_on] == [*range(len(read_on))]
+    [done] = [one for one in read_on if one["type"] == "response.output_item.done"]
+    assert read_on[-1]["response"]["output"] == [done["item"]]
+
+
 def test_r8_failed_closes_nothing_and_has_no_done() -> None:
     error, failed = broken()
 
