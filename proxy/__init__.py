@@ -1,17 +1,21 @@
-"""OpenAI chat completions, and Anthropic's own API, in front of the Messages API.
+"""OpenAI's APIs, and Anthropic's own, in front of the Messages API.
 
 The map, from the rim to the centre; imports run downwards only (pyproject.toml):
 
     __main__          the command: serve, demo in front of a built-in answerer, or doctor
-    doctor            gathers facts and prints the report; diagnosis judges them, pure
+    doctor            gathers facts and prints the report; diagnosis: judges them, pure;
+                      facts: what it judges
     server            gunicorn's settings and hooks, our worker class, the health port
     app               create_app: construct, inject, route; errors rendered in one place
-    chat, messages    OpenAI's chat API and Anthropic's own: resources, and their fronts
+    chat, responses   OpenAI's two APIs: their resources, and a front for each path
+    messages          the same for Anthropic's own API
     serving           a completion as a client gets it: whole, or as a stream
     completion        a completion: admit, read, translate, call, log
     models, health    the other resources; inbound_auth: who may call
     front             what differs between the APIs
     body              reading and decoding a request
+    held_calls        calls whose client has left, and the retries that join them; joining:
+                      the table of what becomes of one
     upstream          Anthropic's API; cache_lifetime: how long a prefix is kept
     opening           the calls of one completion up to its first content: the retry loop
     outgoing          what is sent: a translation, or a client's own Messages request
@@ -27,12 +31,14 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     retry             whether a failed call is retried: one pure decision; patience: how
                       long a trouble has lasted, and who may ask meanwhile
     cancellation      what ends a call that is over; admission: how many may be in flight
-    store             what is remembered between requests, in bounded memory
+    store             what is remembered between requests; bounded: who gives way when
+                      there is no more room for it
     translate         the translation, pure; relay: Anthropic's own API passed on, pure
     capabilities      what each model accepts: one table
     schema, sse       both APIs' wire types; event streams
     urls              which URLs may be called; redaction: what no log and no client sees
     files             reads small files that change, and waits for none that hangs
+    socket_timeouts   timeouts that the kernel keeps
     settings, errors  what everything else knows
     demo              a small answerer in Anthropic's wire format, apart from all the above
 """

@@ -23,6 +23,7 @@ from proxy import (
     errors,
     gauges,
     health,
+    held_calls,
     history,
     inbound_auth,
     lease,
@@ -80,6 +81,7 @@ class Proxy:
             )
         )
         self.store = store.Store(config.memory_bytes)
+        self.held = held_calls.HeldCalls(config.retry_grace, self.store.answers)
         self.metrics = metrics.Metrics(self._state)
         self.history = history.History()
         self._prices = prices.load(config.prices_file)
@@ -93,6 +95,7 @@ class Proxy:
                 config=config,
                 upstream=anthropic,
                 slots=self.slots,
+                held=self.held,
                 bodies=Bodies(BODIES * config.max_body_bytes),
                 watchdog=self.watchdog,
                 metrics=self.metrics,
@@ -118,12 +121,14 @@ class Proxy:
 
     def _state(self) -> gauges.State:
         """What is the case now, for the metrics."""
+        now = time.time()
         return gauges.State(
             ready=self.trouble() is None,
             in_flight=self.slots.in_flight,
+            held=self.held.alone,
             slots=self.slots.limit,
-            windows=self.upstream.reported.windows(time.time()),
-            verdict=self.upstream.reported.verdict,
+            windows=self.upstream.reported.windows(now),
+            verdict=self.upstream.reported.verdict(now),
             credential=self.credential.source.kind,
             expires_at=self.credential.expires_at(),
             refused_at=self.credential.refused_at,
@@ -144,8 +149,12 @@ class Proxy:
         return overview.overview(now, self.history, self._prices)
 
     def drain(self, deadline: float) -> None:
-        """Refuse new completions; cancel what still runs at ``deadline`` (monotonic)."""
+        """Refuse new completions; cancel what still runs at ``deadline`` (monotonic).
+
+        What runs for nobody is cancelled at once, since no retry can come any more.
+        """
         self.slots.drain()
+        self.held.drain()
         self.watchdog.drain(deadline)
 
     def close(self) -> None:

@@ -29,13 +29,6 @@ LARGE = 256 * 1024
 MAX_ELEMENTS = 250_000
 """JSON values in a body; a conversation of ten thousand messages has half as many."""
 
-OF_AN_ELEMENT = 100
-"""Bytes that a value takes beside its text, decoded and translated (50 to 160)."""
-
-OF_WIDE_TEXT = 4
-"""Bytes that a byte of wide text takes beside itself: as many for the character, but for
-its own, and one for the UTF-8 that Python keeps with a string that was encoded."""
-
 _one_at_a_time = threading.RLock()
 
 T = TypeVar("T")
@@ -204,7 +197,18 @@ def _admit(parts: Sequence[bytes], arriving: admission.Body, what: str) -> None:
             "ASCII",
             code="invalid_value",
         )
-    if not arriving.take(elements * OF_AN_ELEMENT + wide * OF_WIDE_TEXT):
+    if not arriving.take(
+        elements * json_text.OF_AN_ELEMENT + wide * json_text.OF_WIDE_TEXT
+    ):
+        raise _no_room()
+
+
+def admit_unpacked(arriving: admission.Body, size: int) -> None:
+    """Take room for what was packed in a body.
+
+    Raises ``UnavailableError`` where there is none.
+    """
+    if not arriving.take(size):
         raise _no_room()
 
 

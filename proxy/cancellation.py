@@ -11,7 +11,8 @@ watches all scopes for three things:
   and for as long as it is open, since adding and removing it for each completion would
   be two system calls, each of which may hand the interpreter to another thread.
   Bytes that it sends ahead (pipelining) do not count as hanging up. Half-closing does:
-  a client that can send no more is taken for gone, as Go's server does.
+  a client that can send no more is taken for gone, as Go's server does. A call may go
+  on without its client for a while (`outlives_client`, see `proxy.joining`).
 - a **deadline passed**: every `SWEEP` seconds each scope's deadlines are compared with
   the monotonic clock. Anthropic pings while it works, so there are two of them while a
   response arrives: `heard()` moves the one for a dead line, which not even pings cross,
@@ -74,6 +75,9 @@ _OF_ONE_TRY = frozenset(
 )
 """Reasons that end one try, and not the completion."""
 
+_OVER = frozenset({Reason.CLIENT_GONE, Reason.DRAINING})
+"""Reasons with which a call ends without an outcome."""
+
 
 class Cancelled(Exception):  # noqa: N818  # an order, not an error
     """The call is over: clean up and leave."""
@@ -115,6 +119,8 @@ class CancelScope:
         self.on_silence: Callable[[], None] | None = None
         """Called in the completion's thread after `silence` seconds without a byte."""
         self.silence = 15.0
+        self.outlives_client: Callable[[], bool] | None = None
+        """Asked when the client has left: true if the call goes on without it."""
         self._watchdog = watchdog
         self._deadlines = deadlines
         self._lock = threading.Lock()
@@ -128,6 +134,7 @@ class CancelScope:
         self._due: tuple[float, Reason] | None = None
         self._heard_at: float | None = None  # of the present response
         self._progress_at = 0.0
+        self._alone_until: float | None = None
 
     def check(self) -> None:
         """Raise `Cancelled` if the call was cancelled."""
@@ -194,17 +201,51 @@ class CancelScope:
     def cancel(self, reason: Reason) -> None:
         """End the call, from any thread. The first reason that is final stays."""
         with self._lock:
-            if self.reason is not None and not (
-                self.reason in _OF_ONE_TRY and reason not in _OF_ONE_TRY
-            ):
-                return
-            self.reason = reason
-            if self._pause is not None:
-                self._pause.set()
-            if self._socket is not None:
-                self._whole = False
-                with contextlib.suppress(OSError):  # closed by the peer already
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+            self._cancel(reason)
+
+    def _cancel(self, reason: Reason) -> None:
+        if self.reason is not None and not (
+            self.reason in _OF_ONE_TRY and reason not in _OF_ONE_TRY
+        ):
+            return
+        self.reason = reason
+        if self._pause is not None:
+            self._pause.set()
+        if self._socket is not None:
+            self._whole = False
+            with contextlib.suppress(OSError):  # closed by the peer already
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def expire(self, now: float) -> None:
+        """End the call, or its present try, if a deadline has passed."""
+        with self._lock:
+            if self.reason is None and (reason := self.overdue(now)) is not None:
+                self._cancel(reason)
+
+    def client_left(self) -> None:
+        """Note that the client has left, which ends the call unless it outlives that."""
+        if self.outlives_client is None or not self.outlives_client():
+            self.cancel(Reason.CLIENT_GONE)
+
+    def look_for_client(self) -> None:
+        """Find out now whether the client has left, as the watchdog will in a moment."""
+        self._watchdog.look_for_client(self)
+
+    def go_on_alone(self, seconds: float) -> bool:
+        """Go on without a client for so long; false if the call is over already."""
+        with self._lock:
+            if self.reason in _OVER:
+                return False
+            self._alone_until = time.monotonic() + seconds
+        return True
+
+    def accompany(self) -> bool:
+        """Go on for as long as any call: somebody waits again. False if it is too late."""
+        with self._lock:
+            if self.reason in _OVER:
+                return False
+            self._alone_until = None
+        return True
 
     def try_again(self) -> bool:
         """Forget the deadline that ended a try; false where that cannot be.
@@ -227,6 +268,8 @@ class CancelScope:
 
     def overdue(self, now: float) -> Reason | None:
         """The deadline that has passed, if one has."""
+        if self._alone_until is not None and now >= self._alone_until:
+            return Reason.CLIENT_GONE
         if now >= self._end:
             return Reason.TOTAL_TIMEOUT
         due, heard_at = self._due, self._heard_at
@@ -320,6 +363,13 @@ class Watchdog:
             if descriptor is not None and self._by_descriptor.get(descriptor) is scope:
                 del self._by_descriptor[descriptor]
 
+    def look_for_client(self, scope: CancelScope) -> None:
+        """See `CancelScope.look_for_client`."""
+        with self._lock:
+            descriptor = self._scopes.get(scope)
+        if descriptor is not None:
+            self._hang_up(descriptor)
+
     def drain(self, deadline: float) -> None:
         """Cancel what still runs at that time (of the monotonic clock)."""
         self._drain_at = deadline
@@ -332,7 +382,7 @@ class Watchdog:
         scope: CancelScope,
     ) -> None:
         if descriptor < 0:
-            scope.cancel(Reason.CLIENT_GONE)
+            scope.client_left()
             return
         self._by_descriptor[descriptor] = scope
         known = self._followed.get(descriptor)
@@ -341,7 +391,7 @@ class Watchdog:
             self._followed[descriptor] = weakref.ref(client)
             epoll.register(descriptor, _LEFT | select.EPOLLET)
         elif descriptor in self._left:
-            scope.cancel(Reason.CLIENT_GONE)
+            scope.client_left()
 
     def _run(self, epoll: select.epoll) -> None:
         sweep_at = time.monotonic() + SWEEP
@@ -368,7 +418,7 @@ class Watchdog:
             if scope is None:
                 self._left.add(descriptor)
             else:
-                scope.cancel(Reason.CLIENT_GONE)
+                scope.client_left()
 
     def _sweep(self) -> None:
         now = time.monotonic()
@@ -377,6 +427,7 @@ class Watchdog:
             scopes = list(self._scopes)
         for scope in scopes:
             if scope.reason is None:
-                reason = Reason.DRAINING if draining else scope.overdue(now)
-                if reason is not None:
-                    scope.cancel(reason)
+                if draining:
+                    scope.cancel(Reason.DRAINING)
+                else:
+                    scope.expire(now)

@@ -24,7 +24,9 @@ from proxy import (
     errors,
     event_stream,
     front,
+    held_calls,
     history,
+    joining,
     log,
     metrics,
     outgoing,
@@ -50,6 +52,7 @@ class Services(Struct, frozen=True, kw_only=True):
     config: settings.Settings
     upstream: upstream.Upstream
     slots: admission.Admission
+    held: held_calls.HeldCalls
     bodies: admission.Bodies
     watchdog: cancellation.Watchdog
     metrics: metrics.Metrics
@@ -98,6 +101,10 @@ class Completion:
         self._slot: admission.Slot | None = None
         self._scope: cancellation.CancelScope | None = None
         self._events: event_stream.EventStream | None = None
+        self._name = ""  # of equal requests; only a retry of a plain one may join
+        self._call: held_calls.Call | None = None
+        self._joined: held_calls.Call | None = None
+        self._facts: held_calls.Facts | None = None  # of the outcome that it took
         self._warnings: tuple[str, ...] = ()
         self._way = trail.Trail()
         self._traceparent = ""
@@ -109,18 +116,34 @@ class Completion:
     def start(self, req: falcon.Request) -> None:
         """Admit, read, translate, call: up to the first event of the response.
 
-        A completion that would be refused is refused before its body is read. The slot
-        itself is taken after that, so that a client that sends slowly takes nobody's.
+        Or up to the outcome of the call that it joins, as a retry. A completion that
+        would be refused is refused before its body is read. The slot itself is taken
+        after that, so that a client that sends slowly takes nobody's.
         """
-        services, record = self._services, self.record
+        services = self._services
         self._traceparent = req.get_header("traceparent") or ""
-        self._check(services.slots.refusal())
+        refusal = services.slots.refusal()
+        is_full = refusal is admission.Refusal.AT_CAPACITY
+        if refusal and not (is_full and services.held.serves(req.context.owner)):
+            raise self._refused(refusal)
         with services.bodies.under_way() as arriving:
             sent = self._translated(req, arriving)
-            self._admit()
-            self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))
-            waiting = time.monotonic()
-            self._events = services.upstream.open(sent, self._scope, self._way)
+            if sent is not None:
+                self._open(sent, req)
+        if self._joined is not None:
+            self._take_outcome(self._joined, req)
+
+    def _open(self, sent: outgoing.Sent, req: falcon.Request) -> None:
+        services, record = self._services, self.record
+        slot = self._slot = self._admitted()
+        scope = self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))
+        if self._name and not outgoing.counts_tokens(sent):
+            owner = req.context.owner
+            self._call = services.held.began(
+                owner, self._name, scope=scope, slot=slot, way=self._way
+            )
+        waiting = time.monotonic()
+        self._events = services.upstream.open(sent, scope, self._way)
         self._waited += time.monotonic() - waiting
         record.first_event_ms = self._elapsed_ms()
         head = self._events.head
@@ -130,52 +153,68 @@ class Completion:
 
     def _translated(
         self, req: falcon.Request, arriving: admission.Body
-    ) -> outgoing.Sent:
+    ) -> outgoing.Sent | None:
+        """What goes upstream; ``None`` for a retry that has joined a call."""
         given = body.read(req, self._services.config.max_body_bytes, arriving)
         self._waited = time.monotonic() - self._started
         with body.turn(len(given)):
             body.admit(given, arriving)
-            return self._translation_of(self._api.decode(given), req, arriving)
+            asked = self._api.decode(given)
+            record = self.record
+            record.model, record.stream = asked.model or "", bool(asked.stream)
+            if not asked.stream and self._services.held.grace:
+                self._name = self._name_of(given, req)
+                self._joined = self._services.held.join(req.context.owner, self._name)
+            if self._joined is not None:
+                return None
+            return self._translation_of(asked, req, arriving)
+
+    def _name_of(self, given: bytes, req: falcon.Request) -> str:
+        """What a retry shares with the request that it repeats."""
+        counting = ("anthropic-version", "anthropic-beta")  # of all headers, these do
+        sent = (req.get_header(name) or "" for name in counting)
+        return joining.name_of(
+            (self._api.name, req.path, req.query_string, *sent), given
+        )
 
     def _translation_of(
         self, asked: front.Asked, req: falcon.Request, arriving: admission.Body
     ) -> outgoing.Sent:
         record = self.record
-        record.model, record.stream = asked.model or "", bool(asked.stream)
         sent, self._way_back = self._api.translate(asked, req, arriving)
         record.model = record.model.strip() or self._services.config.default_model
         record.upstream_model, self._warnings = sent.model, sent.warnings
         return sent
 
-    def _admit(self) -> None:
-        """Take a slot. Raises ``UnavailableError`` at once where there is none."""
-        match self._services.slots.enter():
-            case admission.Slot() as slot:
-                self._slot = slot
-                self._services.troubles.over(admission.Refusal.AT_CAPACITY)
-            case refusal:
-                self._check(refusal)
+    def _admitted(self) -> admission.Slot:
+        """A slot. Raises ``UnavailableError`` at once where there is none."""
+        services = self._services
+        entered = services.slots.enter()
+        while entered is admission.Refusal.AT_CAPACITY and services.held.give_way():
+            entered = services.slots.enter()
+        if isinstance(entered, admission.Refusal):
+            raise self._refused(entered)
+        services.troubles.over(admission.Refusal.AT_CAPACITY)
+        return entered
 
-    def _check(self, refusal: admission.Refusal | None) -> None:
-        """Raise what a refusal means. The longer the house is full, the longer the wait."""
-        match refusal:
-            case admission.Refusal.AT_CAPACITY:
-                troubles = self._services.troubles
-                lasted = troubles.lasted(refusal)
-                troubles.failed(refusal)
-                raise errors.UnavailableError(
-                    "All slots are taken (MAX_REQUESTS)",
-                    code="at_capacity",
-                    retry=True,
-                    wait=errors.wait(lasted) or 0,
-                )
-            case admission.Refusal.SHUTTING_DOWN:
-                raise errors.shutting_down()
-            case None:
-                pass
+    def _refused(self, refusal: admission.Refusal) -> errors.UnavailableError:
+        """What a refusal means. The longer the house is full, the longer the wait."""
+        if refusal is admission.Refusal.SHUTTING_DOWN:
+            return errors.shutting_down()
+        troubles = self._services.troubles
+        lasted = troubles.lasted(refusal)
+        troubles.failed(refusal)
+        return errors.UnavailableError(
+            "All slots are taken (MAX_REQUESTS)",
+            code="at_capacity",
+            retry=True,
+            wait=errors.wait(lasted) or 0,
+        )
 
     def headers(self) -> dict[str, str]:
         """The headers of every response, beside its body."""
+        if self._facts is not None:
+            return dict(self._facts.headers)
         head = self._events.head if self._events is not None else None
         headers = {
             "x-proxy-warnings": ", ".join(self._warnings),
@@ -196,7 +235,12 @@ class Completion:
         return iter(self._events)
 
     def whole(self) -> bytes:
-        """The complete response, for a client that does not stream."""
+        """The complete response, for a client that does not stream.
+
+        Raises ``ClientGoneError`` if that has left; a retry may have got it instead.
+        """
+        if self._joined is not None and self._joined.body is not None:
+            return self._joined.body
         whole = self._api.whole(self._way_back, int(self._services.now()))
         waiting = time.monotonic()
         for batch in self.batches():
@@ -205,11 +249,76 @@ class Completion:
         encoded = whole.encoded()
         self.note_outcome(whole)
         self.note_first_byte()
-        return encoded
+        if self._call is None:
+            return encoded
+        self._call.body = encoded
+        del (
+            encoded,
+            whole,
+        )  # what is kept for a retry is in the store, and counted there
+        if not self._is_for_own_client(self._call):
+            raise errors.ClientGoneError
+        return self._call.body
 
     def streamed(self) -> front.Streamed:
         """What encodes the response for a client that streams."""
         return self._api.streamed(self._way_back, int(self._services.now()))
+
+    # ------------------------------------------------------- a retry
+
+    def _take_outcome(self, call: held_calls.Call, req: falcon.Request) -> None:
+        """Wait for the outcome of the call that was joined, and raise it if an error."""
+        services, record = self._services, self.record
+        record.joined = True
+        waiting = time.monotonic()
+        with services.watchdog.scope(req.env.get("gunicorn.socket")) as scope:
+            scope.content()  # the call has the deadlines
+            try:
+                facts = self._facts = services.held.wait(call, scope)
+            except cancellation.Cancelled as ex:
+                raise event_stream.to_error(ex.reason) from None
+        self._waited += time.monotonic() - waiting
+        self._way, self._warnings = call.way, facts.warnings
+        record.upstream_model = facts.upstream_model
+        record.upstream_request_id = facts.upstream_request_id
+        record.finish_reason = facts.finish_reason
+        record.skipped_events, record.stored = facts.skipped, facts.stored
+        if call.error is not None:
+            raise call.error
+        self.note_first_byte()
+
+    def passed_on(self, error: errors.ProxyError) -> bool:
+        """Whether an error is not for this client, which has left.
+
+        Then a retry has got it, if one was waiting.
+        """
+        call = self._call
+        if call is None or self._closed:
+            return False
+        call.error = error.anew()
+        call.error.upstream_request_id = (
+            error.upstream_request_id or self.record.upstream_request_id
+        )
+        return not self._is_for_own_client(call)
+
+    def _is_for_own_client(self, call: held_calls.Call) -> bool:
+        """Hand over a call's outcome; where its client has left, wait for a retry."""
+        record = self.record
+        call.facts = held_calls.Facts(
+            headers=self.headers(),
+            upstream_model=record.upstream_model,
+            upstream_request_id=record.upstream_request_id,
+            warnings=self._warnings,
+            finish_reason=record.finish_reason,
+            skipped=record.skipped_events,
+            stored=record.stored,
+        )
+        call.scope.look_for_client()  # it may have left a moment ago
+        if self._services.held.ended(call):
+            return True
+        self._release()
+        self._services.held.linger(call)
+        return False
 
     # ------------------------------------------------------- the end
 
@@ -263,12 +372,22 @@ class Completion:
         self._closed = True
         if self._streaming:
             self._services.metrics.stream_ended()
+        self._release()
+        if self._call is not None:
+            self._services.held.forget(self._call)
+            self.record.unclaimed = self._call.unclaimed
+            if self._call.taken:
+                self._way = trail.Trail()  # what it cost is noted by who got it
+        self._write_log_line()
+
+    def _release(self) -> None:
+        """Let go of all that others could use."""
         for held in (self._events, self._scope):
             if held is not None:
                 held.close()
         if self._slot is not None:
             self._slot.release()
-        self._write_log_line()
+        self._way_back = None
 
     def _elapsed_ms(self) -> float:
         return round((time.monotonic() - self._started) * 1000, 1)

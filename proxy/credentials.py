@@ -284,7 +284,8 @@ def source_for(config: settings.Settings) -> CredentialSource:
         value = getattr(config, name)
         if value and not is_usable(value):
             raise settings.SettingsError(
-                f"{name.upper()}: must be one line of printable ASCII without spaces"
+                f"{name.upper()}: must be one line of letters, digits and ._~+/:=-, "
+                "without quotes or spaces"
             )
     if config.anthropic_api_key:
         token = Token(config.anthropic_api_key, oauth=False)

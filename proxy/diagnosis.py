@@ -10,6 +10,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from proxy.facts import Call, Facts
+
 Verdict = Literal["ok", "warn", "fail"]
 
 SKEW = 60.0
@@ -38,6 +40,9 @@ CLIENTS = (
 )
 """After how many seconds without a response clients give up by default."""
 
+API_KEY, ACCESS_TOKEN = "sk-ant-api", "sk-ant-oat"
+"""How Anthropic's credentials begin."""
+
 INFERENCE = "user:inference"
 """The scope that a login's token needs for completions."""
 
@@ -52,63 +57,13 @@ class Line(Struct, frozen=True):
     """What to do, where something should be done."""
 
 
-class Port(Struct, frozen=True):
-    """One of the proxy's ports. ``taken_by`` is what answers there."""
-
-    name: str
-    number: int
-    state: Literal["free", "proxy", "other", "forbidden"]
-
-
-class Call(Struct, frozen=True, kw_only=True):
-    """What became of the one call, to ``/v1/models``."""
-
-    url: str
-    authenticated: bool = True
-    """Whether there was a token to call with; without one, any response is news."""
-    network_proxy: bool = False
-    obstacle: str = ""
-    """What stood in the way: a name of ``transport.Obstacle``, or ``unreadable``."""
-    tls_error: str = ""
-    """What is wrong with the certificate, in OpenSSL's words."""
-    status: int = 0
-    seconds: float = 0.0
-    skew: float | None = None
-    """Seconds by which this clock is ahead of Anthropic's."""
-
-
-class Facts(Struct, frozen=True, kw_only=True):
-    """Everything that the checks look at. Times are seconds, since the epoch or long."""
-
-    now: float
-    settings_error: str = ""
-    """Why the proxy would not start; then nothing else is known."""
-    ports: tuple[Port, ...] = ()
-    source: str = ""
-    token_trouble: str = ""
-    expires_at: float | None = None
-    login_ends_at: float | None = None
-    scopes: tuple[str, ...] = ()
-    call: Call | None = None
-    idle_timeout: float = 45.0
-    total_timeout: float = 3600.0
-    max_requests: int = 512
-    fitting_requests: int = 512
-    """How many fit in this process's file descriptors."""
-    descriptors: int = 0
-    max_body_bytes: int = 0
-    memory_bytes: int = 0
-    memory_limit: int | None = None
-    """Bytes that the container may use; ``None``: no limit was found."""
-
-
 def examine(facts: Facts) -> list[Line]:
     """All lines, in the order in which trouble should be looked at."""
     if facts.settings_error:
         return [
             Line("settings", "fail", facts.settings_error, "Correct this variable.")
         ]
-    checks = (settings, ports, credential, network, clock, deadlines, resources)
+    checks = (settings, ports, keys, credential, network, clock, deadlines, resources)
     return [line for check in checks for line in check(facts)]
 
 
@@ -144,6 +99,21 @@ def ports(facts: Facts) -> Iterator[Line]:
                     f"Something other than the proxy listens on {port.number}.",
                     f"Stop it, or set {port.name} to another port.",
                 )
+
+
+def keys(facts: Facts) -> Iterator[Line]:
+    if not facts.keys_file:
+        return
+    if not facts.keys_trouble:
+        yield Line("keys", "ok", "PROXY_API_KEYS_FILE holds keys.")
+        return
+    yield Line(
+        "keys",
+        "fail",
+        f"{facts.keys_trouble}. A running proxy keeps to the keys that it read last; one "
+        "that starts now accepts none from it.",
+        "Put one key on each line of the file, as UTF-8 text that this user may read.",
+    )
 
 
 def credential(facts: Facts) -> Iterator[Line]:
@@ -231,6 +201,9 @@ _NETWORK = {
 }
 """For each obstacle: what is wrong, why, what to do."""
 
+_BEFORE_THE_HOST = frozenset({"NAME_NOT_FOUND", "REFUSED", "NO_ROUTE", "TIMEOUT"})
+"""Obstacles that a network proxy's own address meets: through it, it is the one that counts."""
+
 
 def network(facts: Facts) -> Iterator[Line]:
     call = facts.call
@@ -244,6 +217,12 @@ def network(facts: Facts) -> Iterator[Line]:
         )
         if check == "TLS":
             why += f": {call.tls_error}." if call.tls_error else "."
+        if call.tls_error == "WRONG_VERSION_NUMBER":  # the response is not TLS at all
+            do = (
+                "Check the scheme and the port of the base URL: no TLS is spoken there."
+            )
+        elif call.network_proxy and call.obstacle in _BEFORE_THE_HOST:
+            do = "Check what HTTPS_PROXY names: the connection was to it. See NO_PROXY."
         yield Line(check, "fail", f"{call.url}, {way}: {why}", do)
         return
     encrypted = call.url.startswith("https://")
@@ -252,10 +231,19 @@ def network(facts: Facts) -> Iterator[Line]:
     )
     yield Line("network", "ok", f"{reached}: {call.url} was reached {way}.")
     if call.authenticated:
-        yield _answered(call)
+        yield _answered(call, _place(facts))
 
 
-def _answered(call: Call) -> Line:
+def _place(facts: Facts) -> str:
+    """What to do about a credential that is of another kind than its place is for."""
+    if facts.begins == ACCESS_TOKEN and facts.kind == "api_key":
+        return "It is an access token: set CLAUDE_ACCESS_TOKEN, not ANTHROPIC_API_KEY."
+    if facts.begins == API_KEY and facts.kind in {"access_token", "file"}:
+        return "It is an API key: set ANTHROPIC_API_KEY to it."
+    return ""
+
+
+def _answered(call: Call, place: str) -> Line:
     check = "models list"
     match call.status:
         case 200:
@@ -266,7 +254,7 @@ def _answered(call: Call) -> Line:
                 check,
                 "fail",
                 "Anthropic does not accept the credential (401).",
-                "Check the key, or have the login renewed.",
+                place or "Check the key, or have the login renewed.",
             )
         case 403:
             return Line(

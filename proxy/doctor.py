@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import structs
 
-from proxy import app, diagnosis, errors, settings, transport
+from proxy import app, diagnosis, errors, facts, settings, transport
 from proxy.credentials import MissingCredentialError
 from proxy.server import application
 
@@ -66,7 +66,7 @@ def render(lines: list[diagnosis.Line], *, colour: bool) -> str:
     return "\n".join([*text, ""])
 
 
-def gather(environ: Mapping[str, str]) -> diagnosis.Facts:
+def gather(environ: Mapping[str, str]) -> facts.Facts:
     """Everything that the checks look at."""
     now = time.time()
     try:
@@ -74,11 +74,13 @@ def gather(environ: Mapping[str, str]) -> diagnosis.Facts:
         config.check_exposure()
         proxy = app.create_app(config, environ)
     except settings.SettingsError as ex:
-        return diagnosis.Facts(now=now, settings_error=f"{ex}.")
+        return facts.Facts(now=now, settings_error=f"{ex}.")
     try:
         return structs.replace(
-            _of_credential(proxy, diagnosis.Facts(now=now)),
+            _of_credential(proxy, facts.Facts(now=now)),
             ports=_ports(config),
+            keys_file=bool(config.proxy_api_keys_file),
+            keys_trouble=proxy.keys.trouble() or "",
             call=_call(proxy, environ),
             idle_timeout=config.idle_timeout,
             total_timeout=config.total_timeout,
@@ -91,15 +93,17 @@ def gather(environ: Mapping[str, str]) -> diagnosis.Facts:
         proxy.close()
 
 
-def _of_credential(proxy: app.Proxy, facts: diagnosis.Facts) -> diagnosis.Facts:
+def _of_credential(proxy: app.Proxy, found: facts.Facts) -> facts.Facts:
     source = proxy.credential.source
     try:
         token = source.token()
     except MissingCredentialError as ex:
-        return structs.replace(facts, token_trouble=f"There is none: {ex}.")
+        return structs.replace(found, token_trouble=f"There is none: {ex}.")
     return structs.replace(
-        facts,
+        found,
         source=source.description,
+        kind=source.kind,
+        begins=token.value[: len(diagnosis.ACCESS_TOKEN)],
         expires_at=token.expires_at,
         login_ends_at=token.login_ends_at,
         scopes=token.scopes,
@@ -124,14 +128,14 @@ def memory_limit(files: tuple[Path, ...] = _MEMORY_LIMITS) -> int | None:
     return None
 
 
-def _ports(config: settings.Settings) -> tuple[diagnosis.Port, ...]:
+def _ports(config: settings.Settings) -> tuple[facts.Port, ...]:
     ports = [_port("PORT", config.host, config.port, "/health")]
     if config.health_port is not None:
         ports.append(_port("HEALTH_PORT", "", config.health_port, "/healthz"))
     return tuple(ports)
 
 
-def _port(name: str, host: str, number: int, path: str) -> diagnosis.Port:
+def _port(name: str, host: str, number: int, path: str) -> facts.Port:
     """Whether a port is free, the proxy's, or somebody else's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as sock:
@@ -140,11 +144,11 @@ def _port(name: str, host: str, number: int, path: str) -> diagnosis.Port:
             sock.bind((host, number))
         except OSError as ex:
             if ex.errno in {errno.EACCES, errno.EPERM}:
-                return diagnosis.Port(name, number, "forbidden")
+                return facts.Port(name, number, "forbidden")
             here = host if host not in {"", "0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104 - compared
             ours = _is_ours(here, number, path)
-            return diagnosis.Port(name, number, "proxy" if ours else "other")
-    return diagnosis.Port(name, number, "free")
+            return facts.Port(name, number, "proxy" if ours else "other")
+    return facts.Port(name, number, "free")
 
 
 def _is_ours(host: str, port: int, path: str) -> bool:
@@ -158,14 +162,14 @@ def _is_ours(host: str, port: int, path: str) -> bool:
             return False
 
 
-def _call(proxy: app.Proxy, environ: Mapping[str, str]) -> diagnosis.Call:
+def _call(proxy: app.Proxy, environ: Mapping[str, str]) -> facts.Call:
     """Ask for the models list, with the token that completions would use, if any."""
     url = proxy.config.base_url or proxy.credential.source.base_url or ANTHROPIC
     try:
         token = proxy.credential.token()
     except errors.ProxyError:
         token = None
-    call = diagnosis.Call(
+    call = facts.Call(
         url=url,
         authenticated=token is not None,
         network_proxy=transport.proxy_for(url, environ) is not None,

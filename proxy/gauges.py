@@ -17,6 +17,8 @@ class State(Struct, frozen=True, kw_only=True):
     ready: bool
     """What `/readyz` says: the credential is usable, and the keys file in order."""
     in_flight: int
+    held: int
+    """Calls for whose outcome nobody waits: ``held_calls.HeldCalls.alone``."""
     slots: int
     """How many completions may be in flight."""
     windows: dict[str, limits.Window]
@@ -46,6 +48,11 @@ class Gauges(Collector):
                 state.ready,
             ),
             ("requests_in_flight", "Completions in flight.", state.in_flight),
+            (
+                "held_calls",
+                "Calls whose client has left, and that a retry may join.",
+                state.held,
+            ),
             ("slots", "Completions that may be in flight: MAX_REQUESTS.", state.slots),
             (
                 "credential_expiration_timestamp_seconds",

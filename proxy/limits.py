@@ -26,6 +26,8 @@ WINDOWS = tuple(name.replace("-", "_") for name in (*_COUNTED, *_SHARED))
 
 STATUSES = frozenset({"allowed", "allowed_warning", "rejected"})
 CLAIMS = frozenset({"five_hour", "seven_day", "overage"})
+_DECIDES = {"five_hour": "5h", "seven_day": "7d", "overage": "overage"}
+"""The window that each claim is about."""
 
 
 class Window(Struct, frozen=True):
@@ -108,6 +110,18 @@ def verdict(headers: Mapping[str, str]) -> Verdict | None:
     )
 
 
+def verdict_until(headers: Mapping[str, str], now: float) -> float:
+    """Until when a verdict counts: up to the reset that it names, and for a while at least.
+
+    Without this, a login that was used up in the evening would look used up all night.
+    """
+    claim = headers.get(f"{_PREFIX}unified-representative-claim", "")
+    resets_at = moment(headers.get(f"{_PREFIX}unified-reset", "")) or moment(
+        headers.get(f"{_PREFIX}unified-{_DECIDES.get(claim, '')}-reset", "")
+    )
+    return max(resets_at or 0.0, now + KEPT)
+
+
 def _among(known: frozenset[str], word: str) -> str:
     return word if not word or word in known else "other"
 
@@ -123,6 +137,7 @@ class Limits:
         self._latest: tuple[dict[str, str], float] = ({}, 0.0)
         self._windows: dict[str, Window] = {}
         self._verdict: Verdict | None = None
+        self._verdict_until = 0.0
 
     def observe(self, headers: Mapping[str, str], now: float) -> None:
         """Take over what a response's headers report."""
@@ -138,14 +153,15 @@ class Limits:
 
     def _read(self) -> None:
         self._windows = {**self._windows, **windows(*self._latest)}
-        self._verdict = verdict(self._latest[0]) or self._verdict
+        said = verdict(self._latest[0])
+        if said is not None:
+            self._verdict, self._verdict_until = said, verdict_until(*self._latest)
 
-    @property
-    def verdict(self) -> Verdict | None:
-        """What a subscription's headers said last, if there were any."""
+    def verdict(self, now: float) -> Verdict | None:
+        """What a subscription's headers said last, while that still says something."""
         with self._lock:
             self._read()
-            return self._verdict
+            return self._verdict if now < self._verdict_until else None
 
     def windows(self, now: float) -> dict[str, Window]:
         """The windows that still say something, by name."""

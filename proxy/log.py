@@ -70,6 +70,10 @@ class Completion(Struct, kw_only=True):
     stored: bool = False
     """Whether the response was kept, so that its client can refer to it."""
     client_gone: bool = False
+    joined: bool = False
+    """It was a retry, and waited for the call of the request that it repeats."""
+    unclaimed: bool = False
+    """Its call went on after its client had left, and no retry came for it."""
 
     @property
     def failed(self) -> bool:

@@ -60,6 +60,10 @@ def _completion(line: dict[str, Any]) -> str:
         words.append(" ".join(filter(None, (line["code"], line["reason"]))))
     if line["client_gone"]:
         words.append("client left")
+    if line["joined"]:
+        words.append("joined")
+    if line["unclaimed"]:
+        words.append("nobody came back")
     if line["calls"] > 1:
         words.append(f"{line['calls']} calls")
     if line["warnings"]:

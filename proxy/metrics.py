@@ -89,6 +89,11 @@ _COUNTERS = {
         "What was billed for responses that no client received whole.",
         ["model"],
     ),
+    "joins": ("Retries that joined the call of the request that they repeat.", []),
+    "unclaimed_calls": (
+        "Calls that went on after their client had left, and that no retry joined.",
+        [],
+    ),
     "server_tool_uses": ("Uses of Anthropic's own tools.", ["tool", "model"]),
 }
 """Counters by name, each with its help text and its labels."""
@@ -196,6 +201,10 @@ class Metrics:
         self._count("requests", record.api, model, status, code, exemplar=exemplar)
         if record.failed:
             self._count("errors", code or "other", record.reason, exemplar=exemplar)
+        if record.joined:
+            self._count("joins")
+        if record.unclaimed:
+            self._count("unclaimed_calls")
         for warning in record.warnings:
             self._count("warnings", warning)
         for call in way.calls:
@@ -234,7 +243,8 @@ class Metrics:
     ) -> None:
         child = self._counted.get((name, *labels))
         if child is None:
-            child = self._counters[name].labels(*labels)
+            counter = self._counters[name]
+            child = counter.labels(*labels) if labels else counter
             self._counted[name, *labels] = child
         child.inc(amount, exemplar)
 

@@ -26,6 +26,7 @@ from proxy.credentials import Token
 from proxy.limits import Limits
 from proxy.schema import messages_response
 from proxy.translate import error
+from proxy.translate import headers as response_headers
 
 OAUTH_BETA = "oauth-2025-04-20"  # required with any OAuth or federation token
 
@@ -190,7 +191,7 @@ class Opening:
         return error.Circumstances(
             credential=self._standing.credential.source.name,
             oauth=self._lease.token.oauth,
-            retry_after=error.retry_after(headers or {}, datetime.now(UTC)),
+            retry_after=response_headers.retry_after(headers or {}, datetime.now(UTC)),
             lasted=self._standing.troubles.lasted(self._key),
         )
 

@@ -5,9 +5,10 @@ from datetime import datetime
 
 import msgspec
 
-from proxy.relay import headers as relay_headers
+from proxy.relay import headers as relayed_headers
 from proxy.relay.request import Relayed
-from proxy.translate import error, repair
+from proxy.translate import headers as translated_headers
+from proxy.translate import repair
 from proxy.translate.assemble import Translation
 
 MESSAGES_PATH = "/v1/messages"
@@ -66,6 +67,6 @@ def passed_headers(
     """The headers of a response that the client gets, under the names its API has."""
     match sent:
         case Translation():
-            return error.passed_headers(headers, now)
+            return translated_headers.to_client(headers, now)
         case Relayed():
-            return relay_headers.to_client(headers)
+            return relayed_headers.to_client(headers)

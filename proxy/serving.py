@@ -41,12 +41,16 @@ def respond(
         completion.note_client_gone()
     except errors.ProxyError as ex:
         ex.headers.update(completion.headers())
-        completion.note_error(ex)
-        completion.close()
         # The frames that it has passed hold the body, and may refer back to it: without
         # them all of that is freed now, and not when the collector next comes.
         ex.__context__ = None
-        raise ex.with_traceback(None) from None
+        ex.__traceback__ = None
+        if not completion.passed_on(ex):
+            completion.note_error(ex)
+            completion.close()
+            raise ex from None
+        resp.status = f"{CLIENT_GONE} Client Closed Request"
+        completion.note_client_gone()
     except BaseException:
         completion.record.status = HTTPStatus.INTERNAL_SERVER_ERROR
         completion.close()

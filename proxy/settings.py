@@ -69,6 +69,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     memory_bytes: Annotated[int, Meta(ge=0)] = 64 * 1024 * 1024
     """Bytes of [memory](memory.md) between requests: half for the turns of tool loops, half for responses and answers. `0`: nothing is remembered."""
 
+    retry_grace: Annotated[float, Meta(ge=0, le=7 * 24 * 3600)] = 10.0
+    """Seconds for which the call of a plain completion goes on after its client has left, so that [a retry can join it](memory.md#retries-that-join). `0`: it is cancelled at once."""
+
     connect_timeout: Seconds = 10.0
     """Seconds to connect to Anthropic, the look-up of its name included."""
     header_timeout: Seconds = 60.0
@@ -207,6 +210,8 @@ def _requirement(kind: inspect.Type) -> str:
             return f"an integer of at least {least}"
         case inspect.IntType(ge=least, le=most):
             return f"an integer from {least} to {most}"
+        case inspect.FloatType(ge=int() | float() as least, le=most):
+            return f"a number from {least:g} to {most:g}"
         case inspect.FloatType(gt=limit, le=most):
             return f"a number above {limit:g} and at most {most:g}"
         case _:  # a field of another type needs words of its own

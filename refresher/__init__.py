@@ -15,11 +15,13 @@ The map, from the edge to the centre. A module imports only from lines below its
     operator      the same in a cluster, continuously: a package with its own map
     report        what `plan` and `status` show
     refresh       the use case: look, lock, check, run, verify, remember
+    early         a refresh before the CLI would: another expiry in the file, for a moment
     claude_cli    the only subprocess
     reach         the way to Anthropic's hosts, and whom to trust on it
     preflight     could an attempt lose the login? then it does not start
     install       `import`: the only place that writes tokens
     lock          one writer per volume
+    watch         did something appear in a directory, however briefly?
     files         reads and atomic writes of the two files
     mounts        what the kernel says is mounted where
     diagnosis     pure: what `doctor` concludes from facts

@@ -103,6 +103,12 @@ def test_every_folder_is_on_the_map() -> None:
     assert {"proxy", "refresher", "manifests", "kustomize", "tests", "docs"} <= listed
 
 
+def scenarios(words: str) -> set[str]:
+    """The scenarios that a command of the benchmark names."""
+    _, _, rest = words.partition(" -s ")
+    return set(rest.partition(" ")[0].split(","))
+
+
 def test_every_measurement_can_be_repeated() -> None:
     text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
     commands = re.findall(
@@ -114,9 +120,8 @@ def test_every_measurement_can_be_repeated() -> None:
     assert commands
     for script, words in commands:
         assert (ROOT / script).is_file()
-        contestants, _, scenarios = words.partition(" -s ")
-        assert set(scenarios.split(",")) <= set(measured)
-        assert set(contestants.partition(" --")[0].split()) <= known.keys()
-    assert set(commands[0][1].partition(" -s ")[2].split(",")) == set(measured)
+        assert scenarios(words) <= set(measured)
+        assert set(words.partition(" -")[0].split()) <= known.keys()
+    assert scenarios(commands[0][1]) == set(measured)
     script = (ROOT / commands[0][0]).read_text("utf-8")
     assert all(f'"{scenario}": Scenario(' in script for scenario in measured)

@@ -1,5 +1,6 @@
 """What the demo answers. The same request always gets the same answer.
 
+* A request for a compaction gets one that says how many messages there were.
 * When tools are offered and the last turn is the user's, one of them is called: the one
   that `tool_choice` names, else one that the turn mentions by name, else the first.
 * When the last turn brings tool results, the text quotes them.
@@ -47,20 +48,14 @@ def models() -> Json:
 def message(request: Json) -> Json:
     """The whole answer to the body of `POST /v1/messages`, as a `Message` object."""
     key = hashlib.sha256(json.dumps(request).encode()).hexdigest()[:24]
-    turn = _last_turn(request)
-    tool = _tool(request, turn)
-    text = _text(request, turn, tool)
-    content: list[Json] = [{"type": "text", "text": text}] if text else []
-    if tool is not None:
-        use = {"type": "tool_use", "id": f"toolu_{key}", "name": tool["name"]}
-        content.append(use | {"input": instance(tool["input_schema"]) or {}})
+    content, stop_reason = _answer(request, key)
     return {
         "id": f"msg_{key}",
         "type": "message",
         "role": "assistant",
         "model": request["model"],
         "content": content,
-        "stop_reason": "end_turn" if tool is None else "tool_use",
+        "stop_reason": stop_reason,
         "stop_sequence": None,
         "stop_details": None,
         "usage": {
@@ -71,6 +66,23 @@ def message(request: Json) -> Json:
             "service_tier": "standard",
         },
     }
+
+
+def _answer(request: Json, key: str) -> tuple[list[Json], str]:
+    """The blocks of an answer, and why it ends."""
+    if "compaction" in request:
+        said = f"{GREETING} There were {len(request['messages'])} messages."
+        block = {"type": "compaction", "content": said, "signature": key}
+        return [block], "compaction"
+    turn = _last_turn(request)
+    tool = _tool(request, turn)
+    text = _text(request, turn, tool)
+    content: list[Json] = [{"type": "text", "text": text}] if text else []
+    if tool is None:
+        return content, "end_turn"
+    use = {"type": "tool_use", "id": f"toolu_{key}", "name": tool["name"]}
+    content.append(use | {"input": instance(tool["input_schema"]) or {}})
+    return content, "tool_use"
 
 
 def prompt_tokens(request: Json) -> int:
@@ -86,18 +98,10 @@ def events(answer: Json) -> Iterator[Json]:
     yield {"type": "message_start", "message": answer | begun | usage}
     for index, block in enumerate(answer["content"]):
         at = {"index": index}
-        if block["type"] == "text":
-            opened: Json = {"text": ""}
-            written = block["text"]
-            kind, field = "text_delta", "text"
-        else:
-            opened = {"input": {}}
-            written = json.dumps(block["input"])
-            kind, field = "input_json_delta", "partial_json"
+        opened, deltas = _pieces(block)
         yield {"type": "content_block_start", **at, "content_block": block | opened}
-        for start in range(0, len(written), _PIECE):
-            piece = {"type": kind, field: written[start : start + _PIECE]}
-            yield {"type": "content_block_delta", **at, "delta": piece}
+        for delta in deltas:
+            yield {"type": "content_block_delta", **at, "delta": delta}
         yield {"type": "content_block_stop", **at}
     ended = ("stop_reason", "stop_sequence", "stop_details")
     yield {
@@ -106,6 +110,25 @@ def events(answer: Json) -> Iterator[Json]:
         "usage": {"output_tokens": answer["usage"]["output_tokens"]},
     }
     yield {"type": "message_stop"}
+
+
+def _pieces(block: Json) -> tuple[Json, list[Json]]:
+    """How a block begins, and the deltas that add up to the rest of it."""
+    match block["type"]:
+        case "compaction":
+            whole = {"type": "compaction_delta", "content": block["content"]}
+            return {"content": None}, [whole]
+        case "text":
+            opened: Json = {"text": ""}
+            written, kind, field = block["text"], "text_delta", "text"
+        case _:
+            opened = {"input": {}}
+            written = json.dumps(block["input"])
+            kind, field = "input_json_delta", "partial_json"
+    steps = range(0, len(written), _PIECE)
+    return opened, [
+        {"type": kind, field: written[start : start + _PIECE]} for start in steps
+    ]
 
 
 def instance(schema: object) -> Any:  # noqa: ANN401 - any JSON value

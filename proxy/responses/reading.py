@@ -1,5 +1,6 @@
 """From a request of the Responses API to what goes upstream, and the way back."""
 
+import functools
 from collections.abc import Callable
 
 import falcon
@@ -125,7 +126,8 @@ class Reader:
         with body.turn(sum(map(len, recalled.data))):
             body.admit_recalled(recalled.data, config.max_body_bytes, arriving)
             warnings = warn.Warnings(strict=config.strict_params)
-            reading = request.to_ask(wanted, config, warnings, recalled.earlier)
+            take = functools.partial(body.admit_unpacked, arriving)
+            reading = request.to_ask(wanted, config, warnings, recalled.earlier, take)
             translation = completion.translation(services, reading.ask, warnings)
         return _Read(sent, recalled.earlier, reading, translation)
 

@@ -69,10 +69,7 @@ def place(
     block, which with the tools before it rarely changes in an agent's life, and (by the
     top-level field) on the last block, for the tool loop of one turn.
     """
-    has_own = request.cache_control is not None or any(
-        control is not None for _, control in _blocks(request)
-    )
-    if not has_own:
+    if not _has_own(request):
         if not automatic:
             return request
         own = messages_request.CacheControl(ttl=ttl)
@@ -82,6 +79,21 @@ def place(
             system = [*set_on_last(system[:1], first), *system[1:]]
         return structs.replace(request, system=system, cache_control=own)
     return _limit(request, ttl, warnings)
+
+
+def _has_own(request: messages_request.MessagesRequest) -> bool:
+    """Whether the client set any breakpoint."""
+    return (
+        request.cache_control is not None
+        or any(tool.cache_control is not None for tool in request.tools or ())
+        or any(block.cache_control is not None for block in request.system or ())
+        or any(
+            block.cache_control is not None
+            for message in request.messages
+            for block in message.content
+            if isinstance(block, messages_request.Block)
+        )
+    )
 
 
 def _blocks(

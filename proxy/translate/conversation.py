@@ -147,7 +147,7 @@ class _Turns:
 
     def take(self, one: ask.Said) -> None:
         """Add what was said; a mark of what was dropped moves to the block before."""
-        if self.out:
+        if one.moved is not None and self.out:
             cache.mark_last(self.out[-1].content, one.moved)
         match one:
             case ask.User(blocks=blocks):
@@ -170,7 +170,7 @@ class _Turns:
     def _take_turn(self, turn: ask.Assistant) -> None:
         uses: list[messages_request.ToolUse] = []
         content: list[Any] = []
-        spoken = False
+        spoken = thinks = False
         keeps = self._keeps_thinking(turn)
         for block in turn.blocks:
             if isinstance(block, ask.Call):
@@ -186,13 +186,15 @@ class _Turns:
                 spoken = True
             elif keeps:
                 content.append(block)
+                thinks = True
         if not spoken:  # a turn of thinking alone is rejected
             return
-        while isinstance(content[-1], ask.Thinking):  # and one that ends with it
-            content.pop()
-        self.replays_thinking = self.replays_thinking or any(
-            isinstance(block, ask.Thinking) for block in content
-        )
+        if thinks:
+            while isinstance(content[-1], ask.Thinking):  # and one that ends with it
+                content.pop()
+            self.replays_thinking = self.replays_thinking or any(
+                isinstance(block, ask.Thinking) for block in content
+            )
         self._add("assistant", content)
         results = zip(uses, turn.results, strict=True)
         self._add("user", [tool_use.tool_result(r, use.id) for use, r in results])

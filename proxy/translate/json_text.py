@@ -12,6 +12,12 @@ from typing import AnyStr
 
 _COLON = re.compile(r"[ \t\r\n]*:")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F][0-9a-fA-F]")
+_WIDE_ESCAPE = re.compile(rb"\\u(?!00)")
+"""Looking for it takes 15 us in 38 KB that hold none; `bytes.find`, without a literal first
+character to jump to, takes 38."""
+_SHORT = 256 * 1024
+"""Bytes up to which the few wide strings of a body are looked at one by one. 60 KB with five
+of them take 40 us, and 170 in the passes over all of it that longer text goes through."""
 _MARK = b"\x80"
 _MARKED = bytes.maketrans(bytes(range(0x80, 0x100)), 0x80 * _MARK)
 _NARROW_ESCAPES = (rb"\\", rb"\"", rb"\u00")
@@ -19,6 +25,13 @@ _SEPARATORS = (b",", b"[", b"{")
 _BETWEEN = bytes(set(range(256)) - set(b",[{"))
 """All that is no separator: removing it takes less than half the time of counting thrice."""
 _REPLACEMENT = rb"\ufffd"
+
+OF_AN_ELEMENT = 100
+"""Bytes that a value takes beside its text, decoded and translated (50 to 160)."""
+
+OF_WIDE_TEXT = 4
+"""Bytes that a byte of wide text takes beside itself: as many for the character, but for
+its own, and one for the UTF-8 that Python keeps with a string that was encoded."""
 
 MAX_WIDE = 8 << 20
 """Bytes of text that is not ASCII that a request may have: twice as many as a million
@@ -49,8 +62,11 @@ def wide_text(text: bytes) -> int:
     One such character can make a string take four bytes for each of its others. Escapes
     of Latin-1 (``\u00e9``) do not count, since a string of those takes one.
     """
-    if text.isascii() and text.count(rb"\u") == text.count(rb"\u00"):
-        return 0
+    if text.isascii():
+        if _WIDE_ESCAPE.search(text) is None:
+            return 0
+        if len(text) <= _SHORT:
+            return _wide_by_escape(text)
     text = _marked(text)
     found = at = 0
     while (wide := text.find(_MARK, at)) >= 0:
@@ -60,6 +76,26 @@ def wide_text(text: bytes) -> int:
             end = len(text)
         found += end - start
         at = end + 1
+    return found
+
+
+def _wide_by_escape(text: bytes) -> int:
+    """`wide_text` of short ASCII, where only escapes make a string wide."""
+    found = at = last = 0  # ``last`` is where the last wide string ends
+    while (wide := _WIDE_ESCAPE.search(text, at)) is not None:
+        escape, at = wide.span()
+        if _is_escaped(text, escape, b"\\"):
+            continue  # a backslash, and then plain text
+        start = text.rfind(b'"', last, escape)
+        while start >= 0 and _is_escaped(text, start, b"\\"):
+            start = text.rfind(b'"', last, start)
+        end = text.find(b'"', at)
+        while end >= 0 and _is_escaped(text, end, b"\\"):
+            end = text.find(b'"', end + 1)
+        if end < 0:  # cut off
+            end = len(text)
+        found += end - start - 1
+        at = last = end + 1
     return found
 
 
@@ -109,7 +145,7 @@ def whole_characters(text: bytes) -> bytes:
     Browsers send one where a text was cut in the middle of an emoji: common, and no
     reason to fail.
     """
-    if b"\\u" not in text or (b"\\ud" not in text and b"\\uD" not in text):
+    if b"\\" not in text:
         return text
     mended: bytearray | None = None
     for start in _halves(text):

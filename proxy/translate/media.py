@@ -81,9 +81,12 @@ def image(
 
 
 def file(
-    given: File, control: Control, *, at: str
+    given: File, control: Control, *, at: str, data: str = "file_data"
 ) -> messages_request.Image | messages_request.Document:
-    """A ``file`` part: a PDF, an image or a text inline, or a file of Anthropic's."""
+    """A ``file`` part: a PDF, an image or a text inline, or a file of Anthropic's.
+
+    ``data`` names the fields that can hold a file.
+    """
     if given.data:
         return _inline(given, control, at=f"{at}.file_data")
     if given.file_id and given.file_id.startswith("file_"):  # Anthropic's Files API
@@ -91,7 +94,7 @@ def file(
             source=messages_request.FileSource(file_id=given.file_id),
             cache_control=control,
         )
-    raise rejected(at, "must have file_data, or a file_id of Anthropic's Files API")
+    raise rejected(at, f"must have {data}, or a file_id of Anthropic's Files API")
 
 
 def _inline(

@@ -56,10 +56,14 @@ def _tool_input(
 
     Raises ``InvalidRequestError`` for more values than a model writes in one response.
     """
-    if arguments is None or arguments.strip() in {"", "null"}:
+    given = (arguments or "").strip()
+    if given in {"", "null"}:
         return Raw(b"{}")
-    text = json_text.whole_characters(arguments.strip().encode()).decode()
-    if json_text.elements(text.encode(), MAX_ELEMENTS) > MAX_ELEMENTS:
+    text = json_text.whole_characters(given.encode())
+    if (
+        len(text) > MAX_ELEMENTS  # each takes a byte at least
+        and json_text.elements(text, MAX_ELEMENTS) > MAX_ELEMENTS
+    ):
         raise errors.InvalidRequestError(
             f"{at}: must hold at most {MAX_ELEMENTS} values",
             param=at,
@@ -70,7 +74,9 @@ def _tool_input(
     except (ValueError, RecursionError):
         warnings.add("tool_arguments_invalid_json", param=at)
         return Raw(json.encode({"INVALID_JSON": arguments}))
-    return Raw(json_text.renamed_keys(text, properties))
+    if not properties:
+        return Raw(text)
+    return Raw(json_text.renamed_keys(text.decode(), properties))
 
 
 def tool_result(result: ask.Result, use_id: str) -> messages_request.ToolResult:

@@ -46,7 +46,7 @@ def to_tools(
         warnings.add("tool_schema_simplified", param="tools")
     _check_unique(tools, asked.tools)
     search = _search(asked, tools)
-    used = _used_names(asked.said)
+    used = [] if tools else _used_names(asked.said)
     if not tools and not search:
         if not used:
             return Tools()

@@ -12,20 +12,20 @@ Four loops that never wait for each other, with a board of values between them:
 
 The map, from the edge to the centre. A module imports only from lines below its own.
 
-    process       start, signals, exit code
-    health        `/healthz`, `/readyz`, `/metrics`
+    process        start, signals, exit code
+    health         `/healthz`, `/readyz`, `/metrics`
     scheduler | reporter | watch | checker
-    board         what they share
-    rights        what `doctor` asks the API server
-    cluster       what is asked of the API server
-    api           one API call, and every way in which its response can be wrong
-    anthropic_api the one question to Anthropic
-    memory        the ClaudeCredential, remembered on the volume
-    objects       pure: the Secret, the events, the pods' annotation
-    events        pure: which events follow from a change of the status
-    status        pure: what the CR says
-    observation   pure: the volume in the CR's words
-    check         pure: whether Anthropic accepts the token, and when to ask again
-    resource      pure: the ClaudeCredential as a value
-    backoff       pure: when to repeat a call that failed
+    board          what they share
+    rights         what `doctor` asks the API server
+    cluster        what is asked of the API server
+    api            one API call, and every way in which its response can be wrong
+    anthropic_api  the one question to Anthropic
+    memory         the ClaudeCredential, remembered on the volume
+    objects        pure: the Secret, the events, the pods' annotation
+    events         pure: which events follow from a change of the status
+    status         pure: what the CR says
+    observation    pure: the volume in the CR's words
+    check          pure: whether Anthropic accepts the token, and when to ask again
+    resource       pure: the ClaudeCredential as a value
+    backoff        pure: when to repeat a call that failed
 """

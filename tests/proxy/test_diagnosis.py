@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from proxy import diagnosis
-from proxy.diagnosis import Call, Facts, Port
+from proxy.facts import Call, Facts, Port
 
 NOW = 1_796_000_000.0
 DAY = 86400.0
@@ -47,6 +47,8 @@ def test_where_all_is_well_every_line_says_so() -> None:
         ({"settings_error": "PORT: must be …"}, "settings", "fail", "PORT: must be"),
         ({"ports": (Port("PORT", 80, "forbidden"),)}, "port", "fail", "may not listen"),
         ({"ports": (Port("PORT", 80, "other"),)}, "port", "fail", "Something other"),
+        ({"keys_file": True, "keys_trouble": "It is empty"}, "keys", "fail", "It is empty."),
+        ({"keys_file": True}, "keys", "ok", "holds keys"),
         ({"token_trouble": "There is none."}, "credential", "fail", "There is none."),
         ({"expires_at": NOW - 61}, "expiry", "fail", "1 minute ago"),
         ({"expires_at": NOW - 59}, "expiry", "warn", "less than a minute ago"),
@@ -123,3 +125,45 @@ def test_what_is_not_known_has_no_line() -> None:
 
     unknown = {"expiry", "scopes", "login", "network", "models list", "clock"}
     assert not checks & unknown
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "advice"),
+    [
+        (call(status=401), "models list", "Check the key"),
+        (
+            {"kind": "api_key", "begins": "sk-ant-oat", **call(status=401)},
+            "models list",
+            "set CLAUDE_ACCESS_TOKEN",
+        ),
+        (
+            {"kind": "access_token", "begins": "sk-ant-api", **call(status=401)},
+            "models list",
+            "set ANTHROPIC_API_KEY to it",
+        ),
+        (
+            {"kind": "file", "begins": "sk-ant-api", **call(status=401)},
+            "models list",
+            "set ANTHROPIC_API_KEY to it",
+        ),
+        (call(obstacle="REFUSED"), "connection", "base URL's host and port"),
+        (
+            call(obstacle="REFUSED", network_proxy=True),
+            "connection",
+            "what HTTPS_PROXY names",
+        ),
+        (call(obstacle="TLS", network_proxy=True), "TLS", "SSL_CERT_FILE"),
+        (
+            call(obstacle="TLS", tls_error="WRONG_VERSION_NUMBER"),
+            "TLS",
+            "the scheme and the port",
+        ),
+    ],
+)
+def test_what_to_do_is_about_what_is_wrong(
+    changes: dict[str, Any], check: str, advice: str
+) -> None:
+    lines = diagnosis.examine(structs.replace(WELL, **changes))
+
+    [found] = [line for line in lines if line.check == check]
+    assert advice in found.do

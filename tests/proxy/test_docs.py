@@ -16,10 +16,10 @@ import msgspec
 import pytest
 
 import every_series
-from proxy import body, errors, log, prices, settings
+from proxy import errors, log, prices, settings
 from proxy.schema import chat_request
 from proxy.translate import error
-from proxy.translate.chat import request
+from request_translation import translate
 from row_cases import HI
 
 ROOT = Path(__file__).parents[2]
@@ -112,8 +112,7 @@ ORDER = ["translated", "changed", "ignored", "rejected"]
 def translated(given: dict[str, Any]) -> tuple[tuple[object, ...], tuple[str, ...]]:
     """What an example's translation says, and its warnings."""
     whole = {"model": "claude-opus-5-5", "messages": HI, **given}
-    chat = body.decode(json.dumps(whole).encode(), chat_request.DECODER)
-    one, context = request.to_anthropic_request(chat, settings.Settings())
+    one, context = translate(json.dumps(whole).encode())
     return (
         one.request,
         one.betas,

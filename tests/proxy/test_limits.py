@@ -104,7 +104,7 @@ def test_the_latest_report_of_each_window_is_kept() -> None:
     now = latest.windows(NOW + 120)
 
     assert (now["5h"].utilization, now["7d"].utilization) == (0.9, 1.02)
-    assert latest.verdict == limits.verdict(SUBSCRIPTION)
+    assert latest.verdict(NOW + 120) == limits.verdict(SUBSCRIPTION)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +128,21 @@ def test_a_long_window_counts_to_its_end() -> None:
     latest.observe(SUBSCRIPTION, NOW)
 
     assert set(latest.windows(NOW + 3601)) == {"7d"}
+
+
+@pytest.mark.parametrize(
+    ("named", "until"),
+    [
+        ({"anthropic-ratelimit-unified-reset": f"{NOW + 1800:.0f}"}, NOW + 1800),
+        ({}, NOW + 3600),  # that of the window that decides
+        ({"anthropic-ratelimit-unified-representative-claim": ""}, NOW + limits.KEPT),
+    ],
+)
+def test_a_verdict_counts_until_its_reset_and_five_minutes_at_least(
+    named: dict[str, str], until: float
+) -> None:
+    latest = limits.Limits()
+    latest.observe({**SUBSCRIPTION, **named}, NOW)
+
+    assert latest.verdict(until - 1) is not None
+    assert latest.verdict(until + 1) is None

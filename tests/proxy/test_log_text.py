@@ -46,6 +46,11 @@ def text(line: dict) -> str:
             "499 claude-opus-5-5  1.2 s  client left req_1",
         ),
         (
+            {"status": 499, "client_gone": True, "unclaimed": True},
+            "499 claude-opus-5-5  1.2 s  client left  nobody came back req_1",
+        ),
+        ({"joined": True}, "200 claude-opus-5-5  1.2 s  joined req_1"),
+        (
             {"warnings": ("seed_ignored", "audio_ignored")},
             "200 claude-opus-5-5  1.2 s  seed_ignored, audio_ignored req_1",
         ),

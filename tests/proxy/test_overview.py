@@ -10,6 +10,7 @@ NOW = 1_796_000_000.0
 STATE = gauges.State(
     ready=True,
     in_flight=0,
+    held=0,
     slots=512,
     windows={},
     verdict=None,

@@ -118,6 +118,7 @@ def test_all_of_loopback_needs_no_key(host: str) -> None:
     [
         ({"PORT": "8089", "HEALTH_PORT": "8089"}, "HEALTH_PORT: must be another port"),
         ({"PROXY_API_KEY": "two\nlines"}, "PROXY_API_KEY: must be one line"),
+        ({"RETRY_GRACE": "-1"}, "RETRY_GRACE: must be a number from 0 to 604800"),
         ({"ALLOW_HTTP_UPSTREAM": "maybe"}, "ALLOW_HTTP_UPSTREAM: must be 0, 1"),
     ],
 )

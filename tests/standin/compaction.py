@@ -29,10 +29,11 @@ def fault(block: Block) -> str | None:
 
     One without a signature was made by an edit of `context_management`.
     """
-    if block.get("signature") is None:
+    signature = block.get("signature")
+    if signature is None:
         return None
-    signature = str(block["signature"])
-    content, changes, *_ = [*signature.split("."), "", ""]
+    content, _, rest = str(signature).partition(".")
+    changes = rest.partition(".")[0]
     if signature != _sign(content, changes):
         return "compaction_signature_invalid"
     if content != digest(canonical(block.get("content"))):

@@ -20,23 +20,24 @@ def text_blocks(
 
 
 def user_blocks(
-    given: str | Sequence[chat_request.UserPart] | None, *, at: str
+    given: str | Sequence[chat_request.UserPart] | None, message: int
 ) -> list[ask.UserBlock]:
     """A user's or a tool's content, in order, without blank text.
 
-    The cache breakpoint of a part that is dropped moves to the part before it. ``at``
-    is the JSON path of the message, for errors. Raises ``InvalidRequestError`` for
-    content that Claude cannot take.
+    The cache breakpoint of a part that is dropped moves to the part before it.
+    ``message`` is the index of the message, for errors. Raises ``InvalidRequestError``
+    for content that Claude cannot take.
     """
     blocks: list[ask.UserBlock] = []
     if given is None or isinstance(given, str):
         content.add_text(blocks, given or "")
         return blocks
     for i, part in enumerate(given):
-        path = f"{at}.content[{i}]"
+        if isinstance(part, chat_request.TextPart):
+            content.add_text(blocks, part.text, cache.control_of(part))
+            continue
+        path = f"messages[{message}].content[{i}]"
         match part:
-            case chat_request.TextPart(text=text):
-                content.add_text(blocks, text, cache.control_of(part))
             case chat_request.ImagePart(image_url=image):
                 control = cache.control_of(part)
                 blocks.append(
@@ -59,8 +60,10 @@ def control_of_dropped(
     given: str | Sequence[chat_request.UserPart | chat_request.AssistantPart] | None,
 ) -> ask.Control:
     """The last breakpoint that stands before the first part that is not dropped."""
+    if not isinstance(given, list):
+        return None
     control = None
-    for part in given if isinstance(given, list) else ():
+    for part in given:
         if not isinstance(part, chat_request.TextPart) or not content.is_blank(
             part.text
         ):

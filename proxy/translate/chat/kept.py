@@ -71,9 +71,9 @@ def model_name(model: str) -> str:
 
 def call_ids(message: chat_request.Message) -> list[str]:
     """The ids of the calls of a message in the history; none if it is no turn."""
-    if not isinstance(message, chat_request.AssistantMessage):
+    if not isinstance(message, chat_request.AssistantMessage) or not message.tool_calls:
         return []
-    return [call.id for call in message.tool_calls or () if call.id]
+    return [call.id for call in message.tool_calls if call.id]
 
 
 def to_keep(message: messages_response.Message) -> Turn | None:
@@ -126,6 +126,8 @@ def replayed(given: ask.Assistant, turns: Turns) -> ask.Assistant:
     before its first call, unless the client itself sent thinking. (Not before another
     one: some clients make a turn of each call, and the thinking was said once.)
     """
+    if not turns:
+        return given
     turn = next((turns[call.id] for call in given.calls if call.id in turns), None)
     if turn is None:
         return given

@@ -33,18 +33,17 @@ def to_said(
     i = 0
     while i < len(messages):
         message = messages[i]
-        at = f"messages[{i}]"
         match message:
             case chat_request.AssistantMessage():
                 i = _assistant_run(messages, i, said, warnings, turns)
                 continue
             case chat_request.UserMessage():
-                said.append(_user(message, at, last=i == len(messages) - 1))
+                said.append(_user(message, i, last=i == len(messages) - 1))
             case chat_request.SystemMessage() | chat_request.DeveloperMessage():
                 said.append(_system(message))
             case chat_request.ToolMessage() | chat_request.FunctionMessage():
                 raise _invalid(
-                    at,
+                    f"messages[{i}]",
                     "messages with role 'tool' must be a response to a preceding "
                     "message with 'tool_calls'",
                 )
@@ -89,10 +88,10 @@ def _system(message: System) -> ask.System:
     return ask.System(blocks=blocks, moved=_moved(message, kept=bool(blocks)))
 
 
-def _user(message: chat_request.UserMessage, at: str, *, last: bool) -> ask.User:
-    blocks = content.user_blocks(message.content, at=at)
+def _user(message: chat_request.UserMessage, i: int, *, last: bool) -> ask.User:
+    blocks = content.user_blocks(message.content, i)
     if not blocks and last:
-        raise _invalid(f"{at}.content", "the last message must not be blank")
+        raise _invalid(f"messages[{i}].content", "the last message must not be blank")
     cache.mark_last(blocks, cache.control_of(message))
     return ask.User(blocks=blocks, moved=_moved(message, kept=bool(blocks)))
 
@@ -157,14 +156,17 @@ def _assistant_run(
         i += 1
     late: list[ask.Said] = []
     results: dict[int, ask.Result] = {}
-    while i < len(messages) and isinstance(message := messages[i], Result | System):
-        if isinstance(message, System):
-            late.append(_system(message))
-        else:
-            call, result = _result(message, f"messages[{i}]", calls)
+    while i < len(messages):
+        message = messages[i]
+        if isinstance(message, Result):
+            call, result = _result(message, i, calls)
             if call.position in results:  # the last one wins
                 warnings.add("tool_result_duplicate", param=f"messages[{i}]")
             results[call.position] = result
+        elif isinstance(message, System):
+            late.append(_system(message))
+        else:
+            break
         i += 1
     _check_complete(calls, results, first)
     if calls.all:
@@ -178,7 +180,8 @@ def _assistant_run(
 def _joined(turns: Sequence[ask.Assistant], results: list[ask.Result]) -> ask.Assistant:
     """A run as one turn: thinking, then text, then the calls with their results."""
     blocks = [block for turn in turns for block in turn.blocks]
-    blocks.sort(key=_place)
+    if len(turns) > 1:  # each is in this order
+        blocks.sort(key=_place)
     moved = [turn.moved for turn in turns if turn.moved is not None]
     return ask.Assistant(
         blocks=blocks,
@@ -249,7 +252,7 @@ def _call(
     )
 
 
-def _result(message: Result, at: str, calls: _Calls) -> tuple[_Call, ask.Result]:
+def _result(message: Result, i: int, calls: _Calls) -> tuple[_Call, ask.Result]:
     call = calls.of_result(message)
     if call is None:
         where, what = (
@@ -257,15 +260,14 @@ def _result(message: Result, at: str, calls: _Calls) -> tuple[_Call, ask.Result]
             if isinstance(message, chat_request.ToolMessage)
             else ("name", "function_call of the preceding assistant message")
         )
-        raise _invalid(f"{at}.{where}", f"must name a {what}")
+        raise _invalid(f"messages[{i}].{where}", f"must name a {what}")
     control = cache.control_of(message)
+    given: str | list[ask.UserBlock] | None
     if isinstance(message.content, list):
         control = content.control_of_dropped(message.content) or control
-    given = (
-        content.user_blocks(message.content, at=at)
-        if isinstance(message.content, list)
-        else message.content
-    )
+        given = content.user_blocks(message.content, i)
+    else:
+        given = message.content
     failed = isinstance(message, chat_request.ToolMessage) and message.is_error is True
     return call, blocks_of.result(given, control, failed=failed)
 

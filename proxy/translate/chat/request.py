@@ -2,9 +2,9 @@
 
 from msgspec import Struct
 
-from proxy import capabilities, errors, settings
+from proxy import errors
 from proxy.schema import chat_request
-from proxy.translate import ask, assemble, cache, fields, warn
+from proxy.translate import ask, assemble, fields, warn
 from proxy.translate.chat import kept, messages, response, tools
 
 
@@ -80,23 +80,6 @@ def response_context(
         stream=bool(chat.stream),
         include_usage=bool(options is not None and options.include_usage),
     )
-
-
-def to_anthropic_request(
-    chat: chat_request.ChatRequest,
-    config: settings.Settings,
-    live: capabilities.Live | None = None,
-    *,
-    prefix_ttl: cache.Ttl = None,
-    turns: kept.Turns | None = None,
-) -> tuple[assemble.Translation, ResponseContext]:
-    """A chat request as the Messages request to send, and the way back. Pure."""
-    warnings = warn.Warnings(strict=config.strict_params)
-    asked = to_ask(chat, config.default_model, warnings, turns)
-    sent = assemble.to_messages_request(
-        asked, config, live, warnings, prefix_ttl=prefix_ttl
-    )
-    return sent, response_context(chat, asked, sent)
 
 
 def _limit(chat: chat_request.ChatRequest) -> ask.Limit | None:

@@ -1,6 +1,5 @@
 """Parts of messages and outputs as content blocks, without blank text (rows r2)."""
 
-import re
 from collections.abc import Sequence
 
 import msgspec
@@ -10,7 +9,7 @@ from proxy.schema import messages_request
 from proxy.schema import responses_items as wire
 from proxy.translate import ask, cache, content, media, warn
 
-_THINK = re.compile(r"\s*<think>((?!</?think>).)*</think>\s*", re.DOTALL)
+_THINK, _END = "<think>", "</think>"
 """How some clients return reasoning to a model whose name they do not know."""
 
 
@@ -127,7 +126,10 @@ def _only_text(part: wire.Part, at: str) -> str:
 
 def _is_thinking(text: str, at: str, warnings: warn.Warnings) -> bool:
     """Whether a text is one ``<think>`` element and nothing else."""
-    if "<think>" not in text or _THINK.fullmatch(text) is None:
+    text = text.strip()
+    if not (text.startswith(_THINK) and text.endswith(_END)):
+        return False
+    if text.count(_THINK) > 1 or text.count(_END) > 1:
         return False
     warnings.add("think_text_dropped", param=at)
     return True
@@ -165,7 +167,7 @@ def _file(
             cache_control=control,
         )
     given = media.File(part.file_data, part.file_id, part.filename)
-    return media.file(given, control, at=at)
+    return media.file(given, control, at=at, data="file_data, file_url")
 
 
 # ------------------------------------------------------------------ citations

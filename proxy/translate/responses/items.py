@@ -17,6 +17,9 @@ from proxy.schema import responses_items as wire
 EARLIER = "previous_response_id"
 """The path of an item that the client did not send: indexes count its own ``input``."""
 
+_CONFIGURING = wire.AdditionalTools | wire.ConfigurationUpdate
+_TYPES = ", ".join(wire.ITEM_DECODERS)
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -95,19 +98,50 @@ def placed(items: Sequence[Raw], earlier: Earlier) -> Iterator[Placed]:
     Raises ``InvalidRequestError`` for what is no item.
     """
     last = len(items) - 1
+    ids = {wire.KIND.decode(raw).id for raw in earlier.items} - {None}
     for raw in earlier.items:
         one = _placed(raw, EARLIER, last=False)
         if not isinstance(one.item, wire.CompactionTrigger):  # it was obeyed then
             yield one
     for i, raw in enumerate(items):
-        yield _placed(raw, f"input[{i}]", last=i == last)
+        one = _placed(raw, f"input[{i}]", last=i == last)
+        if ids and (name := wire.KIND.decode(raw).id) in ids:
+            raise _said_twice(name or "")
+        yield one
+
+
+def _said_twice(name: str) -> errors.InvalidRequestError:
+    """Without this error, which is OpenAI's, the model would read the item twice."""
+    return errors.InvalidRequestError(
+        f"Duplicate item found with id {name[:64]}: previous_response_id already stands "
+        "for it. Remove duplicate items from your input and try again.",
+        param="input",
+    )
+
+
+def since_compaction(given: Sequence[Placed]) -> Sequence[Placed]:
+    """What is still said: a compaction replaces all before it but leading system text."""
+    for i in range(len(given) - 1, -1, -1):
+        if isinstance(given[i].item, wire.Compaction):
+            leading = []
+            for one in given[:i]:
+                if _is_system(one.item):
+                    leading.append(one)
+                elif not isinstance(one.item, _CONFIGURING):
+                    break
+            return [*leading, *given[i:]]
+    return given
+
+
+def _is_system(item: wire.Item) -> bool:
+    return isinstance(item, wire.Message) and item.role in {"system", "developer"}
 
 
 def _placed(raw: Raw, at: str, *, last: bool) -> Placed:
     kind = _type_of(misfit.read(raw, wire.KIND, at=at))
     decoder = wire.ITEM_DECODERS.get(kind or "")
     if kind is None or decoder is None:
-        why = "is required" if kind is None else "must be an item's type"
+        why = "is required" if kind is None else f"must be one of {_TYPES}"
         code = "missing_required_parameter" if kind is None else "invalid_value"
         param = f"{at}.type"
         raise errors.InvalidRequestError(f"{param}: {why}", param=param, code=code)

@@ -1,15 +1,15 @@
 """A Responses request as an ask, and what its response depends on (rows r1, r4)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Struct
 
-from proxy import capabilities, errors, settings
+from proxy import errors, settings
 from proxy.schema import messages_request, responses_request
 from proxy.schema import responses_items as wire
-from proxy.translate import ask, assemble, cache, fields, json_text, names, warn
-from proxy.translate.responses import context, items, tools, turns
+from proxy.translate import ask, assemble, fields, json_text, names, warn
+from proxy.translate.responses import context, envelope, items, tools, turns
 
 COMPACTING_EDIT = assemble.COMPACTING_EDIT
 
@@ -30,17 +30,20 @@ def to_ask(
     config: settings.Settings,
     warnings: warn.Warnings,
     earlier: items.Earlier = items.NOTHING,
+    take: Callable[[int], None] = lambda _: None,
 ) -> Reading:
     """What a Responses request asks for.
 
-    ``earlier`` is what is known of the responses that it refers to. Raises
+    ``earlier`` is what is known of the responses that it refers to; ``take`` takes room
+    for what is packed in it, and raises where there is none. Raises
     ``InvalidRequestError``, with ``param``, for what cannot be honoured.
     """
     _reject_impossible(request)
     _warn_about_ignored(request, warnings)
     sent = items.resolved(items.sent(request), earlier)
     given = list(items.placed(sent, earlier))
-    conversation = turns.to_conversation(given, config.max_body_bytes, warnings)
+    room = envelope.Room(config.max_body_bytes, take)
+    conversation = turns.to_conversation(given, room, warnings)
     box = _toolbox(request, given, warnings)
     own = request.output_config
     management, limit = request.context_management, request.max_output_tokens
@@ -108,24 +111,6 @@ def response_context(
         removed=reading.conversation.removed,
         replayed=_replayed(upstream, reading.conversation.thoughts),
     )
-
-
-def to_anthropic_request(
-    request: responses_request.ResponsesRequest,
-    body: bytes,
-    config: settings.Settings,
-    live: capabilities.Live | None = None,
-    *,
-    earlier: items.Earlier = items.NOTHING,
-    prefix_ttl: cache.Ttl = None,
-) -> tuple[assemble.Translation, context.Context]:
-    """A Responses request as the Messages request to send, and the way back. Pure."""
-    warnings = warn.Warnings(strict=config.strict_params)
-    reading = to_ask(request, config, warnings, earlier)
-    sent = assemble.to_messages_request(
-        reading.ask, config, live, warnings, prefix_ttl=prefix_ttl
-    )
-    return sent, response_context(request, body, reading, sent)
 
 
 def _instructions(request: responses_request.ResponsesRequest) -> list[ask.Said]:

@@ -7,7 +7,7 @@ refused, so looking ahead for them never changes what a shorter request sent.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from msgspec import Raw, Struct
@@ -20,10 +20,8 @@ from proxy.translate.responses import calls_in, content, envelope, items
 
 MAX_NAMED = 10
 _LONGEST_ID = 64
-_CONFIGURING = wire.AdditionalTools | wire.ConfigurationUpdate
 
 _fields = msgspec.json.Decoder(dict[str, Raw])
-_thoughts: msgspec.json.Decoder[ask.Thinking] = msgspec.json.Decoder(ask.Thinking)
 
 
 class Conversation(Struct, frozen=True, kw_only=True):
@@ -39,16 +37,16 @@ class Conversation(Struct, frozen=True, kw_only=True):
 
 
 def to_conversation(
-    given: Sequence[items.Placed], room: int, warnings: warn.Warnings
+    given: Sequence[items.Placed], room: envelope.Room, warnings: warn.Warnings
 ) -> Conversation:
     """The conversation, in order.
 
-    ``room`` is how many bytes all unpacked envelopes together may take. Raises
-    ``InvalidRequestError`` with ``param`` for calls without outputs, outputs without
-    calls, content that Claude cannot take, and a blank last message.
+    Raises ``InvalidRequestError`` with ``param`` for calls without outputs, outputs
+    without calls, content that Claude cannot take, a blank last message, and envelopes
+    that hold more than there is room for.
     """
     turns = _Turns(room, warnings)
-    for one in _since_compaction(given):
+    for one in items.since_compaction(given):
         turns.take(one)
     said = turns.finished()
     if all(isinstance(one, ask.System) and not one.blocks for one in said):
@@ -59,24 +57,6 @@ def to_conversation(
         thoughts=turns.thoughts,
         compact=any(isinstance(one.item, wire.CompactionTrigger) for one in given),
     )
-
-
-def _since_compaction(given: Sequence[items.Placed]) -> Sequence[items.Placed]:
-    """What is still said: a compaction replaces all before it but leading system text."""
-    for i in range(len(given) - 1, -1, -1):
-        if isinstance(given[i].item, wire.Compaction):
-            leading = []
-            for one in given[:i]:
-                if _is_system(one.item):
-                    leading.append(one)
-                elif not isinstance(one.item, _CONFIGURING):
-                    break
-            return [*leading, *given[i:]]
-    return given
-
-
-def _is_system(item: wire.Item) -> bool:
-    return isinstance(item, wire.Message) and item.role in {"system", "developer"}
 
 
 def _invalid(at: str, why: str, code: str | None = None) -> Exception:
@@ -97,12 +77,21 @@ class _Open(Struct):
     result: ask.Result | None = None
 
 
+class _Use(Struct, frozen=True):
+    """A server tool's use, which comes with its result unless the turn was cut."""
+
+    id: str
+    at: str
+
+
 class _Run(Struct):
     """A turn of the assistant's while its items are read."""
 
     blocks: list[ask.AssistantBlock] = []
     calls: list[_Open] = []
     """One for each call among the blocks, in their order."""
+    uses: dict[int, _Use] = {}
+    """By their places among the blocks."""
     searches: list[str] = []
     """Paths of the searches, whose blocks must be here too."""
     moved: ask.Control = None
@@ -111,12 +100,16 @@ class _Run(Struct):
 class _Turns:
     """Takes items in order."""
 
-    def __init__(self, room: int, warnings: warn.Warnings) -> None:
+    def __init__(self, room: envelope.Room, warnings: warn.Warnings) -> None:
         self.removed: list[responses_response.InputTransformation] = []
         self.thoughts: dict[str, str] = {}
         self._said: list[ask.Said | _Run] = []
         self._run: _Run | None = None
         self._waiting: dict[str, deque[_Open]] = {}
+        self._shells: dict[str, str] = {}
+        """Id of a local shell's item -> the id of its call."""
+        self._unanswered: set[str] = set()
+        """Uses of server tools whose results have not come yet."""
         self._room = room
         self._warnings = warnings
 
@@ -136,7 +129,7 @@ class _Turns:
             case wire.Foreign():
                 self._warnings.add(f"{one.type}_ignored", param=one.at)
             case wire.Compaction(encrypted_content=sealed):
-                self._add(_compaction(sealed, one.at))
+                self._add(_compaction(self._room.opened(sealed), one.at))
             case wire.CompactionTrigger() if not one.last:
                 raise _invalid(one.at, "must be the last item")
             case item if isinstance(item, calls_in.Calling):
@@ -197,8 +190,8 @@ class _Turns:
     def _take_reasoning(self, item: wire.Reasoning, at: str) -> None:
         """Blocks of Claude's own, in their place; anything else is left out."""
         sealed = item.encrypted_content
-        opened = envelope.opened(sealed) if sealed else None
-        if opened is None or any(block.type == "compaction" for block in opened):
+        opened = self._room.opened(sealed) if sealed else ()
+        if not opened or any(block.type == "compaction" for block in opened):
             self._warnings.add("reasoning_ignored", param=at)
             if item.id:
                 self.removed.append(
@@ -207,24 +200,24 @@ class _Turns:
                     )
                 )
             return
-        self._room -= envelope.size(opened)
-        if self._room < 0:
-            raise errors.InvalidRequestError(
-                "input: the reasoning that it holds is larger than a request may be",
-                status=413,
-                param="input",
-                code="request_too_large",
-            )
         for block in opened:
-            self._current().blocks.append(self._block(block, item.id))
+            self._take_block(block, item.id, at)
 
-    def _block(self, block: envelope.Block, item_id: str | None) -> ask.AssistantBlock:
-        if block.type not in {"thinking", "redacted_thinking"}:
-            return block.received
-        thought = _thoughts.decode(block.received)
-        if item_id:
-            self.thoughts[signature(thought)] = item_id
-        return thought
+    def _take_block(self, block: envelope.Block, item_id: str | None, at: str) -> None:
+        run = self._current()
+        if block.thought is not None:
+            if item_id:
+                self.thoughts[signature(block.thought)] = item_id
+            run.blocks.append(block.thought)
+        elif block.type == "server_tool_use":
+            self._unanswered.add(block.use)
+            run.uses[len(run.blocks)] = _Use(block.use, at)
+            run.blocks.append(block.received)
+        elif block.use in self._unanswered:
+            self._unanswered.discard(block.use)
+            run.blocks.append(block.received)
+        else:  # Anthropic rejects a result without its use
+            self._warnings.add("web_search_call_ignored", param=at)
 
     # -------------------------------------------------------------- calls
 
@@ -237,6 +230,8 @@ class _Turns:
         opened = _Open(call_id=call.id, at=at, cut=item.status == "incomplete")
         run.calls.append(opened)
         self._waiting.setdefault(call.id, deque()).append(opened)
+        if isinstance(item, wire.LocalShellCall) and item.id:
+            self._shells[item.id] = call.id
 
     def _take_output(self, item: calls_in.Answering, at: str) -> None:
         """Answer the earliest open call: what an earlier turn was never changes."""
@@ -244,7 +239,10 @@ class _Turns:
         answer = calls_in.answer(item, at)
         if not answer.call_id:
             raise _no_call_id(at)
-        waiting = self._waiting.get(answer.call_id)
+        named = answer.call_id
+        waiting = self._waiting.get(named) or self._waiting.get(
+            self._shells.get(named, named)
+        )
         if waiting is None:
             raise errors.InvalidRequestError(
                 "No tool call found for function call output with call_id "
@@ -269,7 +267,7 @@ class _Turns:
         behind: list[ask.AssistantBlock] = []
         results: list[ask.Result] = []
         calls = iter(run.calls)
-        for block in run.blocks:
+        for block in self._sent(run):
             if isinstance(block, ask.Call):
                 call = next(calls)
                 if call.result is None:
@@ -285,6 +283,20 @@ class _Turns:
             blocks=[*before, *behind], results=results, ordered=True, moved=run.moved
         )
 
+    def _sent(self, run: _Run) -> Iterator[ask.AssistantBlock]:
+        """The blocks of a run, but for uses of server tools that never get a result.
+
+        A turn that was paused or cut within a search goes on from there if nothing
+        follows it. Behind anything else Anthropic would reject the conversation for ever.
+        """
+        goes_on = run is self._said[-1]
+        for place, block in enumerate(run.blocks):
+            use = run.uses.get(place)
+            if use is None or use.id not in self._unanswered or goes_on:
+                yield block
+            else:
+                self._warnings.add("web_search_call_ignored", param=use.at)
+
 
 def signature(thought: ask.Thinking) -> str:
     """What no two blocks share."""
@@ -299,8 +311,7 @@ def _moved(message: wire.Message, *, kept: bool) -> ask.Control:
     return dropped if kept else cache.control_of(message) or dropped
 
 
-def _compaction(sealed: str, at: str) -> ask.Compacted:
-    opened = envelope.opened(sealed) or []
+def _compaction(opened: Sequence[envelope.Block], at: str) -> ask.Compacted:
     if [block.type for block in opened] != ["compaction"]:
         raise _invalid(
             f"{at}.encrypted_content",

@@ -35,7 +35,10 @@ def test_a_stream_that_is_closed_early_ends_the_call(proxy, endless):
     assert line["finish_reason"] is None
 
 
-def test_a_client_that_hangs_up_while_it_waits_ends_the_call(proxy, endless, standin):
+def test_a_call_ends_when_the_grace_of_its_client_that_hung_up_is_over(
+    start, endless, standin
+):
+    proxy = start(ANTHROPIC_API_KEY="key", RETRY_GRACE=0.5)
     body = json.dumps(REQUEST).encode()
     head = (
         "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: hung-up\r\n"
@@ -47,3 +50,4 @@ def test_a_client_that_hangs_up_while_it_waits_ends_the_call(proxy, endless, sta
     until(endless)
     (line,) = proxy.lines_of("hung-up")
     assert (line["client_gone"], line["status"]) == (True, 499)
+    assert line["unclaimed"]

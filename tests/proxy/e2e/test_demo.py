@@ -199,6 +199,37 @@ def test_anthropics_own_sdk_is_answered_too(demo, streamed):
         assert told.stop_reason == "end_turn"
 
 
+FLAT = {"type": "function", **WEATHER["function"]}
+
+
+@streamed
+def test_the_responses_api_is_answered_too(client, streamed):
+    def respond(**request):
+        if not streamed:
+            return client.responses.create(model="claude-opus-5-5", **request)
+        with client.responses.stream(model="claude-opus-5-5", **request) as stream:
+            return stream.get_final_response()
+
+    called = respond(input=f"Paris, {streamed}?", tools=[FLAT])
+    (call,) = [one for one in called.output if one.type == "function_call"]
+    assert json.loads(call.arguments) == {"city": "demo"}
+    result = {"type": "function_call_output", "call_id": call.call_id}
+    answered = respond(
+        input=[result | {"output": "22 and sunny"}],
+        previous_response_id=called.id,
+        tools=[FLAT],
+    )
+    assert "22 and sunny" in answered.output_text
+
+    counted = client.responses.input_tokens.count(model="claude-opus-5-5", input="Hi")
+    assert counted.input_tokens > 0
+    given = [user("A long story"), {"type": "compaction_trigger"}]
+    compacted = respond(input=given)
+    assert [one.type for one in compacted.output] == ["compaction"]
+    goes_on = [one.to_dict(mode="json") for one in compacted.output]
+    assert GREETING in respond(input=[*goes_on, user("And then?")]).output_text
+
+
 def test_what_the_demo_cannot_read_it_refuses(demo):
     with (
         anthropic_client.connect(demo) as client,

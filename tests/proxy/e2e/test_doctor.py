@@ -109,6 +109,23 @@ def test_somebody_else_on_the_port_is_a_failure(examine):
         assert examine(PORT=str(port))["port"]["verdict"] == "fail"
 
 
+def test_a_keys_file_that_lets_nobody_in_is_a_failure(examine, tmp_path):
+    file = tmp_path / "keys"
+    missing = examine(HOST="0.0.0.0", PROXY_API_KEYS_FILE=str(file))["keys"]
+    file.write_text("a-key-of-clients\n")
+    good = examine(HOST="0.0.0.0", PROXY_API_KEYS_FILE=str(file))["keys"]
+    assert (missing["verdict"], good["verdict"]) == ("fail", "ok")
+    assert "PROXY_API_KEYS_FILE" in missing["why"]
+
+
+def test_a_key_in_the_place_of_a_token_is_told_from_one_that_was_revoked(
+    examine, standin
+):
+    standin.accept_tokens = {"another"}
+    lines = examine(ANTHROPIC_API_KEY="", CLAUDE_ACCESS_TOKEN=KEY)
+    assert "ANTHROPIC_API_KEY" in lines["models list"]["do"]
+
+
 def test_a_credential_that_is_refused_is_a_failure(examine, standin):
     standin.accept_tokens = {"another"}
     assert "(401)" in examine()["models list"]["why"]

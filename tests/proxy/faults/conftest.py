@@ -35,7 +35,7 @@ def _shared(tmp_path_factory, upstream, name, **settings):
 
 @pytest.fixture(scope="session")
 def _patient(tmp_path_factory, _upstream):
-    yield from _shared(tmp_path_factory, _upstream, "patient")
+    yield from _shared(tmp_path_factory, _upstream, "patient", retry_grace=0.2)
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +45,7 @@ def _impatient(tmp_path_factory, _upstream):
         _upstream,
         "impatient",
         client_timeout=1,
+        retry_grace=0.2,
         header_timeout=1,
         idle_timeout=1,
         progress_timeout=2,

@@ -118,9 +118,8 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 def main(name: str) -> None:
     import msgspec
 
-    from proxy import admission, body, errors, settings
-    from proxy.schema import chat_request
-    from proxy.translate.chat import request
+    from proxy import admission, body, errors
+    from request_translation import translate
 
     given = BOMBS[name]()
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
@@ -129,9 +128,7 @@ def main(name: str) -> None:
     try:
         with admission.Bodies(ROOM).under_way() as arriving:
             body.admit(given, arriving)
-        one, _ = request.to_anthropic_request(
-            body.decode(given, chat_request.DECODER), settings.Settings()
-        )
+        one, _ = translate(given)
         size = len(msgspec.json.encode(one.request))
     except errors.InvalidRequestError as ex:
         sys.stdout.write(json.dumps({"param": ex.param, "code": ex.code}))

@@ -11,6 +11,7 @@ def labels() -> dict[str, set[str]]:
     state = gauges.State(
         ready=True,
         in_flight=0,
+        held=0,
         slots=0,
         windows={"5h": window},
         verdict=limits.Verdict("allowed"),
@@ -27,6 +28,8 @@ def labels() -> dict[str, set[str]]:
         warnings=("seed_ignored",),
         first_event_ms=1.0,
         own_ms=1.0,
+        joined=True,
+        unclaimed=True,
     )
     way = trail.Trail()
     way.call()

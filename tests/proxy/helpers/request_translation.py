@@ -7,8 +7,23 @@ import msgspec
 
 from proxy import body, capabilities, errors, settings
 from proxy.schema import chat_request
-from proxy.translate import assemble
+from proxy.translate import assemble, warn
 from proxy.translate.chat import kept, request
+
+
+def translate(
+    given: bytes,
+    live: capabilities.Live | None = None,
+    turns: kept.Turns | None = None,
+    **config: Any,
+) -> tuple[assemble.Translation, request.ResponseContext]:
+    """A body translated under these settings, and what its response depends on."""
+    chat = body.decode(given, chat_request.DECODER)
+    under = settings.Settings(**config)
+    warnings = warn.Warnings(strict=under.strict_params)
+    asked = request.to_ask(chat, under.default_model, warnings, turns)
+    one = assemble.to_messages_request(asked, under, live, warnings)
+    return one, request.response_context(chat, asked, one)
 
 
 def translated(
@@ -22,17 +37,13 @@ def translated(
     ``live`` is Anthropic's models list, where the table alone is not to decide, and
     ``turns`` what was kept of the request's history.
     """
-    chat = body.decode(json.dumps(given).encode(), chat_request.DECODER)
-    sent, _ = request.to_anthropic_request(
-        chat, settings.Settings(**config), live, turns=turns
-    )
-    return sent
+    one, _ = translate(json.dumps(given).encode(), live, turns, **config)
+    return one
 
 
 def context_of(given: dict[str, Any], **config: Any) -> request.ResponseContext:
     """What the translation of the response to this request depends on."""
-    chat = body.decode(json.dumps(given).encode(), chat_request.DECODER)
-    _, context = request.to_anthropic_request(chat, settings.Settings(**config))
+    _, context = translate(json.dumps(given).encode(), **config)
     return context
 
 
@@ -44,8 +55,7 @@ def sent(given: dict[str, Any], **config: Any) -> dict[str, Any]:
 def golden_text(given: bytes, **config: Any) -> str:
     """A translation as a golden file holds it: what is sent, or the refusal."""
     try:
-        chat = body.decode(given, chat_request.DECODER)
-        one, _ = request.to_anthropic_request(chat, settings.Settings(**config))
+        one, _ = translate(given, **config)
     except errors.ProxyError as ex:
         told: dict[str, Any] = {
             "refused": {

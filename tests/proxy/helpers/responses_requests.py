@@ -9,7 +9,7 @@ import pytest
 
 from proxy import body, capabilities, errors, settings
 from proxy.schema import responses_request
-from proxy.translate import assemble
+from proxy.translate import assemble, warn
 from proxy.translate.responses import context, envelope, items, request
 from standin import call, rules
 
@@ -79,14 +79,22 @@ def read(
     **config: Any,
 ) -> tuple[assemble.Translation, context.Context]:
     """A request translated under these settings, and the way back."""
-    written = json.dumps(given).encode()
-    return request.to_anthropic_request(
-        body.decode(written, responses_request.DECODER),
-        written,
-        settings.Settings(**config),
-        live,
-        earlier=known,
-    )
+    return read_bytes(json.dumps(given).encode(), live, known, **config)
+
+
+def read_bytes(
+    written: bytes,
+    live: capabilities.Live | None = None,
+    known: items.Earlier = items.NOTHING,
+    **config: Any,
+) -> tuple[assemble.Translation, context.Context]:
+    """The same for a body as it is written."""
+    decoded = body.decode(written, responses_request.DECODER)
+    under = settings.Settings(**config)
+    warnings = warn.Warnings(strict=under.strict_params)
+    reading = request.to_ask(decoded, under, warnings, known)
+    one = assemble.to_messages_request(reading.ask, under, live, warnings)
+    return one, request.response_context(decoded, written, reading, one)
 
 
 def sent(given: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def opened(item):
     """The blocks in an item's envelope."""
     return [
         json.loads(bytes(block.received))
-        for block in envelope.opened(item["encrypted_content"])
+        for block in envelope.opened(item["encrypted_content"]).blocks
     ]
 
 

@@ -32,6 +32,7 @@ def make() -> tuple[history.History, overview.Now]:
     state = gauges.State(
         ready=True,
         in_flight=3,
+        held=0,
         slots=512,
         windows=windows,
         verdict=limits.Verdict("allowed", "five_hour"),

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from request_translation import sent
+from request_translation import sent, translated
 from row_cases import HI, NOT_SENT, Case, check, parametrize
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n____").decode()
@@ -580,8 +580,6 @@ def test_a_conversation_is_translated_as_its_row_says(case: Case) -> None:
 def test_b4_arguments_arguments_reach_the_model_as_the_client_wrote_them(
     arguments: str,
 ) -> None:
-    from request_translation import translated
-
     given = {"messages": [*HI, calls(call(arguments=arguments)), result()]}
 
     block = translated(given).request.messages[1].content[0]

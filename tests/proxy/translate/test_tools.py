@@ -5,7 +5,7 @@ import json
 
 from proxy import capabilities
 from proxy.translate import tool_schema
-from request_translation import context_of, sent, translated
+from request_translation import context_of, sent, translate, translated
 from row_cases import HI, NOT_SENT, Case, check, parametrize
 
 OBJECT = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -393,13 +393,6 @@ def test_b5_function_schemas_keep_their_own_bytes() -> None:
     body = json.dumps({"messages": HI, "tools": [tool(parameters={"x": 1})]})
     body = body.replace('{"x": 1}', schema)
 
-    from proxy import body as reading
-    from proxy import settings
-    from proxy.schema import chat_request
-    from proxy.translate.chat import request
-
-    one, _ = request.to_anthropic_request(
-        reading.decode(body.encode(), chat_request.DECODER), settings.Settings()
-    )
+    one, _ = translate(body.encode())
 
     assert bytes(one.request.tools[0].input_schema).decode() == schema

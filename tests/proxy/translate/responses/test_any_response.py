@@ -262,7 +262,8 @@ def check_deltas(item: dict, events: list[dict]) -> None:
     """What the deltas add up to is what the item says; none of them is empty."""
     deltas = [one for one in events if one["type"].endswith(".delta")]
     assert all(one["delta"] for one in deltas)
-    said = "".join(one["delta"] for one in deltas)
+    in_order = sorted(deltas, key=lambda one: one.get("content_index", 0))
+    said = "".join(one["delta"] for one in in_order)
     match item["type"]:
         case "message":
             key = {"output_text": "text", "refusal": "refusal"}

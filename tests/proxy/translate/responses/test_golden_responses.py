@@ -63,7 +63,7 @@ def legible(text: str) -> str:
 
 
 def kinds(sealed: str) -> list[str]:
-    return [block.type for block in envelope.opened(sealed) or ()]
+    return [block.type for block in envelope.opened(sealed).blocks]
 
 
 def beside(path: Path, suffix: str) -> Path:

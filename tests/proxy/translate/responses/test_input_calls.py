@@ -235,6 +235,10 @@ OUTPUTS = [
      result("c1", '[{"stdout": "a", "outcome": {"type": "exit", "exit_code": 0}}]')),
     ("r3.typed-outputs", {"type": "local_shell_call", "call_id": "c1", "action": {}},
      {"type": "local_shell_call_output", "id": "c1", "output": "a"}, result("c1", "a")),
+    ("r3.typed-outputs",
+     {"type": "local_shell_call", "call_id": "c1", "id": "lsh_1", "action": {}},
+     {"type": "local_shell_call_output", "id": "lsh_1", "output": "a"},
+     result("c1", "a")),
     ("r3.typed-outputs", {"type": "local_shell_call", "call_id": "c1", "action": {}},
      {"type": "local_shell_call_output", "call_id": "c1", "output": "a"},
      result("c1", "a")),
@@ -427,6 +431,28 @@ def test_r3_reference_to_what_is_not_known_is_a_404() -> None:
 
     assert (why.status, why.param) == (404, "input")
     assert why.message.startswith("Item with id 'msg_9' not found.")
+
+
+@pytest.mark.parametrize(
+    "again", [{"id": "m1"}, {"id": "m1", **assistant("A")}], ids=["named", "sent"]
+)
+def test_r3_duplicate_of_an_earlier_item_is_refused(again: dict) -> None:
+    said_before = {"id": "m1", **assistant("A")}
+    known = items.Earlier(items=[raw(user()), raw(said_before)],
+                          named={"m1": raw(said_before)})  # fmt: skip
+
+    why = refusal({"input": [again, user()]}, known=known)
+
+    assert (why.status, why.param, why.code) == (400, "input", None)
+    assert why.message.startswith("Duplicate item found with id m1")
+
+
+def test_r3_duplicate_ids_without_an_earlier_response_are_the_clients_own() -> None:
+    again = {"id": "m1", **assistant("A")}
+
+    messages = said(user(), again, user(), again, user())
+
+    assert [one["role"] for one in messages].count("assistant") == 2
 
 
 def test_r9_param_of_an_earlier_item_is_the_earlier_response() -> None:

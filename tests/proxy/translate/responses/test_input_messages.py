@@ -12,6 +12,7 @@ from responses_requests import (
     parametrize,
     read,
     reasoning,
+    refusal,
     said,
     sealed,
     sent,
@@ -166,6 +167,8 @@ PARTS = [
          one({"type": "document", "source": {"type": "file", "file_id": "file_1"}})),
     Case("r2.file", "of OpenAI's", of(file(file_id="file-abc")),
          refused=("input[0].content[0]", "unsupported_value")),
+    Case("r2.file", "none of them", of(file()),
+         refused=("input[0].content[0]", "unsupported_value")),
     Case("r2.file", "no base64", of(file(file_data="?")),
          refused=("input[0].content[0].file_data", "invalid_value")),
     *(Case("r2.other-parts", kind, of(part(), {"type": kind}),
@@ -269,3 +272,17 @@ def test_r2_end_after_a_compaction_needs_no_opening() -> None:
     one, _ = read({"model": MODEL, "input": [compacted, assistant(), user()]})
 
     assert one.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "choices"),
+    [
+        ([{"type": "agent_message"}], ["message", "function_call", "item_reference"]),
+        ([user([file()])], ["file_data", "file_url", "file_id"]),
+    ],
+    ids=["an item", "a file"],
+)
+def test_what_is_refused_is_told_its_choices(given: list, choices: list[str]) -> None:
+    message = refusal({"input": given}).message
+
+    assert [one for one in choices if one in message] == choices

@@ -1,10 +1,14 @@
 """Rows r4: what of earlier thinking is sent back, and what is said of the rest."""
 
+import json
+
 import msgspec
 import pytest
 
-from proxy.schema import responses_response
-from proxy.translate.responses import envelope
+from proxy import body, settings
+from proxy.schema import responses_request, responses_response
+from proxy.translate import warn
+from proxy.translate.responses import envelope, request
 from responses_requests import (
     MODEL,
     as_data,
@@ -139,6 +143,43 @@ def test_r4_pause_is_resumed_as_it_is(blocks: tuple[dict, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    "behind",
+    [
+        [user("Go on")],
+        [assistant("A"), user("Go on")],
+        [{"role": "developer", "content": "D"}],
+        [called(), output(), user("Go on")],
+    ],
+    ids=["a user", "the assistant", "a developer", "a call"],
+)
+def test_r4_unanswered_search_does_not_end_a_conversation(behind: list[dict]) -> None:
+    cut = [user(), assistant("A"), {"type": "web_search_call"}, reasoning(USE)]
+    search = {"tools": [*TOOLS, {"type": "web_search"}]}
+
+    one, _ = read({"model": MODEL, "input": [*cut, *behind], **search})
+
+    assert one.warnings == ("web_search_call_ignored",)
+    assert as_data(one)["messages"][1]["content"][0] == text("A")
+    assert broken(one) == set()
+
+
+def test_r4_unanswered_results_are_left_out() -> None:
+    items = [user(), reasoning(FOUND), assistant("A"), user()]
+
+    one, _ = read({"model": MODEL, "input": items})
+
+    assert one.warnings == ("web_search_call_ignored",)
+    assert as_data(one)["messages"][1]["content"] == [text("A")]
+    assert broken(one) == set()
+
+
+def test_r4_unanswered_search_that_went_on_is_whole() -> None:
+    items = [user(), reasoning(USE), reasoning(FOUND), assistant("A"), user()]
+
+    assert first_turn(*items[1:-1]) == [USE, FOUND, text("A")]
+
+
+@pytest.mark.parametrize(
     "item",
     [
         foreign(),
@@ -210,6 +251,31 @@ def test_r4_decode_unpacks_no_more_than_a_request_may_hold() -> None:
     assert read(whole, max_body_bytes=12000)
 
 
+def test_r4_decode_counts_envelopes_that_are_too_large_or_damaged() -> None:
+    damaged = sealed(thinking("x" * 50_000))[:-4]
+    whole = {
+        "model": MODEL,
+        "input": [user(), foreign(damaged), foreign(damaged), user()],
+    }
+
+    assert refusal(whole, max_body_bytes=60_000).status == 413
+    assert read(whole, max_body_bytes=200_000)
+
+
+def test_r4_decode_takes_room_for_each_envelope() -> None:
+    taken: list[int] = []
+
+    wanted = body.decode(
+        json.dumps({"input": [user(), reasoning(), foreign(), user()]}).encode(),
+        responses_request.DECODER,
+    )
+    request.to_ask(
+        wanted, settings.Settings(), warn.Warnings(strict=False), take=taken.append
+    )
+
+    assert taken == [envelope.opened(sealed(thinking())).room, 0]
+
+
 def test_what_is_sent_back_is_what_was_received() -> None:
     written = (
         b'{"type":"server_tool_use","id":"srvtoolu_1","name":"web_search",'
@@ -218,6 +284,6 @@ def test_what_is_sent_back_is_what_was_received() -> None:
     held = envelope.sealed([msgspec.Raw(written)])
     item = {"type": "reasoning", "encrypted_content": held}
 
-    one, _ = read({"model": MODEL, "input": [user(), item, user()]})
+    one, _ = read({"model": MODEL, "input": [user(), item]})
 
     assert written in msgspec.json.encode(one.request)

@@ -7,7 +7,7 @@ import pytest
 
 from proxy import body, errors
 from proxy.schema import responses_request as wire
-from proxy.translate.responses import context, request
+from proxy.translate.responses import context
 from responses_requests import (
     MODEL,
     NOT_SENT,
@@ -17,6 +17,7 @@ from responses_requests import (
     parametrize,
     raw,
     read,
+    read_bytes,
     refusal,
     sent,
     user,
@@ -304,10 +305,8 @@ def test_what_the_response_repeats_is_what_was_sent() -> None:
 
 def test_halves_of_surrogate_pairs_are_mended_in_what_is_repeated() -> None:
     written = b'{"input": "Hi", "instructions": "A\\ud83d"}'
-    decoded = body.decode(written, wire.DECODER)
-    from proxy import settings
 
-    _, way_back = request.to_anthropic_request(decoded, written, settings.Settings())
+    _, way_back = read_bytes(written)
 
     assert json.loads(bytes(way_back.echo.instructions)) == "A\ufffd"
 

@@ -1,0 +1,89 @@
+"""What becomes of a call whose client may leave, and when two requests are equal.
+
+The decisions alone: a table, and a name. ``proxy.held_calls`` carries them out.
+"""
+
+import contextlib
+import enum
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
+_decode = msgspec.json.Decoder().decode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+class State(enum.Enum):
+    """Who waits for a call, and for what."""
+
+    ASKED = enum.auto()
+    """It runs, and its own client waits."""
+    HELD = enum.auto()
+    """It runs, and nobody waits."""
+    JOINED = enum.auto()
+    """It runs, and another client waits."""
+    READY = enum.auto()
+    """It has ended, and another client is about to take the outcome."""
+    KEPT = enum.auto()
+    """It has ended with an answer, and nobody waits."""
+    OVER = enum.auto()
+    """It has nothing more to give."""
+
+
+class Event(enum.Enum):
+    """What may happen to a call."""
+
+    LEFT = enum.auto()
+    """The client that waited has left."""
+    JOIN = enum.auto()
+    """An equal request has come."""
+    ANSWER = enum.auto()
+    """The answer is complete."""
+    ERROR = enum.auto()
+    """The call has failed, or was cancelled."""
+    TAKEN = enum.auto()
+    """The client that joined has the outcome."""
+    GRACE_OVER = enum.auto()
+    SLOT_WANTED = enum.auto()
+    """Somebody else has found no slot."""
+    DRAIN = enum.auto()
+    """The process is about to end."""
+
+
+def after(state: State, event: Event, *, room: bool = True) -> State:
+    """What an event makes of a call; events that come too late change nothing.
+
+    ``room``: there is room for one more call without a client, or for its answer.
+    """
+    match state, event:
+        case ((State.ASKED | State.JOINED), Event.LEFT):
+            return State.HELD if room else State.OVER
+        case (State.READY, Event.LEFT) | (State.HELD, Event.ANSWER):
+            return State.KEPT if room else State.OVER
+        case State.HELD, Event.JOIN:
+            return State.JOINED
+        case (State.KEPT, Event.JOIN) | (State.JOINED, Event.ANSWER | Event.ERROR):
+            return State.READY
+        case (State.ASKED, Event.ANSWER | Event.ERROR) | (State.READY, Event.TAKEN):
+            return State.OVER
+        case (State.HELD, Event.ERROR | Event.SLOT_WANTED):
+            return State.OVER
+        case ((State.HELD | State.KEPT), (Event.GRACE_OVER | Event.DRAIN)):
+            return State.OVER
+        case _:
+            return state
+
+
+def name_of(circumstances: Iterable[str], body: bytes) -> str:
+    """What equal requests have in common, as a digest.
+
+    ``circumstances`` is what counts beside the body, such as the path. The order of a
+    body's keys does not count; bodies that cannot be put in order count as they came.
+    """
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+        body = _encode_sorted(_decode(body))
+    digest = hashlib.sha256("\0".join(circumstances).encode())
+    digest.update(b"\0")
+    digest.update(body)
+    return digest.hexdigest()

@@ -1,0 +1,413 @@
+"""A client that gives up and asks again: its retry joins the call that still runs."""
+
+import json
+import signal
+import ssl
+import threading
+from concurrent import futures
+
+import httpx2
+import openai
+import pytest
+import trustme
+
+import dotnet_client
+from quick_proxy import CHAT, MESSAGES
+from scripted_upstream import ScriptedUpstream
+from waiting import LONG, until
+
+RESPONSES = "/v1/responses"
+LONGER = 600
+"""Seconds of grace that no test waits for."""
+
+APIS = pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        pytest.param(CHAT, {}, id="chat"),
+        pytest.param(RESPONSES, {"input": "hi"}, id="responses"),
+        pytest.param(MESSAGES, {"max_tokens": 9}, id="messages"),
+    ],
+)
+KEPT = 'claude_proxy_memory_entries{kind="answers"}'
+
+
+def leave(proxy, upstream, model="hold", **request):
+    """Ask, leave once Anthropic has been asked, and wait until that was noticed."""
+    alone, calls = held(proxy), len(upstream.of(model))
+    sock = proxy.raw(model, stream=False, **request)
+    upstream.wait_for_calls(calls + 1, model)
+    sock.close()
+    until(lambda: held(proxy) == alone + 1, what="the call does not go on")
+
+
+def held(proxy):
+    return proxy.metric("claude_proxy_held_calls")
+
+
+def joined(proxy):
+    until(lambda: held(proxy) == 0, what="nobody has joined")
+
+
+def is_answer(received):
+    assert received.status == 200, received.body
+    return "word0 word1 word2" in received.body.decode()
+
+
+@pytest.fixture
+def pool():
+    with futures.ThreadPoolExecutor() as running:
+        yield running
+
+
+@pytest.fixture(params=["sockets", "httpcore"])
+def over(request, upstream, start):
+    """A proxy that calls over this transport, and its upstream."""
+    proxied = {"http_proxy": upstream.url} if request.param == "httpcore" else {}
+    return start(retry_grace=LONGER, **proxied)
+
+
+@APIS
+def test_a_retry_joins_and_gets_the_answer(over, upstream, pool, path, fields):
+    check_a_retry_joins(over, upstream, pool, path, fields)
+
+
+def test_a_retry_joins_over_tls(start, pool, tmp_path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with ScriptedUpstream(context) as upstream:
+        trusted = {"ssl_cert_file": tmp_path / "ca.pem"}
+        proxy = start(
+            retry_grace=LONGER, anthropic_api_base=upstream.url, warm=False, **trusted
+        )
+        check_a_retry_joins(proxy, upstream, pool)
+        proxy.stop()
+
+
+def check_a_retry_joins(proxy, upstream, pool, path=CHAT, fields=None):
+    fields = fields or {}
+    leave(proxy, upstream, path=path, **fields)
+    retry = pool.submit(proxy.ask, "hold", stream=False, path=path, **fields)
+    joined(proxy)
+    upstream.release()
+    received = retry.result(LONG)
+    assert is_answer(received)
+    assert "req_scripted" in received.headers.values()
+    assert len(upstream.of("hold")) == 1
+    proxy.check_nothing_is_left()
+
+
+@APIS
+def test_an_answer_that_came_in_between_is_picked_up_once(
+    start, upstream, pool, path, fields
+):
+    proxy = start(retry_grace=LONGER)
+    leave(proxy, upstream, path=path, **fields)
+    upstream.release()
+    until(lambda: proxy.metric(KEPT) == 1)
+    assert proxy.metric("claude_proxy_requests_in_flight") == 0
+    assert is_answer(proxy.ask("hold", stream=False, path=path, **fields))
+    assert len(upstream.of("hold")) == 1
+    again = pool.submit(proxy.ask, "hold", stream=False, path=path, **fields)
+    upstream.wait_for_calls(2)
+    upstream.release()
+    assert is_answer(again.result(LONG))
+    proxy.check_nothing_is_left()
+
+
+def test_the_openai_package_gets_on_its_second_try_what_takes_twice_its_timeout(
+    start, upstream
+):
+    proxy, timeout = start(), 1.5
+    sent = []
+
+    def on_request(request):
+        sent.append(request)
+        if len(sent) == 1:
+            threading.Timer(2 * timeout, upstream.release).start()
+
+    http = openai.DefaultHttpxClient(
+        event_hooks={"request": [on_request]}, trust_env=False
+    )
+    with openai.OpenAI(
+        base_url=f"{proxy.url}/v1", api_key="none", timeout=timeout, http_client=http
+    ) as client:
+        answer = client.chat.completions.create(
+            model="hold", messages=[{"role": "user", "content": "hi"}]
+        )
+    assert answer.choices[0].message.content == "word0 word1 word2 "
+    assert len(sent) == 2
+    assert sent[1].headers["x-stainless-retry-count"] == "1"
+    assert len(upstream.of("hold")) == 1
+    proxy.check_nothing_is_left()
+
+
+def test_a_dotnet_client_that_asks_again_at_once_gets_it_with_one_call(start, upstream):
+    """It is back before anybody has looked whether it left."""
+    proxy = start()
+    body = proxy.request("ok;n=3;gap=0.6", stream=False)
+    with dotnet_client.Client(proxy.url, timeout=1) as client:
+        assert client.ask(body).text == "word0 word1 word2 "
+    assert len(upstream.calls) == 1
+    lines = until(lambda: len(found := proxy.lines(body["model"])) > 1 and found)
+    assert [one["status"] for one in lines].count(200) == 1
+    proxy.check_nothing_is_left()
+
+
+def test_clients_that_are_back_at_once_always_join(start, upstream):
+    proxy = start(retry_grace=LONGER)
+    with httpx2.Client(trust_env=False) as client:
+        for i in range(30):
+            request = proxy.request(f"ok;n=3;gap=0.05;tag={i}", stream=False)
+            with pytest.raises(httpx2.ReadTimeout):
+                client.post(proxy.url + CHAT, json=request, timeout=0.05)
+            answer = client.post(proxy.url + CHAT, json=request, timeout=LONG)
+            assert answer.status_code == 200
+            assert len(upstream.of(request["model"])) == 1
+    proxy.check_nothing_is_left()
+
+
+def test_it_is_waited_for_longer_than_the_grace(start, upstream):
+    """And the next one may join where the first retry has left in its turn."""
+    proxy, model = start(retry_grace=2), "ok;n=3;gap=1.6"
+    leave(proxy, upstream, model)
+    with proxy.raw(model, stream=False):
+        joined(proxy)
+    until(lambda: held(proxy) == 1)
+    assert is_answer(proxy.ask(model, stream=False))
+    assert len(upstream.calls) == 1
+    proxy.check_nothing_is_left()
+
+
+def test_the_log_and_the_metrics_count_it_once(start, upstream, pool):
+    proxy = start(retry_grace=LONGER)
+    proxy.mark_log()
+    leave(proxy, upstream)
+    with proxy.raw("hold", stream=False):
+        joined(proxy)
+    until(lambda: held(proxy) == 1)
+    retry = pool.submit(proxy.ask, "hold", stream=False)
+    joined(proxy)
+    upstream.release()
+    retry.result(LONG)
+    lines = until(lambda: len(found := proxy.lines("hold")) == 3 and found)
+    (got,) = [one for one in lines if one["status"] == 200]
+    left = [one for one in lines if one is not got]
+    assert got["joined"]
+    assert (got["calls"], got["finish_reason"]) == (1, "stop")
+    assert got["output_tokens"] > 0
+    assert got["upstream_request_id"] == "req_scripted"
+    assert got["own_ms"] < got["duration_ms"]
+    assert sorted(one["joined"] for one in left) == [False, True]
+    for one in left:
+        assert (one["status"], one["client_gone"]) == (499, True)
+        assert not one["unclaimed"]
+        assert (one["calls"], one["output_tokens"], one["undelivered_tokens"]) == (
+            0,
+        ) * 3
+    until(lambda: proxy.metric("claude_proxy_joins_total") == 2)
+    assert proxy.metric("claude_proxy_unclaimed_calls_total") == 0
+    complete = 'claude_proxy_upstream_calls_total{outcome="complete"}'
+    assert proxy.metric(complete) == 2, "that one, and the first of this proxy"
+
+
+def test_an_error_goes_to_the_one_who_waits_with_its_wait(start, upstream):
+    proxy, model = start(retry_grace=LONGER), "error;at=3;n=3;gap=0.7"
+    leave(proxy, upstream, model)
+    received = proxy.ask(model, stream=False)
+    assert (received.status, received.error["code"]) == (503, "overloaded")
+    assert int(received.headers["retry-after"]) >= 1
+    assert len(upstream.calls) == 1
+    lines = until(lambda: len(found := proxy.lines(model)) == 2 and found)
+    assert {one["status"]: one["code"] for one in lines} == {
+        499: None,
+        503: "overloaded",
+    }
+    proxy.check_nothing_is_left()
+
+
+def test_after_an_error_that_nobody_waited_for_a_retry_makes_a_call_of_its_own(
+    start, upstream
+):
+    proxy, model = start(retry_grace=LONGER), "error;at=3;n=3;gap=0.7;times=1"
+    leave(proxy, upstream, model)
+    until(lambda: held(proxy) == 0)
+    assert is_answer(proxy.ask(model, stream=False))
+    assert len(upstream.calls) == 2
+    lines = until(lambda: len(found := proxy.lines(model)) == 2 and found)
+    assert [one["unclaimed"] for one in lines] == [True, False]
+
+
+def test_two_whose_clients_wait_stay_two_calls(start, upstream, pool):
+    proxy = start(retry_grace=LONGER)
+    both = [pool.submit(proxy.ask, "hold", stream=False) for _ in range(2)]
+    upstream.wait_for_calls(2)
+    upstream.release()
+    assert all(is_answer(one.result(LONG)) for one in both)
+
+
+def test_a_stream_is_cancelled_at_once(start, upstream):
+    proxy = start(retry_grace=LONGER)
+    proxy.raw("stall").close()
+    line = proxy.line("stall")
+    assert (line["status"], line["unclaimed"]) == (499, False)
+
+
+def test_counting_tokens_is_cancelled_at_once(start, upstream):
+    proxy = start(retry_grace=LONGER)
+    sock = proxy.raw("silent", stream=False, path=MESSAGES + "/count_tokens")
+    upstream.wait_for_calls(1)
+    sock.close()
+    upstream.wait_until_idle()
+
+
+def test_without_a_grace_the_call_is_cancelled_at_once(start, upstream):
+    proxy = start(retry_grace=0)
+    sock = proxy.raw("silent", stream=False)
+    upstream.wait_for_calls(1)
+    sock.close()
+    upstream.wait_until_idle()
+    line = proxy.line("silent")
+    assert (line["status"], line["unclaimed"]) == (499, False)
+
+
+def test_a_hundred_that_leave_for_good_leave_no_call_longer_than_the_grace(
+    start, upstream
+):
+    proxy = start(retry_grace=1)
+    socks = [proxy.raw(f"silent;tag={i}", stream=False) for i in range(100)]
+    upstream.wait_for_calls(100, "silent")
+    for sock in socks:
+        sock.close()
+    upstream.wait_until_idle()
+    lines = [proxy.line(f"silent;tag={i}") for i in range(100)]
+    assert all(one["client_gone"] for one in lines)
+    assert sum(one["unclaimed"] for one in lines) == 4
+    assert proxy.metric("claude_proxy_unclaimed_calls_total") == 4
+    proxy.check_nothing_is_left()
+
+
+@pytest.fixture
+def keyed(start, tmp_path):
+    """A proxy with twenty keys, and a function for the headers of each."""
+    keys = tmp_path / "keys"
+    keys.write_text("\n".join(f"inbound-key-{i}" for i in range(20)))
+    return start(retry_grace=LONGER, proxy_api_keys_file=keys, warm=False)
+
+
+def key(number):
+    return {"Authorization": f"Bearer inbound-key-{number}"}
+
+
+def ask_as(proxy, number, model, timeout):
+    with httpx2.Client(trust_env=False, headers=key(number)) as client:
+        request = proxy.request(model, stream=False)
+        return client.post(proxy.url + CHAT, json=request, timeout=timeout)
+
+
+def leave_as(proxy, number, model):
+    with pytest.raises(httpx2.ReadTimeout):
+        ask_as(proxy, number, model, 0.5)
+
+
+def test_another_key_makes_a_call_of_its_own(keyed, upstream, pool):
+    leave_as(keyed, 0, "hold")
+    until(lambda: held(keyed) == 1)
+    other = pool.submit(ask_as, keyed, 1, "hold", LONG)
+    upstream.wait_for_calls(2)
+    assert held(keyed) == 1
+    own = pool.submit(ask_as, keyed, 0, "hold", LONG)
+    joined(keyed)
+    upstream.release()
+    assert [one.result(LONG).status_code for one in (other, own)] == [200, 200]
+    assert len(upstream.calls) == 2
+
+
+def test_one_key_has_four_calls_without_a_client_and_all_have_sixteen(
+    keyed, upstream, pool
+):
+    left = [
+        pool.submit(leave_as, keyed, number, f"silent;tag={i}")
+        for number in range(5)
+        for i in range(5)
+    ]
+    for one in left:
+        one.result(LONG)
+    until(lambda: upstream.open_calls == 16)
+    assert held(keyed) == 16
+    keyed.signal(signal.SIGTERM)
+    assert keyed.wait()[0] == 0
+
+
+def test_the_one_that_was_left_first_gives_way_when_no_slot_is_free(start, upstream):
+    proxy = start(retry_grace=LONGER, max_requests=2)
+    for tag in "ab":
+        leave(proxy, upstream, f"silent;tag={tag}")
+    assert is_answer(proxy.ask("ok", stream=False))
+    (first,), (second,) = upstream.of("silent;tag=a"), upstream.of("silent;tag=b")
+    until(lambda: not first.open)
+    assert second.open
+    assert proxy.line("silent;tag=a")["unclaimed"]
+    assert is_answer(proxy.ask("ok", stream=False)), "there is a slot now"
+    assert second.open
+
+
+def test_a_retry_needs_no_slot(start, upstream, pool):
+    proxy = start(retry_grace=LONGER, max_requests=1)
+    leave(proxy, upstream)
+    retry = pool.submit(proxy.ask, "hold", stream=False)
+    joined(proxy)
+    assert proxy.ask("ok", stream=False).error["code"] == "at_capacity"
+    upstream.release()
+    assert is_answer(retry.result(LONG))
+    leave(proxy, upstream)
+    upstream.release()
+    until(lambda: proxy.metric(KEPT) == 1)
+    with proxy.raw("stall"):
+        upstream.wait_for_calls(1, "stall")
+        assert is_answer(proxy.ask("hold", stream=False))
+
+
+def test_without_memory_nothing_is_kept_and_a_retry_asks_again(start, upstream):
+    proxy, model = start(retry_grace=LONGER, memory_bytes=0), "ok;n=3;gap=0.3"
+    leave(proxy, upstream, model)
+    until(lambda: held(proxy) == 0)
+    assert is_answer(proxy.ask(model, stream=False))
+    assert len(upstream.calls) == 2
+
+
+def test_a_drain_ends_what_nobody_waits_for(start, upstream, pool):
+    proxy = start(retry_grace=LONGER, drain_timeout=300)
+    leave(proxy, upstream, "hold;tag=kept")
+    upstream.release()
+    until(lambda: proxy.metric(KEPT) == 1)
+    leave(proxy, upstream, "silent")
+    leave(proxy, upstream, "hold;tag=joined")
+    retry = pool.submit(proxy.ask, "hold;tag=joined", stream=False)
+    until(lambda: held(proxy) == 2)
+    proxy.signal(signal.SIGTERM)
+    (silent,) = upstream.of("silent")
+    until(lambda: not silent.open)
+    assert not retry.done()
+    upstream.release()
+    assert is_answer(retry.result(LONG))
+    assert proxy.wait()[0] == 0
+    lines = {
+        one["model"]: one
+        for one in map(json.loads, proxy.log.splitlines())
+        if "model" in one
+    }
+    assert lines["silent"]["unclaimed"]
+
+
+def test_a_response_that_is_kept_by_its_id_is_kept_once(start, upstream):
+    proxy = start(retry_grace=LONGER)
+    request = {"path": RESPONSES, "input": "hi"}
+    leave(proxy, upstream, **request)
+    upstream.release()
+    until(lambda: proxy.metric(KEPT) == 1)
+    got = json.loads(proxy.ask("hold", stream=False, **request).body)
+    url = f"{proxy.url}{RESPONSES}/{got['id']}"
+    assert httpx2.get(url, trust_env=False).json()["id"] == got["id"]
+    assert proxy.metric('claude_proxy_memory_entries{kind="responses"}') == 1

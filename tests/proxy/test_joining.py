@@ -1,0 +1,84 @@
+"""proxy.joining: what becomes of a call whose client may leave, and which requests are equal."""
+
+import itertools
+import json
+
+import pytest
+
+from proxy.joining import Event, State, after, name_of
+
+CHANGES = {
+    # (state, event): what comes of it where there is room, and where there is none
+    (State.ASKED, Event.LEFT): (State.HELD, State.OVER),
+    (State.ASKED, Event.ANSWER): (State.OVER, State.OVER),
+    (State.ASKED, Event.ERROR): (State.OVER, State.OVER),
+    (State.HELD, Event.JOIN): (State.JOINED, State.JOINED),
+    (State.HELD, Event.ANSWER): (State.KEPT, State.OVER),
+    (State.HELD, Event.ERROR): (State.OVER, State.OVER),
+    (State.HELD, Event.GRACE_OVER): (State.OVER, State.OVER),
+    (State.HELD, Event.SLOT_WANTED): (State.OVER, State.OVER),
+    (State.HELD, Event.DRAIN): (State.OVER, State.OVER),
+    (State.JOINED, Event.LEFT): (State.HELD, State.OVER),
+    (State.JOINED, Event.ANSWER): (State.READY, State.READY),
+    (State.JOINED, Event.ERROR): (State.READY, State.READY),
+    (State.READY, Event.LEFT): (State.KEPT, State.OVER),
+    (State.READY, Event.TAKEN): (State.OVER, State.OVER),
+    (State.KEPT, Event.JOIN): (State.READY, State.READY),
+    (State.KEPT, Event.GRACE_OVER): (State.OVER, State.OVER),
+    (State.KEPT, Event.DRAIN): (State.OVER, State.OVER),
+}
+
+
+@pytest.mark.parametrize(("state", "event"), [*itertools.product(State, Event)])
+def test_what_an_event_makes_of_a_call(state, event):
+    """What is not in the table changes nothing: it comes too late, or does not matter."""
+    room, no_room = CHANGES.get((state, event), (state, state))
+    assert after(state, event) is room
+    assert after(state, event, room=False) is no_room
+
+
+BODY = b'{"model": "m", "messages": [{"role": "user", "content": "\xc3\xa4"}], "n": 1}'
+
+EQUAL = {
+    "spaces": BODY.replace(b" ", b""),
+    "the order of keys": (
+        b'{"n":1,"messages":[{"content":"\xc3\xa4","role":"user"}],"model":"m"}'
+    ),
+    "escapes": BODY.replace(b"\xc3\xa4", b"\\u00e4"),
+}
+OTHER = {
+    "another value": BODY.replace(b"1", b"2"),
+    "another type": BODY.replace(b"1", b'"1"'),
+    "another word": BODY.replace(b"\xc3\xa4", b"a"),
+    "one more key": BODY.replace(b"{", b'{"stream": false, ', 1),
+    "another order of messages": json.dumps(
+        {"model": "m", "messages": [{"role": "user"}, {}], "n": 1}
+    ).encode(),
+}
+PATH = ("chat", "/v1/chat/completions")
+
+
+@pytest.mark.parametrize("what", EQUAL)
+def test_requests_are_equal_whatever_their(what):
+    assert name_of(PATH, EQUAL[what]) == name_of(PATH, BODY)
+
+
+@pytest.mark.parametrize("what", OTHER)
+def test_requests_differ_by(what):
+    assert name_of(PATH, OTHER[what]) != name_of(PATH, BODY)
+
+
+def test_requests_differ_by_what_counts_beside_the_body():
+    names = {name_of(one, BODY) for one in (PATH, ("chat", "/v1"), ("messages", "/v1"))}
+    assert len(names) == 3
+    assert name_of(("ab", "c"), BODY) != name_of(("a", "bc"), BODY)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a": "\\ud800"}', b'{"a": "\xff"}', b'{"a": 1e999}', b"[" * 5000 + b"]" * 5000],
+    ids=["half a character", "no UTF-8", "a number beyond floats", "nested deeply"],
+)
+def test_what_cannot_be_put_in_order_is_compared_as_it_came(body):
+    assert name_of(PATH, body) == name_of(PATH, body)
+    assert name_of(PATH, body) != name_of(PATH, body + b" ")
