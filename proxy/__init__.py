@@ -30,12 +30,13 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     credentials       where the token comes from
     retry             whether a failed call is retried: one pure decision; patience: how
                       long a trouble has lasted, and who may ask meanwhile
-    cancellation      what ends a call that is over; admission: how many may be in flight
+    cancellation      what ends a call that is over; watchdog: the thread that finds out;
+                      admission: how many may be in flight
     store             what is remembered between requests; bounded: who gives way when
                       there is no more room for it
     translate         the translation, pure; relay: Anthropic's own API passed on, pure
     capabilities      what each model accepts: one table
-    schema, sse       both APIs' wire types; event streams
+    schema, sse       the APIs' wire types; event streams; written: text in pieces
     urls              which URLs may be called; redaction: what no log and no client sees
     files             reads small files that change, and waits for none that hangs
     socket_timeouts   timeouts that the kernel keeps

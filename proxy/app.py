@@ -41,6 +41,7 @@ from proxy import (
     transport,
     upstream,
     urls,
+    watchdog,
 )
 from proxy.admission import Admission, Bodies
 from proxy.relay import error as relay_error
@@ -72,7 +73,7 @@ class Proxy:
         )
         self._sender = sender
         self.slots = Admission(config.max_requests)
-        self.watchdog = cancellation.Watchdog(
+        self.watchdog = watchdog.Watchdog(
             cancellation.Deadlines(
                 header=config.header_timeout,
                 idle=config.idle_timeout,
@@ -133,7 +134,7 @@ class Proxy:
             expires_at=self.credential.expires_at(),
             refused_at=self.credential.refused_at,
             log_lines_dropped=log.writer.dropped,
-            remembered=self.store.facts(),
+            remembered=self.store.figures(),
         )
 
     def overview(self) -> dict[str, object]:

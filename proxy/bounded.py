@@ -20,7 +20,7 @@ NAME = 320
 """Bytes that a name costs beside its characters."""
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class Figures(Struct, frozen=True, kw_only=True):
     """How the entries of one kind are doing."""
 
     entries: int
@@ -123,10 +123,10 @@ class Kind(Generic[E]):
         self._named: dict[tuple[Owner, str], E] = {}
 
     @property
-    def facts(self) -> Facts:
+    def figures(self) -> Figures:
         """How this kind is doing."""
         with self._room.lock:
-            return Facts(
+            return Figures(
                 entries=self.entries,
                 bytes=self.size,
                 hits=self.hits,

@@ -9,7 +9,7 @@ completion ends.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -41,6 +41,7 @@ from proxy import (
 )
 from proxy.capabilities import Live
 from proxy.translate import ask, assemble, warn
+from proxy.watchdog import Watchdog
 
 CLIENT_GONE = 499
 """nginx's status for a client that left; only the log shows it."""
@@ -54,7 +55,7 @@ class Services(Struct, frozen=True, kw_only=True):
     slots: admission.Admission
     held: held_calls.HeldCalls
     bodies: admission.Bodies
-    watchdog: cancellation.Watchdog
+    watchdog: Watchdog
     metrics: metrics.Metrics
     history: history.History
     traces: traces.Traces
@@ -104,7 +105,7 @@ class Completion:
         self._name = ""  # of equal requests; only a retry of a plain one may join
         self._call: held_calls.Call | None = None
         self._joined: held_calls.Call | None = None
-        self._facts: held_calls.Facts | None = None  # of the outcome that it took
+        self._joined_headers: Mapping[str, str] = {}
         self._warnings: tuple[str, ...] = ()
         self._way = trail.Trail()
         self._traceparent = ""
@@ -140,7 +141,7 @@ class Completion:
         if self._name and not outgoing.counts_tokens(sent):
             owner = req.context.owner
             self._call = services.held.began(
-                owner, self._name, scope=scope, slot=slot, way=self._way
+                owner, self._name, scope=scope, slot=slot, way=self._way, record=record
             )
         waiting = time.monotonic()
         self._events = services.upstream.open(sent, scope, self._way)
@@ -204,17 +205,12 @@ class Completion:
         troubles = self._services.troubles
         lasted = troubles.lasted(refusal)
         troubles.failed(refusal)
-        return errors.UnavailableError(
-            "All slots are taken (MAX_REQUESTS)",
-            code="at_capacity",
-            retry=True,
-            wait=errors.wait(lasted) or 0,
-        )
+        return errors.at_capacity("All slots are taken (MAX_REQUESTS)", lasted)
 
     def headers(self) -> dict[str, str]:
         """The headers of every response, beside its body."""
-        if self._facts is not None:
-            return dict(self._facts.headers)
+        if self._joined is not None:
+            return dict(self._joined_headers)
         head = self._events.head if self._events is not None else None
         headers = {
             "x-proxy-warnings": ", ".join(self._warnings),
@@ -274,15 +270,13 @@ class Completion:
         with services.watchdog.scope(req.env.get("gunicorn.socket")) as scope:
             scope.content()  # the call has the deadlines
             try:
-                facts = self._facts = services.held.wait(call, scope)
+                services.held.wait(call, scope)
             except cancellation.Cancelled as ex:
                 raise event_stream.to_error(ex.reason) from None
         self._waited += time.monotonic() - waiting
-        self._way, self._warnings = call.way, facts.warnings
-        record.upstream_model = facts.upstream_model
-        record.upstream_request_id = facts.upstream_request_id
-        record.finish_reason = facts.finish_reason
-        record.skipped_events, record.stored = facts.skipped, facts.stored
+        self._way, self._warnings = call.way, call.record.warnings
+        self._joined_headers = call.headers
+        log.note_joined(record, call.record)
         if call.error is not None:
             raise call.error
         self.note_first_byte()
@@ -303,16 +297,7 @@ class Completion:
 
     def _is_for_own_client(self, call: held_calls.Call) -> bool:
         """Hand over a call's outcome; where its client has left, wait for a retry."""
-        record = self.record
-        call.facts = held_calls.Facts(
-            headers=self.headers(),
-            upstream_model=record.upstream_model,
-            upstream_request_id=record.upstream_request_id,
-            warnings=self._warnings,
-            finish_reason=record.finish_reason,
-            skipped=record.skipped_events,
-            stored=record.stored,
-        )
+        call.headers, call.record.warnings = self.headers(), self._warnings
         call.scope.look_for_client()  # it may have left a moment ago
         if self._services.held.ended(call):
             return True

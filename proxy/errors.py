@@ -144,6 +144,13 @@ class UnavailableError(ProxyError):
         )
 
 
+def at_capacity(message: str, lasted: float) -> UnavailableError:
+    """A request for which there is no room now; `lasted` as for `wait`."""
+    return UnavailableError(
+        message, code="at_capacity", retry=True, wait=wait(lasted) or 0
+    )
+
+
 def shutting_down() -> UnavailableError:
     """A request, or a response, that the end of this process cuts short."""
     return UnavailableError(

@@ -29,8 +29,8 @@ class State(Struct, frozen=True, kw_only=True):
     expires_at: float | None
     refused_at: float | None
     log_lines_dropped: int
-    remembered: dict[str, bounded.Facts]
-    """How each kind of what the process remembers is doing: ``store.Store.facts``."""
+    remembered: dict[str, bounded.Figures]
+    """How each kind of what the process remembers is doing: ``store.Store.figures``."""
 
 
 class Gauges(Collector):

@@ -29,9 +29,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from msgspec import Struct
-
-from proxy import admission, cancellation, errors, store, trail
+from proxy import admission, cancellation, errors, log, store, trail
 from proxy.joining import Event, State, after
 
 MOST = 16
@@ -41,35 +39,12 @@ MOST_OF_ONE_OWNER = 4
 """Of one inbound key; all clients of a proxy without keys are one owner."""
 
 
-class Facts(Struct, frozen=True, kw_only=True):
-    """What the one who takes an outcome reports of it, beside the outcome itself."""
-
-    headers: Mapping[str, str]
-    upstream_model: str
-    upstream_request_id: str
-    warnings: tuple[str, ...]
-    finish_reason: str | None
-    skipped: int
-    stored: bool
-
-
-NOTHING_KNOWN = Facts(
-    headers={},
-    upstream_model="",
-    upstream_request_id="",
-    warnings=(),
-    finish_reason=None,
-    skipped=0,
-    stored=False,
-)
-
-
 class Call:
     """One plain completion's call. All but the constants belong to the lock of `HeldCalls`."""
 
     __slots__ = (
-        "body", "changed", "error", "facts", "held", "key", "name", "owner", "ready",
-        "scope", "slot", "state", "taken", "until", "way",
+        "body", "changed", "error", "headers", "held", "key", "name", "owner", "ready",
+        "record", "scope", "slot", "state", "taken", "until", "way",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +56,7 @@ class Call:
         scope: cancellation.CancelScope,
         slot: admission.Slot,
         way: trail.Trail,
+        record: log.Completion,
     ) -> None:
         self.owner = owner
         self.name = name
@@ -90,13 +66,16 @@ class Call:
         self.slot = slot
         self.way = way
         """What it cost: noted once, by whoever gets the outcome."""
+        self.record = record
+        """The line of the completion that made it."""
         self.state = State.ASKED
         self.held = self.taken = False
         """Whether nobody waited for it at some time, and whether another took it."""
         self.until = 0.0
         self.body: bytes | None = None
         self.error: errors.ProxyError | None = None
-        self.facts = NOTHING_KNOWN
+        self.headers: Mapping[str, str] = {}
+        """Of the response with the outcome."""
         self.ready: threading.Event | None = None
         self.changed: threading.Condition | None = None
 
@@ -140,10 +119,11 @@ class HeldCalls:
         scope: cancellation.CancelScope,
         slot: admission.Slot,
         way: trail.Trail,
+        record: log.Completion,
     ) -> Call:
         """Note a call that is about to be made; ``forget`` it in any case."""
         key = f"{name}/{next(self._keys)}"
-        call = Call(owner, name, key, scope=scope, slot=slot, way=way)
+        call = Call(owner, name, key, scope=scope, slot=slot, way=way, record=record)
         with self._lock:
             self._named.setdefault((owner, name), {})[call] = None
         scope.outlives_client = lambda: self._client_left(call)
@@ -181,6 +161,8 @@ class HeldCalls:
 
     def forget(self, call: Call) -> None:
         """Let go of a call, however it ended."""
+        if call.state is State.OVER:  # which is final
+            return
         with self._lock:
             if call.state is State.JOINED:  # it ended in a way that nobody foresaw
                 call.error = errors.internal()
@@ -203,13 +185,15 @@ class HeldCalls:
         """
         with self._lock:
             equal = [*self._named.get((owner, name), ())]
+        if not equal:
+            return None
         asked = [call.scope for call in equal if call.state is State.ASKED]
         for scope in asked[:MOST_OF_ONE_OWNER]:
             scope.look_for_client()
         with self._lock:
             return next((call for call in equal if self._joined(call)), None)
 
-    def wait(self, call: Call, scope: cancellation.CancelScope) -> Facts:
+    def wait(self, call: Call, scope: cancellation.CancelScope) -> None:
         """Take the outcome of a call that was joined: its ``body`` or its ``error``.
 
         ``scope`` is that of the client that waits. Raises ``Cancelled`` with it.
@@ -225,7 +209,6 @@ class HeldCalls:
         with self._lock:
             call.taken = True
             self._move(call, Event.TAKEN)
-        return call.facts
 
     # ------------------------------------------------------------ the process
 
@@ -296,7 +279,7 @@ class HeldCalls:
 
     def _move(self, call: Call, event: Event, *, room: bool = True) -> State:
         before, call.state = call.state, after(call.state, event, room=room)
-        if call.state in {State.HELD, State.KEPT}:
+        if call.state is State.HELD or call.state is State.KEPT:
             self._alone[call] = None
         else:
             self._alone.pop(call, None)

@@ -82,6 +82,18 @@ class Completion(Struct, kw_only=True):
         return error and not self.client_gone
 
 
+def note_joined(record: Completion, joined: Completion) -> None:
+    """Put into a retry's line what is known of the outcome that it took."""
+    for name in _OF_AN_OUTCOME:
+        setattr(record, name, getattr(joined, name))
+
+
+_OF_AN_OUTCOME = (
+    "upstream_request_id", "upstream_model", "finish_reason", "warnings",
+    "skipped_events", "stored",
+)  # fmt: skip
+
+
 def note_bill(record: Completion, bill: trail.Bill) -> None:
     """Put what was billed into a completion's line."""
     total = bill.total

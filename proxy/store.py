@@ -18,7 +18,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from proxy.bounded import Entry, Facts, Kind, Owner, Room
+from proxy.bounded import Entry, Figures, Kind, Owner, Room
 
 ITEM = 576
 """Bytes that an item of a response costs beside its id and its data."""
@@ -270,10 +270,10 @@ class Store:
         self.responses = Responses(other)
         self.answers = Answers(other)
 
-    def facts(self) -> dict[str, Facts]:
+    def figures(self) -> dict[str, Figures]:
         """How each kind is doing, by its name."""
         return {
-            "turns": self.turns.facts,
-            "responses": self.responses.facts,
-            "answers": self.answers.facts,
+            "turns": self.turns.figures,
+            "responses": self.responses.figures,
+            "answers": self.answers.figures,
         }

@@ -14,6 +14,7 @@ from proxy import (
     transport,
 )
 from proxy.credentials import Token
+from proxy.watchdog import Watchdog
 
 MODELS_PATH = "/v1/models?limit=1000"
 MODELS_DEADLINES = cancellation.Deadlines(
@@ -29,7 +30,7 @@ class Upstream:
         self,
         credential: lease.Credential,
         sender: transport.Transport,
-        watchdog: cancellation.Watchdog,
+        watchdog: Watchdog,
     ) -> None:
         self.troubles = patience.Troubles()
         self.reported = limits.Limits()

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from proxy import sse
+from proxy.written import Written
 
 Fields = dict[str, Raw]
 
@@ -41,15 +42,15 @@ class _Block:
 
     def __init__(self, start: Fields) -> None:
         self._fields = start
-        self._texts: dict[str, list[str]] = {}  # what is added to strings
+        self._texts: dict[str, Written] = {}  # what is added to strings
         self._items: dict[str, list[Raw]] = {}  # what is added to lists
-        self._json: list[str] = []
+        self._json = Written()
 
     def add(self, delta: Fields) -> None:
         """Take one delta."""
         match _value(delta.get("type", _NULL)):
             case "input_json_delta":
-                self._json.append(_text(delta.get("partial_json", _NULL)))
+                self._json.add(_text(delta.get("partial_json", _NULL)))
             case "citations_delta":
                 found = self._items.setdefault("citations", [])
                 found.append(delta.get("citation", Raw(_NULL)))
@@ -61,19 +62,21 @@ class _Block:
     def _put(self, name: str, value: Raw, *, replaces: bool) -> None:
         text = _value(value)
         if isinstance(text, str) and not replaces:
-            self._texts.setdefault(name, []).append(text)
+            if name not in self._texts:
+                self._texts[name] = Written()
+            self._texts[name].add(text)
         else:
             self._fields[name] = value
 
     def encoded(self) -> Fields:
         """The block as it is now."""
-        for name, texts in self._texts.items():
+        for name, added in self._texts.items():
             first = _text(self._fields.get(name, _NULL))
-            self._fields[name] = Raw(_encode("".join([first, *texts])))
+            self._fields[name] = Raw(_encode(f"{first}{added}"))
         for name, items in self._items.items():
             before = _items(self._fields.get(name, _NULL))
             self._fields[name] = Raw(_encode([*before, *items]))
-        if text := "".join(self._json):
+        if text := str(self._json):
             self._fields["input"] = Raw(_input(text))
         return self._fields
 

@@ -48,7 +48,7 @@ def recalled(
     responses: store.Responses,
     owner: bytes,
     previous: str | None,
-    sent: Sequence[Raw],
+    sent: Sequence[items.Sent],
 ) -> Recalled:
     """What is still known of the responses that a request refers to.
 

@@ -44,15 +44,6 @@ class WayBack(Struct, frozen=True):
     """Seconds since the epoch."""
 
 
-class _Read(Struct, frozen=True):
-    """A request with what it refers to, and its translation."""
-
-    sent: list[Raw]
-    earlier: items.Earlier
-    reading: request.Reading
-    translation: assemble.Translation
-
-
 class Reader:
     """Reads the requests of all paths that take an input, which differ in what they ask.
 
@@ -77,10 +68,8 @@ class Reader:
     ) -> tuple[assemble.Translation, WayBack]:
         """A response to create."""
         wanted, owner = asked.request, req.context.owner
-        read = self._read(wanted, owner, arriving)
-        made = request.response_context(
-            wanted, asked.body, read.reading, read.translation
-        )
+        reading, translation = self._read(wanted, owner, arriving)
+        made = request.response_context(wanted, asked.body, reading, translation)
         keeping = None
         if made.store and not made.compact:
             keeping = kept.keeping(
@@ -88,10 +77,10 @@ class Reader:
                 self._pending,
                 owner,
                 wanted.previous_response_id,
-                items.resolved(read.sent, read.earlier),
+                [one.raw for one in reading.own],
             )
         made = structs.replace(made, store=keeping is not None)
-        return read.translation, WayBack(made, keeping, self._now)
+        return translation, WayBack(made, keeping, self._now)
 
     def compact(
         self, asked: Asked, req: falcon.Request, arriving: admission.Body
@@ -99,7 +88,8 @@ class Reader:
         """A conversation to compact: as a response whose input asks for it at its end."""
         wanted = asked.request
         goes_on = wanted.previous_response_id is not None
-        own = [] if goes_on and bytes(wanted.input) in _NOTHING else items.sent(wanted)
+        alone = goes_on and bytes(wanted.input) in _NOTHING
+        own = [] if alone else [one.raw for one in items.sent(wanted)]
         triggered = structs.replace(
             wanted, input=Raw(_encode([*own, _TRIGGER])), store=False
         )
@@ -109,15 +99,15 @@ class Reader:
         self, asked: Asked, req: falcon.Request, arriving: admission.Body
     ) -> tuple[assemble.Translation, None]:
         """An input whose tokens are to be counted: the same translation."""
-        read = self._read(asked.request, req.context.owner, arriving)
-        return assemble.counted(read.translation), None
+        _, translation = self._read(asked.request, req.context.owner, arriving)
+        return assemble.counted(translation), None
 
     def _read(
         self,
         wanted: responses_request.ResponsesRequest,
         owner: bytes,
         arriving: admission.Body,
-    ) -> _Read:
+    ) -> tuple[request.Reading, assemble.Translation]:
         services, config = self._services, self._services.config
         sent = items.sent(wanted)
         recalled = kept.recalled(
@@ -127,9 +117,11 @@ class Reader:
             body.admit_recalled(recalled.data, config.max_body_bytes, arriving)
             warnings = warn.Warnings(strict=config.strict_params)
             take = functools.partial(body.admit_unpacked, arriving)
-            reading = request.to_ask(wanted, config, warnings, recalled.earlier, take)
+            reading = request.to_ask(
+                wanted, sent, config, warnings, recalled.earlier, take=take
+            )
             translation = completion.translation(services, reading.ask, warnings)
-        return _Read(sent, recalled.earlier, reading, translation)
+        return reading, translation
 
     def _now(self) -> int:
         return int(self._services.now())

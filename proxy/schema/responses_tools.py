@@ -107,16 +107,6 @@ REFUSED = (
     "computer_use_preview",
 )  # fmt: skip
 
-Marked = (
-    FunctionTool
-    | CustomTool
-    | ShellTool
-    | LocalShellTool
-    | ApplyPatchTool
-    | ToolSearchTool
-)
-"""Tools that may carry a cache mark."""
-
 ToolDecoders = Mapping[str, "msgspec.json.Decoder[Tool]"]
 
 _IN_NAMESPACE: dict[str, type] = {"function": FunctionTool, "custom": CustomTool}
@@ -148,6 +138,21 @@ class ToolChoice(Struct, frozen=True, kw_only=True):
 TOOL_DECODERS: dict[str, msgspec.json.Decoder[Tool]] = {
     kind: msgspec.json.Decoder(shape) for kind, shape in _TOOLS.items()
 }
+
+
+class _Function(FunctionTool, frozen=True, kw_only=True, tag="function"):
+    pass
+
+
+class _Custom(CustomTool, frozen=True, kw_only=True, tag="custom"):
+    pass
+
+
+USUAL: msgspec.json.Decoder[FunctionTool | CustomTool] = msgspec.json.Decoder(
+    _Function | _Custom
+)
+"""Tools of these two types, as nearly all are: no need to read their type first."""
+
 IN_NAMESPACE: dict[str, msgspec.json.Decoder[Tool]] = {
     kind: TOOL_DECODERS[kind] for kind in _IN_NAMESPACE
 }

@@ -21,6 +21,7 @@ contract is docs/translation.md, a list of rows with ids such as ``b1.temperatur
     error, headers                Anthropic's errors as OpenAI's; what its headers say
     repair                        a second attempt after six known rejections
     json_text                     JSON counted and changed without building it
+    remembered                    what was made of text that comes again
     warn                          what was dropped or changed, by stable codes
 
 Each of OpenAI's APIs has a way in and a way out. They meet in the ``Ask``, and neither API

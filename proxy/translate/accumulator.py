@@ -4,9 +4,7 @@ from msgspec import Raw, structs
 
 from proxy.schema import messages_response
 from proxy.translate import opaque
-
-_PIECES = 1000
-"""Pieces of a text that wait to be joined: each costs fifty bytes beside its own."""
+from proxy.written import Written
 
 
 def merge_usage(
@@ -31,7 +29,7 @@ class MessageAccumulator:
         self._stop = messages_response.Stop()
         self._transformations: list[messages_response.InputTransformation] = []
         self._blocks: dict[int, messages_response.Block] = {}
-        self._pieces: dict[int, list[str]] = {}
+        self._written: dict[int, Written] = {}
         self._signatures: dict[int, str] = {}
         self._citations: dict[int, list[messages_response.Citation]] = {}
 
@@ -45,10 +43,10 @@ class MessageAccumulator:
                 self._transformed(message.input_transformations)
             case messages_response.ContentBlockStart(index, block):
                 self._blocks[index] = block
-                self._pieces[index] = []
+                self._written[index] = Written()
             case messages_response.OpaqueBlockStart(index, opaque_block):
                 self._blocks[index] = opaque_block
-                self._pieces[index] = []
+                self._written[index] = Written()
             case messages_response.MessageDelta(stop, usage, transformations):
                 if stop.stop_reason is not None:
                     self._stop = stop
@@ -71,9 +69,9 @@ class MessageAccumulator:
             case messages_response.TextDelta(text) if text:
                 self._add_text(index, text)
             case messages_response.InputJSONDelta(partial_json):
-                self._pieces[index].append(partial_json)
+                self._written[index].add(partial_json)
             case messages_response.ThinkingDelta(thinking):
-                self._pieces[index].append(thinking)
+                self._written[index].add(thinking)
             case messages_response.SignatureDelta(signature):
                 self._signatures[index] = signature
             case messages_response.CitationsDelta(citation):
@@ -106,16 +104,14 @@ class MessageAccumulator:
 
     def _add_text(self, index: int, text: str) -> None:
         """Add to a text block, which stands where its text begins, as in a stream."""
-        pieces, block = self._pieces[index], self._blocks[index]
+        written, block = self._written[index], self._blocks[index]
         is_empty = isinstance(block, messages_response.TextBlock) and not block.text
-        if is_empty and not pieces:
+        if is_empty and not written:
             self._blocks[index] = self._blocks.pop(index)
-        pieces.append(text)
-        if len(pieces) > _PIECES:
-            self._pieces[index] = ["".join(pieces)]
+        written.add(text)
 
     def _block(self, index: int) -> messages_response.Block:
-        block, added = self._blocks[index], "".join(self._pieces[index])
+        block, added = self._blocks[index], str(self._written[index])
         match block:
             case messages_response.TextBlock(text, citations):
                 cited = [*(citations or ()), *self._citations.get(index, ())]

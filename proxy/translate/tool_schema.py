@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from proxy import errors
-from proxy.translate import draft, json_text, property_names
+from proxy.translate import draft, json_text, property_names, remembered
 
 NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
 MAX_ELEMENTS = 100_000
@@ -27,49 +27,13 @@ class ToolSchema(Struct, frozen=True):
     """A union at the top level, which Anthropic rejects, is in the description."""
 
 
-class Memory:
-    """Schemas by the text they were converted from, in about ``room`` bytes.
-
-    What is used is kept in the young generation. Once that fills half the room it becomes
-    the old one, and what was old is forgotten. No lock is needed: two threads at once may
-    lose an entry, or keep one too many until then.
-    """
-
-    def __init__(self, room: int) -> None:
-        self._half = room // 2
-        self._taken = 0
-        self._young: dict[bytes, ToolSchema] = {}
-        self._old: dict[bytes, ToolSchema] = {}
-
-    def get(self, given: bytes) -> ToolSchema | None:
-        """The schema that was converted from this text, if it is still known."""
-        found = self._young.get(given)
-        if found is None:
-            found = self._old.get(given)
-            if found is not None:
-                self.keep(given, found)
-        return found
-
-    def keep(self, given: bytes, schema: ToolSchema) -> None:
-        """Remember a schema; a large one would push out too many others."""
-        size = len(given) + len(bytes(schema.schema)) + _ENTRY
-        size += _PROPERTY * len(schema.renamed)
-        if size > self._half // 16:
-            return
-        if self._taken + size > self._half:
-            self._old, self._young, self._taken = self._young, {}, 0
-        self._young[given] = schema
-        self._taken += size
-
-
 ROOM = 4 * 1024 * 1024
 """Bytes of all schemas that are remembered: some two thousand of an agent's tools."""
 
-_ENTRY = 400
 _PROPERTY = 300
-"""Bytes that Python takes for an entry, and for a property that was renamed."""
+"""Bytes that Python takes for a property that was renamed."""
 
-_memory = Memory(ROOM)
+_memory: remembered.Memory[ToolSchema] = remembered.Memory(ROOM)
 """An agent sends the same tools with every request. RockBot's thirty take 550 us to
 convert and 10 us to find (in one thread, without load)."""
 
@@ -93,9 +57,14 @@ def to_input_schema(parameters: Raw, *, at: str) -> ToolSchema:
     except RecursionError:
         path, why = at, _UNREADABLE
     else:
-        _memory.keep(given, translated)
+        _memory.keep(given, translated, size(translated))
         return translated
     raise errors.InvalidRequestError(f"{path}: {why}", param=path, code="invalid_value")
+
+
+def size(schema: ToolSchema) -> int:
+    """Bytes that a schema takes in memory."""
+    return len(bytes(schema.schema)) + _PROPERTY * len(schema.renamed)
 
 
 def _translated(given: bytes) -> ToolSchema:

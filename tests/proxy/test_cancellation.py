@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from proxy.cancellation import Cancelled, Deadlines, Reason, Watchdog
+from proxy.cancellation import Cancelled, Deadlines, Reason
+from proxy.watchdog import Watchdog
 
 LONG = 20.0  # seconds until a test gives up
 

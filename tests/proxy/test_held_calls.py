@@ -15,11 +15,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from proxy import errors, store, trail
+from proxy import errors, log, store, trail
 from proxy.admission import Admission
-from proxy.cancellation import Cancelled, Deadlines, Reason, Watchdog
+from proxy.cancellation import Cancelled, Deadlines, Reason
 from proxy.held_calls import MOST, MOST_OF_ONE_OWNER, HeldCalls
 from proxy.joining import State
+from proxy.watchdog import Watchdog
 from waiting import LONG, until
 
 ME, OTHER = b"me", b"other"
@@ -38,7 +39,10 @@ class House:
     def ask(self, owner=ME, name="question"):
         scope, slot = self.watchdog.scope(None), self.slots.enter()
         way = trail.Trail()
-        return self.held.began(owner, name, scope=scope, slot=slot, way=way)
+        record = log.Completion(request_id="r")
+        return self.held.began(
+            owner, name, scope=scope, slot=slot, way=way, record=record
+        )
 
     def leave(self, call):
         """Its own client leaves."""
@@ -88,7 +92,7 @@ def test_a_retry_joins_a_call_that_runs(house):
         assert outcome.result(LONG) == b"answer"
     assert call.taken
     assert not call.unclaimed
-    assert house.store.answers.facts.entries == 0
+    assert house.store.answers.figures.entries == 0
 
 
 def test_a_retry_gets_an_error_that_comes_while_it_waits(house):
@@ -113,11 +117,11 @@ def test_an_answer_that_comes_while_nobody_waits_is_picked_up_once(house):
     house.leave(call)
     assert not house.end(call, body=b"answer")
     assert call.body is None, "the store alone has it"
-    assert house.store.answers.facts.bytes > 0
+    assert house.store.answers.figures.bytes > 0
     assert house.held.join(ME, "question") is call
     assert house.held.join(ME, "question") is None
     assert house.take(call) == b"answer"
-    assert house.store.answers.facts.entries == 0
+    assert house.store.answers.figures.entries == 0
 
 
 def test_an_answer_that_nobody_comes_for_is_forgotten_when_the_grace_is_over(house):
@@ -127,7 +131,7 @@ def test_an_answer_that_nobody_comes_for_is_forgotten_when_the_grace_is_over(hou
     house.now = 10.0
     house.held.linger(call)
     assert house.held.join(ME, "question") is None
-    assert house.store.answers.facts.entries == 0
+    assert house.store.answers.figures.entries == 0
     assert call.unclaimed
 
 
@@ -307,7 +311,7 @@ def test_a_drain_ends_what_nobody_waits_for_and_nothing_else(house):
         house.held.drain()
         lingering.result(LONG)
     assert running.scope.reason is Reason.DRAINING
-    assert house.store.answers.facts.entries == 0
+    assert house.store.answers.figures.entries == 0
     assert joined.scope.reason is None
     assert asked.scope.reason is None
     house.leave(asked)
@@ -434,7 +438,7 @@ class AnyOrder(RuleBasedStateMachine):
         for owner in (ME, OTHER):
             assert sum(one.owner == owner for one in alone) <= MOST_OF_ONE_OWNER
         kept = sum(one.state is State.KEPT for one in self.all)
-        assert self.house.store.answers.facts.entries == kept
+        assert self.house.store.answers.figures.entries == kept
 
     @invariant()
     def what_is_over_is_forgotten(self):

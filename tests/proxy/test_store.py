@@ -49,7 +49,7 @@ def test_a_later_turn_with_the_same_id_takes_its_place(memory: store.Store) -> N
 
     assert memory.turns.find(ADA, ["call_1"]) is None
     assert memory.turns.find(ADA, ["call_2"]) == b"second"
-    assert memory.turns.facts.entries == 1
+    assert memory.turns.figures.entries == 1
 
 
 def test_what_was_used_least_recently_goes_first(memory: store.Store) -> None:
@@ -62,7 +62,7 @@ def test_what_was_used_least_recently_goes_first(memory: store.Store) -> None:
 
     assert memory.turns.find(ADA, ["b"]) is None
     assert [n for n in "acdef" if memory.turns.find(ADA, [n]) is None] == []
-    assert memory.turns.facts.evictions == 1
+    assert memory.turns.figures.evictions == 1
 
 
 def test_one_owner_cannot_push_another_out(memory: store.Store) -> None:
@@ -71,7 +71,7 @@ def test_one_owner_cannot_push_another_out(memory: store.Store) -> None:
         memory.turns.keep(ADA, [f"a{n}"], b"turn")
 
     assert memory.turns.find(BOB, ["b"]) is not None
-    held = memory.turns.facts.bytes - LARGEST
+    held = memory.turns.figures.bytes - LARGEST
     assert SHARE - turn_size(b"turn", "a999") < held <= SHARE
 
 
@@ -111,7 +111,7 @@ def test_a_memory_of_nothing_keeps_nothing() -> None:
     assert not off.turns.keep(ADA, ["t"], b"")
     assert not off.answers.keep(ADA, "a", b"")
     assert not off.responses.keep(ADA, "r", b"", previous=None, input=[], output=[])
-    assert {one.bytes for one in off.facts().values()} == {0}
+    assert {one.bytes for one in off.figures().values()} == {0}
 
 
 # ------------------------------------------------------------------ answers
@@ -123,7 +123,7 @@ def test_an_answer_is_picked_up_once(memory: store.Store) -> None:
 
     assert memory.answers.take(ADA, "request") == b"second"
     assert memory.answers.take(ADA, "request") is None
-    assert memory.answers.facts.bytes == 0
+    assert memory.answers.figures.bytes == 0
 
 
 def test_an_answer_that_nobody_came_for_is_discarded(memory: store.Store) -> None:
@@ -133,7 +133,7 @@ def test_an_answer_that_nobody_came_for_is_discarded(memory: store.Store) -> Non
     memory.answers.discard(ADA, "request")
 
     assert memory.answers.take(ADA, "request") is None
-    assert memory.answers.facts.evictions == 0
+    assert memory.answers.figures.evictions == 0
 
 
 # ------------------------------------------------------------------ responses
@@ -183,17 +183,17 @@ def test_an_item_is_found_by_its_id(memory: store.Store) -> None:
 
 def test_an_item_that_is_sent_again_is_held_once(memory: store.Store) -> None:
     respond(memory, "r1", size=1000)
-    before = memory.responses.facts.bytes
+    before = memory.responses.figures.bytes
     again = [item("in-r1", 1000), item("out-r1", 1000)]
 
     memory.responses.keep(ADA, "r2", b"", previous=None, input=again, output=[])
 
-    assert memory.responses.facts.bytes - before < 1000
+    assert memory.responses.figures.bytes - before < 1000
     memory.responses.delete(ADA, "r1")
     assert memory.responses.item(ADA, "out-r1") == again[1]
     memory.responses.delete(ADA, "r2")
     assert memory.responses.item(ADA, "out-r1") is None
-    assert memory.responses.facts.bytes == 0
+    assert memory.responses.figures.bytes == 0
 
 
 def test_an_item_that_comes_again_changed_is_a_new_one(memory: store.Store) -> None:
@@ -224,7 +224,7 @@ def test_what_is_built_on_a_deleted_response_keeps_its_history(
     assert second is not None
     assert ids(second.input) == ["in-r1", "out-r1", "in-r2"]
     memory.responses.delete(ADA, "r2")
-    assert memory.responses.facts.bytes == memory.responses.facts.entries == 0
+    assert memory.responses.figures.bytes == memory.responses.figures.entries == 0
 
 
 def test_a_chain_is_evicted_whole(memory: store.Store) -> None:
@@ -257,12 +257,12 @@ def test_a_chain_that_an_owner_has_no_room_for_ends_where_it_is(
         kept.append(f"r{len(kept)}")
 
     assert all(memory.responses.find(ADA, name) for name in kept)
-    assert memory.responses.facts.evictions == 0
+    assert memory.responses.figures.evictions == 0
 
 
 def test_a_response_is_not_kept_without_the_one_before_it(memory: store.Store) -> None:
     assert not respond(memory, "r2", "r1")
-    assert memory.responses.facts.bytes == 0
+    assert memory.responses.figures.bytes == 0
 
 
 def test_a_response_does_not_take_anothers_id(memory: store.Store) -> None:
@@ -292,19 +292,19 @@ def test_nothing_of_one_owner_exists_for_another(memory: store.Store) -> None:
     assert memory.turns.find(ADA, ["t"]) == b"turn"
 
 
-def test_the_facts_count_each_kind(memory: store.Store) -> None:
+def test_the_figures_count_each_kind(memory: store.Store) -> None:
     memory.turns.keep(ADA, ["t", "u"], b"turn")
     memory.turns.find(ADA, ["t"])
     memory.turns.find(ADA, ["v"])
     memory.answers.keep(ADA, "a", b"answer")
     memory.responses.item(ADA, "in-r1")
 
-    assert memory.facts() == {
-        "turns": bounded.Facts(
+    assert memory.figures() == {
+        "turns": bounded.Figures(
             entries=1, bytes=turn_size(b"turn", "t", "u"), hits=1, misses=1, evictions=0
         ),
-        "responses": bounded.Facts(entries=0, bytes=0, hits=0, misses=1, evictions=0),
-        "answers": bounded.Facts(
+        "responses": bounded.Figures(entries=0, bytes=0, hits=0, misses=1, evictions=0),
+        "answers": bounded.Figures(
             entries=1, bytes=turn_size(b"answer", "a"), hits=0, misses=0, evictions=0
         ),
     }
@@ -319,7 +319,7 @@ def test_answers_and_responses_share_a_half_and_leave_turns_alone(
         respond(memory, f"r{n}", size=1000)
 
     assert memory.answers.take(ADA, "a") is None
-    assert memory.answers.facts.evictions == 1
+    assert memory.answers.figures.evictions == 1
     assert memory.turns.find(ADA, ["t"]) == b"turn"
 
 
@@ -472,10 +472,10 @@ class Half(RuleBasedStateMachine):
 
     @invariant()
     def holds_what_the_model_holds_and_never_more_than_it_may(self) -> None:
-        facts = self.memory.facts()
-        held = facts["responses"].bytes + facts["answers"].bytes
+        figures = self.memory.figures()
+        held = figures["responses"].bytes + figures["answers"].bytes
         assert held == self.model.size() <= LIMIT // 2
-        assert facts["responses"].entries + facts["answers"].entries == len(
+        assert figures["responses"].entries + figures["answers"].entries == len(
             self.model.entries
         )
 
@@ -534,7 +534,7 @@ def test_turns_are_what_a_plain_list_would_have(
             model.add(entry)
         else:
             assert entry["size"] > LARGEST
-        assert memory.turns.facts.bytes == model.size() <= LIMIT // 2
+        assert memory.turns.figures.bytes == model.size() <= LIMIT // 2
 
 
 # ------------------------------------------------------------------ the process
@@ -559,7 +559,7 @@ def test_threads_that_use_everything_at_once_leave_it_in_order() -> None:
                 )  # fmt: skip
                 if n % 7 == 0:
                     memory.responses.delete(owner, name)
-                memory.facts()
+                memory.figures()
         except BaseException as ex:  # noqa: BLE001 - told to the test's own thread
             failed.append(ex)
 
@@ -574,9 +574,9 @@ def test_threads_that_use_everything_at_once_leave_it_in_order() -> None:
             for n in range(40):
                 memory.responses.delete(owner, f"{number}-{n}")
                 memory.answers.discard(owner, f"{number}-{n}")
-    facts = memory.facts()
-    assert facts["responses"].bytes == facts["answers"].bytes == 0
-    assert facts["turns"].bytes <= LIMIT // 2
+    figures = memory.figures()
+    assert figures["responses"].bytes == figures["answers"].bytes == 0
+    assert figures["turns"].bytes <= LIMIT // 2
 
 
 FILL = """
@@ -608,7 +608,7 @@ before = private()
 running = [threading.Thread(target=fill, args=[n]) for n in range(THREADS)]
 for one in running: one.start()
 for one in running: one.join()
-print(sum(kind.bytes for kind in memory.facts().values()) / LIMIT)
+print(sum(kind.bytes for kind in memory.figures().values()) / LIMIT)
 print((private() - before) / LIMIT)
 """
 

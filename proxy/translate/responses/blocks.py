@@ -13,8 +13,8 @@ from proxy.translate.responses.making import (
     Numbers,
     OwnItem,
     Place,
-    Written,
 )
+from proxy.written import Written
 
 # ------------------------------------------------------------------ text and thinking
 

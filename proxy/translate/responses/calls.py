@@ -8,7 +8,8 @@ from proxy.schema import messages_response, responses_events
 from proxy.schema import responses_response as out
 from proxy.translate import arguments, json_text
 from proxy.translate.responses import context, custom_input, items_out
-from proxy.translate.responses.making import Events, Numbers, OwnItem, Written
+from proxy.translate.responses.making import Events, Numbers, OwnItem
+from proxy.written import Written
 
 
 class Call(OwnItem):

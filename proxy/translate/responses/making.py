@@ -16,9 +16,6 @@ from proxy.schema import responses_response as out
 
 Events = Iterator[responses_events.Event]
 
-_PIECES = 1000
-"""Pieces of a text that wait to be joined."""
-
 
 class Numbers:
     """The sequence numbers of one response, from 0 without a gap."""
@@ -28,29 +25,6 @@ class Numbers:
 
     def take(self) -> int:
         return next(self._count)
-
-
-class Written:
-    """Text that arrives in pieces, and is needed whole in the end.
-
-    A piece costs fifty bytes beside its own, so they are joined now and then.
-    """
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-
-    def __bool__(self) -> bool:
-        """Whether anything came, be it empty."""
-        return bool(self._pieces)
-
-    def __str__(self) -> str:
-        return "".join(self._pieces)
-
-    def add(self, piece: str) -> None:
-        """Take the next piece."""
-        self._pieces.append(piece)
-        if len(self._pieces) > _PIECES:
-            self._pieces = ["".join(self._pieces)]
 
 
 class Place(Struct, frozen=True, kw_only=True):

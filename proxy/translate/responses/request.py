@@ -1,6 +1,6 @@
 """A Responses request as an ask, and what its response depends on (rows r1, r4)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -23,25 +23,29 @@ class Reading(Struct, frozen=True, kw_only=True):
     clients: Mapping[str, context.Client]
     """Full name -> the client's tool."""
     conversation: turns.Conversation
+    own: list[items.Sent]
+    """The request's own items, those that it refers to in their place."""
 
 
 def to_ask(
     request: responses_request.ResponsesRequest,
+    sent: Sequence[items.Sent],
     config: settings.Settings,
     warnings: warn.Warnings,
     earlier: items.Earlier = items.NOTHING,
+    *,
     take: Callable[[int], None] = lambda _: None,
 ) -> Reading:
     """What a Responses request asks for.
 
-    ``earlier`` is what is known of the responses that it refers to; ``take`` takes room
-    for what is packed in it, and raises where there is none. Raises
-    ``InvalidRequestError``, with ``param``, for what cannot be honoured.
+    ``sent`` are its own items, ``earlier`` is what is known of the responses that it
+    refers to; ``take`` takes room for what is packed in it, and raises where there is
+    none. Raises ``InvalidRequestError``, with ``param``, for what cannot be honoured.
     """
     _reject_impossible(request)
     _warn_about_ignored(request, warnings)
-    sent = items.resolved(items.sent(request), earlier)
-    given = list(items.placed(sent, earlier))
+    own_items = items.resolved(sent, earlier)
+    given = list(items.placed(own_items, earlier))
     room = envelope.Room(config.max_body_bytes, take)
     conversation = turns.to_conversation(given, room, warnings)
     box = _toolbox(request, given, warnings)
@@ -82,6 +86,7 @@ def to_ask(
         ),
         clients=box.clients,
         conversation=conversation,
+        own=own_items,
     )
 
 
@@ -146,6 +151,8 @@ def _replayed(
     upstream: messages_request.MessagesRequest, thoughts: Mapping[str, str]
 ) -> dict[str, str]:
     """Where the thinking of the input stands in what is sent, and the ids of its items."""
+    if not thoughts:
+        return {}
     kinds = messages_request.Thinking | messages_request.RedactedThinking
     return {
         f"messages.{m}.content.{c}": thoughts[turns.signature(block)]

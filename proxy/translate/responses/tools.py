@@ -7,10 +7,17 @@ needs no definition to be translated.
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
 from msgspec import Raw, Struct
 
 from proxy import errors
-from proxy.schema import messages_request, misfit, responses_items, responses_request
+from proxy.schema import (
+    common,
+    messages_request,
+    misfit,
+    responses_items,
+    responses_request,
+)
 from proxy.schema import responses_tools as wire
 from proxy.translate import ask, cache, warn, web_search
 from proxy.translate.responses import context
@@ -68,6 +75,9 @@ _INSTEAD = (
     "is a tool that OpenAI runs and this proxy cannot offer; use a function, or an MCP "
     "server that the client itself connects to"
 )
+
+
+_DEFERRABLE = (wire.FunctionTool, wire.CustomTool)
 
 
 def full_name(client: context.Client) -> str:
@@ -168,6 +178,11 @@ def _listed(given: Sequence[Raw], at: str) -> Iterator[Listed]:
 
 
 def _decoded(raw: Raw, at: str, decoders: wire.ToolDecoders) -> tuple[wire.Tool, str]:
+    try:
+        usual = wire.USUAL.decode(raw)
+        return usual, str(usual.__struct_config__.tag)
+    except msgspec.ValidationError:  # of another type, or wrong: what follows says how
+        pass
     kind = misfit.read(raw, responses_items.KIND, at=at).type
     if kind is None:
         raise _rejected(f"{at}.type", "is required", "missing_required_parameter")
@@ -200,10 +215,10 @@ def _offered(
     tool: wire.Tool, client: context.Client, at: str, warnings: warn.Warnings
 ) -> ask.Offered:
     """A client's tool as one of Anthropic's."""
-    if isinstance(tool, wire.FunctionTool | wire.CustomTool) and tool.defer_loading:
+    if isinstance(tool, _DEFERRABLE) and tool.defer_loading:
         warnings.add("defer_loading_ignored", param=f"{at}.defer_loading")
     name = full_name(client)
-    control = cache.control_of(tool) if isinstance(tool, wire.Marked) else None
+    control = cache.control_of(tool) if isinstance(tool, common.Cacheable) else None
     match tool:
         case wire.FunctionTool():
             return ask.Offered(

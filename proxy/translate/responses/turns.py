@@ -118,6 +118,10 @@ class _Turns:
         match one.item:
             case wire.Message() as message:
                 self._take_message(message, one)
+            case wire.FunctionCall() as call:
+                self._take_call(call, one.at)
+            case wire.FunctionCallOutput() as output:
+                self._take_output(output, one.at)
             case wire.Reasoning() as reasoning:
                 self._take_reasoning(reasoning, one.at)
             case wire.ToolSearchCall() | wire.ToolSearchOutput() as search if (

@@ -19,7 +19,7 @@ def labels() -> dict[str, set[str]]:
         expires_at=1.0,
         refused_at=1.0,
         log_lines_dropped=1,
-        remembered=store.Store(0).facts(),
+        remembered=store.Store(0).figures(),
     )
     spent = usage.Spent(input=1, web_searches=1)
     record = log.Completion(

@@ -92,7 +92,7 @@ def read_bytes(
     decoded = body.decode(written, responses_request.DECODER)
     under = settings.Settings(**config)
     warnings = warn.Warnings(strict=under.strict_params)
-    reading = request.to_ask(decoded, under, warnings, known)
+    reading = request.to_ask(decoded, items.sent(decoded), under, warnings, known)
     one = assemble.to_messages_request(reading.ask, under, live, warnings)
     return one, request.response_context(decoded, written, reading, one)
 

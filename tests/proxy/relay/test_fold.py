@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -195,6 +196,35 @@ def test_what_the_end_reports_replaces_what_the_start_did_and_null_says_nothing(
     }
     assert "type" in told
     assert told["type"] == "message"
+
+
+@pytest.mark.parametrize(
+    ("start", "kind", "field"),
+    [
+        ({"type": "text", "text": ""}, "text_delta", "text"),
+        ({"type": "tool_use", "id": "t", "name": "f", "input": {}},
+         "input_json_delta", "partial_json"),
+    ],
+    ids=["text", "arguments"],
+)  # fmt: skip
+def test_very_many_pieces_take_little_more_than_what_they_add_up_to(
+    start: Event, kind: str, field: str
+) -> None:
+    pieces = [f"{n:019} " for n in range(5000)]
+    whole = message([start, *({"type": kind, field: p} for p in pieces)])
+    first, *deltas = map(wire, whole[1:-3])  # the block, without its end
+    one = fold.Fold()
+    one.feed(first)
+
+    tracemalloc.start()
+    try:
+        for delta in deltas:
+            one.feed(delta)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert held < 2 * len("".join(pieces))
 
 
 def test_blocks_that_interleave_do_not_mix() -> None:

@@ -1,11 +1,22 @@
 """proxy.translate.accumulator: what the events of a response add up to."""
 
+import tracemalloc
+
+import pytest
+from msgspec import Raw
+
 from proxy.schema.messages_response import (
+    Block,
+    ContentBlock,
     ContentBlockDelta,
     ContentBlockStart,
+    InputJSONDelta,
     RedactedThinkingBlock,
     TextBlock,
     TextDelta,
+    ThinkingBlock,
+    ThinkingDelta,
+    ToolUseBlock,
     Usage,
 )
 from proxy.translate import accumulator
@@ -62,11 +73,41 @@ def accumulated(events):
     return whole.message
 
 
-def test_a_text_of_very_many_pieces_is_whole() -> None:
+@pytest.mark.parametrize(
+    ("begun", "piece"),
+    [
+        (TextBlock(), TextDelta),
+        (ThinkingBlock(signature="s"), ThinkingDelta),
+        (ToolUseBlock("t", "f", Raw(b"{}")), InputJSONDelta),
+    ],
+    ids=["text", "thinking", "arguments"],
+)
+def test_very_many_pieces_take_little_more_than_what_they_add_up_to(
+    begun: ContentBlock, piece: type
+) -> None:
     accumulated = accumulator.MessageAccumulator()
-    accumulated.feed(ContentBlockStart(0, TextBlock()))
-    for n in range(2500):
-        accumulated.feed(ContentBlockDelta(0, TextDelta(f"{n} ")))
+    accumulated.feed(ContentBlockStart(0, begun))
+    written = "".join(f"{n:019} " for n in range(5000))
 
-    [block] = accumulated.message.content
-    assert block == TextBlock("".join(f"{n} " for n in range(2500)))
+    tracemalloc.start()
+    try:
+        for n in range(5000):
+            accumulated.feed(ContentBlockDelta(0, piece(f"{n:019} ")))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert held < 2 * len(written)
+    assert whole_text(accumulated.message.content[0]) == written
+
+
+def whole_text(block: Block) -> str:
+    match block:
+        case TextBlock(text=text):
+            return text
+        case ThinkingBlock(thinking=thinking):
+            return thinking
+        case ToolUseBlock(input=given):
+            return bytes(given).decode()
+        case _:
+            raise TypeError

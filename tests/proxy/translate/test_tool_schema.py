@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from proxy import errors
-from proxy.translate import tool_schema
+from proxy.translate import remembered, tool_schema
 
 SCHEMAS = {
     "as it is": {"type": "object", "properties": {"city": {"type": "string"}}},
@@ -17,9 +17,15 @@ SCHEMAS = {
 }
 ROOM = 1 << 20
 
+Memory = remembered.Memory[tool_schema.ToolSchema]
+
 
 def raw(schema: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(schema))
+
+
+def keep(memory: Memory, given: bytes, schema: tool_schema.ToolSchema) -> None:
+    memory.keep(given, schema, tool_schema.size(schema))
 
 
 def small(n: int) -> tuple[bytes, tool_schema.ToolSchema]:
@@ -54,11 +60,11 @@ def test_an_error_names_the_place_it_has_this_time() -> None:
 def test_what_is_remembered_fits_into_its_room(
     make: Callable[[int], tuple[bytes, tool_schema.ToolSchema]],
 ) -> None:
-    memory = tool_schema.Memory(ROOM)
+    memory: Memory = remembered.Memory(ROOM)
     tracemalloc.start()
     try:
         for n in range(4000):
-            memory.keep(*make(n))
+            keep(memory, *make(n))
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -67,19 +73,20 @@ def test_what_is_remembered_fits_into_its_room(
 
 
 def test_a_large_schema_is_not_remembered() -> None:
-    memory = tool_schema.Memory(ROOM)
+    memory: Memory = remembered.Memory(ROOM)
     large = msgspec.json.encode({"description": "x" * (ROOM // 16)})
-    memory.keep(large, tool_schema.ToolSchema(msgspec.Raw(large), {}, simplified=False))
+    schema = tool_schema.ToolSchema(msgspec.Raw(large), {}, simplified=False)
+    keep(memory, large, schema)
 
     assert memory.get(large) is None
 
 
 def test_a_schema_in_use_stays_while_others_pass() -> None:
-    memory = tool_schema.Memory(ROOM)
+    memory: Memory = remembered.Memory(ROOM)
     used, schema = small(0)
-    memory.keep(used, schema)
+    keep(memory, used, schema)
     for n in range(1, 4000):
-        memory.keep(*small(n))
+        keep(memory, *small(n))
         assert memory.get(used) is schema
 
     assert memory.get(small(1)[0]) is None

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from proxy.cancellation import Cancelled, Deadlines, Reason, Watchdog
+from proxy.cancellation import Cancelled, Deadlines, Reason
 from proxy.transport import Obstacle, UnreachedError, connecting
+from proxy.watchdog import Watchdog
 from waiting import LONG, until
 
 V4, V6 = socket.AF_INET, socket.AF_INET6

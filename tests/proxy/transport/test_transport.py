@@ -10,7 +10,7 @@ import anthropic
 import pytest
 import trustme
 
-from proxy.cancellation import Cancelled, Deadlines, Reason, Watchdog
+from proxy.cancellation import Cancelled, Deadlines, Reason
 from proxy.transport import (
     ERROR_BODY,
     BadResponseError,
@@ -27,6 +27,7 @@ from proxy.transport import (
     sockets,
 )
 from proxy.transport.httpcore import HTTPCoreTransport
+from proxy.watchdog import Watchdog
 from scripted_upstream import ScriptedUpstream
 from waiting import LONG, until
 

@@ -8,9 +8,10 @@ import threading
 import pytest
 import trustme
 
-from proxy.cancellation import Cancelled, Deadlines, Reason, Watchdog
+from proxy.cancellation import Cancelled, Deadlines, Reason
 from proxy.transport import UnreachedError
 from proxy.transport.httpcore import HTTPCoreTransport
+from proxy.watchdog import Watchdog
 from scripted_upstream import ScriptedUpstream
 from waiting import LONG, until
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from proxy.schema import responses_request
 from proxy.translate.responses import items
 from responses_requests import (
     MODEL,
@@ -419,11 +420,10 @@ def test_r3_reference_lists_what_is_to_be_looked_up() -> None:
         {"type": "reasoning", "id": "rs_1", "summary": []},
         reasoning(id="rs_2"),
         user(),
-        {"type": "item_reference", "id": 7},
-        7,
     ]
+    request = responses_request.ResponsesRequest(input=raw(given))
 
-    assert items.references([raw(one) for one in given]) == ["m1", "m2", "rs_1"]
+    assert items.references(items.sent(request)) == ["m1", "m2", "rs_1"]
 
 
 def test_r3_reference_to_what_is_not_known_is_a_404() -> None:

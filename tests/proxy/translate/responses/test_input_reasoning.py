@@ -8,7 +8,7 @@ import pytest
 from proxy import body, settings
 from proxy.schema import responses_request, responses_response
 from proxy.translate import warn
-from proxy.translate.responses import envelope, request
+from proxy.translate.responses import envelope, items, request
 from responses_requests import (
     MODEL,
     as_data,
@@ -270,7 +270,11 @@ def test_r4_decode_takes_room_for_each_envelope() -> None:
         responses_request.DECODER,
     )
     request.to_ask(
-        wanted, settings.Settings(), warn.Warnings(strict=False), take=taken.append
+        wanted,
+        items.sent(wanted),
+        settings.Settings(),
+        warn.Warnings(strict=False),
+        take=taken.append,
     )
 
     assert taken == [envelope.opened(sealed(thinking())).room, 0]

@@ -283,6 +283,17 @@ def echoed(body: dict, **sampling: float) -> dict:
     return {key: plain(HI, asked)[key] for key in NOTHING}
 
 
+def test_tools_that_come_again_are_not_made_compact_again() -> None:
+    tools = [{"type": "function", "name": "f", "description": f"{n}"} for n in range(2)]
+    first, other = (
+        context.Echoed(tools=msgspec.Raw(json.dumps([tool]).encode())) for tool in tools
+    )
+
+    told = context.echo(first).tools
+    assert context.echo(first).tools is told
+    assert context.echo(other).tools != told
+
+
 def test_r7_echo_repeats_what_was_sent() -> None:
     assert echoed(SENT, temperature=0.5, top_p=0.9) == {
         **SENT,
