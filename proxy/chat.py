@@ -60,6 +60,7 @@ def api(
     return front.Front(
         name="chat",
         decode=functools.partial(body.decode, decoder=chat_request.DECODER),
+        content=lambda chat: chat,
         translate=translate,
         whole=_Whole,
         streamed=_streamed,

@@ -114,18 +114,18 @@ class Completion:
             record = self.record
             record.model, record.stream = asked.model or "", bool(asked.stream)
             if not asked.stream and self._services.held.grace:
-                self._name = self._name_of(given, req)
+                self._name = self._name_of(self._api.content(asked), req)
                 self._joined = self._services.held.join(req.context.owner, self._name)
             if self._joined is not None:
                 return None
             return self._translation_of(asked, req, arriving)
 
-    def _name_of(self, given: bytes, req: falcon.Request) -> str:
+    def _name_of(self, content: object, req: falcon.Request) -> str:
         """What a retry shares with the request that it repeats."""
         counting = ("anthropic-version", "anthropic-beta")  # of all headers, these do
         sent = (req.get_header(name) or "" for name in counting)
         return joining.name_of(
-            (self._api.name, req.path, req.query_string, *sent), given
+            (self._api.name, req.path, req.query_string, *sent), content
         )
 
     def _translation_of(

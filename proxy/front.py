@@ -77,6 +77,8 @@ class Front(Struct, Generic[R, W], frozen=True, kw_only=True):
     """As it stands in the log and in metrics."""
     decode: Callable[[bytes], R]
     """Raises ``InvalidRequestError`` for a body that does not fit."""
+    content: Callable[[R], object]
+    """What must be equal in a retry, as JSON data (``joining.name_of``)."""
     translate: Callable[[R, falcon.Request, admission.Body], tuple[outgoing.Sent, W]]
     """What goes upstream. Raises ``InvalidRequestError`` for what cannot be honoured.
 

@@ -73,6 +73,7 @@ def api(
     return front.Front(
         name=endpoint,
         decode=decode,
+        content=lambda asked: asked.fields,
         translate=translate,
         whole=_Whole if endpoint == "messages" else _Count,
         streamed=_Streamed,

@@ -194,8 +194,9 @@ def _to_codex(models: list[Listed]) -> list[dict[str, Any]]:
     """The same for Codex, which says its version."""
     names = [msgspec.json.decode(model.info, type=_Named) for model in models]
     return [
-        catalogue.to_codex(model.row, named.display_name or "", place)
+        entry
         for place, (model, named) in enumerate(zip(models, names, strict=True))
+        for entry in catalogue.to_codex(model.row, named.display_name or "", place)
     ]
 
 

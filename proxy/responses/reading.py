@@ -35,6 +35,11 @@ class Asked(Struct, frozen=True):
         return self.request.stream
 
 
+def content(asked: Asked) -> object:
+    """The fields of a request, each as it came: the response repeats some of them."""
+    return body.fields(asked.body)
+
+
 class WayBack(Struct, frozen=True):
     """What a response depends on."""
 

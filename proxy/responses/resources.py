@@ -7,7 +7,7 @@ import msgspec
 
 from proxy import errors, front, serving, store
 from proxy.responses import answering, kept
-from proxy.responses.reading import Reader
+from proxy.responses.reading import Reader, content
 from proxy.services import Services
 
 PAGE = 20
@@ -127,6 +127,7 @@ def add_routes(
     create = front.Front(
         name="responses",
         decode=reader.decode,
+        content=content,
         translate=reader.create,
         whole=answering.Whole,
         streamed=answering.streamed,
@@ -134,6 +135,7 @@ def add_routes(
     compact = front.Front(
         name="compact",
         decode=reader.decode_whole,
+        content=content,
         translate=reader.compact,
         whole=answering.Compacted,
         streamed=answering.never_streamed,
@@ -141,6 +143,7 @@ def add_routes(
     count = front.Front(
         name="input_tokens",
         decode=reader.decode_whole,
+        content=content,
         translate=reader.count,
         whole=answering.Count,
         streamed=answering.never_streamed,

@@ -197,11 +197,12 @@ def test_r6_models_codex_gets_a_catalogue_beside_the_list(
 
     catalogue = page.pop("models")
     assert page == plain
-    assert [one["slug"] for one in catalogue] == [one["id"] for one in plain["data"]]
-    assert [one["priority"] for one in catalogue] == list(range(len(catalogue)))
+    listed = [one for one in catalogue if one["visibility"] == "list"]
+    ids = [one["id"] for one in plain["data"]]
+    assert [one["slug"] for one in listed] == [capabilities.undated(id_) for id_ in ids]
+    assert [one["priority"] for one in listed] == list(range(len(ids)))
     for one in catalogue:
         assert one["display_name"].startswith("Claude ")
-        assert one["visibility"] == "list"
         assert one["supported_in_api"] is True
         assert one["shell_type"] == "shell_command"
         assert one["apply_patch_tool_type"] == "freeform"
@@ -216,6 +217,7 @@ def test_r6_models_codex_gets_a_catalogue_beside_the_list(
     [
         ("claude-opus-5-5", 1_000_000, ["low", "medium", "high", "xhigh", "max"]),
         ("claude-sonnet-4-6", 1_000_000, ["low", "medium", "high", "max"]),
+        ("claude-haiku-4-5", 200_000, ["low", "medium", "high"]),
         ("claude-haiku-4-5-20251001", 200_000, ["low", "medium", "high"]),
     ],
 )
@@ -230,6 +232,17 @@ def test_r6_models_codex_learns_the_real_window_and_the_levels_of_effort(
     assert [level["effort"] for level in offered] == levels
     assert all(level["description"] for level in offered)
     assert one["default_reasoning_level"] in levels
+
+
+def test_r6_models_codex_offers_a_model_once_and_knows_it_with_its_date_too(
+    client: testing.TestClient,
+) -> None:
+    page = client.simulate_get("/v1/models?client_version=0.171.0").json
+    shown = {one["slug"]: one["visibility"] for one in page["models"]}
+
+    assert shown["claude-opus-5-5"] == "list"
+    assert shown["claude-haiku-4-5"] == "list"
+    assert shown["claude-haiku-4-5-20251001"] == "hide"
 
 
 def test_r6_models_codex_gets_the_built_in_list_where_anthropic_cannot_be_asked(

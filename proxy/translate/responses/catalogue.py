@@ -36,11 +36,22 @@ _OUTPUT = 10_000
 """Tokens of a tool's output that Codex passes on."""
 
 
-def to_codex(model: capabilities.Model, name: str, place: int) -> dict[str, Any]:
-    """One entry. ``place`` is the model's in the list, the first being preferred."""
+def to_codex(model: capabilities.Model, name: str, place: int) -> list[dict[str, Any]]:
+    """A model's entries. ``place`` is its own in the list, the first being preferred.
+
+    Codex takes an entry for its very slug alone, so a model whose id has a date has two.
+    The one with the date is not offered in Codex's menu.
+    """
+    offered = capabilities.undated(model.id)
+    entry = _entry(model, name, place)
+    dated = {"slug": model.id, "visibility": "hide"}
+    entries = [entry | {"slug": offered, "visibility": "list"}]
+    return entries if model.id == offered else [*entries, entry | dated]
+
+
+def _entry(model: capabilities.Model, name: str, place: int) -> dict[str, Any]:
     levels = model.effort | _BUDGETED
     return {
-        "slug": model.id,
         "display_name": name or model.id,
         "description": None,
         "default_reasoning_level": "medium",
@@ -50,7 +61,6 @@ def to_codex(model: capabilities.Model, name: str, place: int) -> dict[str, Any]
             if level in levels
         ],
         "shell_type": "shell_command",
-        "visibility": "list",
         "supported_in_api": True,
         "priority": place,
         "availability_nux": None,

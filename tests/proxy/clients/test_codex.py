@@ -87,6 +87,7 @@ def test_it_answers(codex, standin, sent):
     ended = codex.run("Say hello")
     assert ended.code == 0, ended
     assert ended.answer == "Hello from the stand-in."
+    assert ended.items("error") == [], "Codex knows the model"
     assert "stand-in's thinking" in ended.items("reasoning")[0]["text"]
     assert ended.events[-1]["usage"]["output_tokens"] > 0
     assert len(sent()) == 1
@@ -186,7 +187,7 @@ def test_it_lets_the_provider_compact(binary, proxy, standin, environ, tmp_path,
     standin.say_next(shell("cat calc.py"))
     standin.say_next("Not said, for a compaction is asked for.")
     standin.say_next("It subtracts.")
-    ended = codex.run(LONG_PROMPT, "-c", "model_context_window=200000")
+    ended = codex.run(LONG_PROMPT)
     assert ended.answer == "It subtracts."
     _, compaction, last = sent()
     assert compaction["compaction"] == {"type": "summarize"}
@@ -233,7 +234,9 @@ def test_a_days_work_takes_one_call_a_step(codex, standin, sent):
     assert all(count > 0 for count in read[1:]), "each step reads the cache"
 
 
-@pytest.mark.parametrize("codex", ["claude-haiku-4-5"], indirect=True)
+@pytest.mark.parametrize(
+    "codex", ["claude-haiku-4-5", "claude-haiku-4-5-20251001"], indirect=True
+)
 def test_it_compacts_before_the_window_is_full(codex, standin, sent):
     """Without the proxy's list of models Codex would wait for 245,000 tokens."""
     standin.say_next(shell("cat calc.py"))
