@@ -9,7 +9,8 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     chat, responses   OpenAI's two APIs: their resources, and a front for each path
     messages          the same for Anthropic's own API
     serving           a completion as a client gets it: whole, or as a stream
-    completion        a completion: admit, read, translate, call, log
+    completion        a completion: admit, read, translate, call, log; services: what it
+                      needs from the rest of the process
     models, health    the other resources; inbound_auth: who may call
     front             what differs between the APIs
     body              reading and decoding a request

@@ -18,7 +18,6 @@ from proxy import (
     cache_lifetime,
     cancellation,
     chat,
-    completion,
     credentials,
     errors,
     gauges,
@@ -47,6 +46,7 @@ from proxy.admission import Admission, Bodies
 from proxy.relay import error as relay_error
 from proxy.relay.headers import speaks_anthropic
 from proxy.schema import openai
+from proxy.services import Services
 from proxy.translate.error import to_object
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class Proxy:
         self.wsgi = _routed(
             self.keys,
             self.catalogue,
-            completion.Services(
+            Services(
                 config=config,
                 upstream=anthropic,
                 slots=self.slots,
@@ -207,7 +207,7 @@ def _check_certificates(environ: Mapping[str, str]) -> None:
 def _routed(
     keys: inbound_auth.InboundKeys,
     catalogue: models.Catalogue,
-    services: completion.Services,
+    services: Services,
 ) -> falcon.App[falcon.Request, falcon.Response]:
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App(
         media_type=falcon.MEDIA_JSON,

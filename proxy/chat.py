@@ -7,8 +7,9 @@ import falcon
 import msgspec
 from msgspec import Struct
 
-from proxy import admission, body, completion, event_stream, front, serving, store
+from proxy import admission, body, event_stream, front, serving, store
 from proxy.schema import chat_request, messages_response
+from proxy.services import Services
 from proxy.translate import accumulator, assemble, warn
 from proxy.translate.chat import kept, request, response, stream, stream_encoder
 
@@ -16,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ChatCompletions:
-    def __init__(self, services: completion.Services) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
         self._api = api(services)
 
@@ -34,7 +35,7 @@ class WayBack(Struct, frozen=True):
 
 
 def api(
-    services: completion.Services,
+    services: Services,
 ) -> front.Front[chat_request.ChatRequest, WayBack]:
     """The chat API."""
 
@@ -47,7 +48,7 @@ def api(
         turns, owner = services.store.turns, req.context.owner
         found = _recalled(turns, owner, chat.messages, model)
         asked = request.to_ask(chat, config.default_model, warnings, found)
-        sent = completion.translation(services, asked, warnings)
+        sent = services.translation(asked, warnings)
         context = request.response_context(chat, asked, sent)
         remember = (
             functools.partial(_remember, turns, owner)

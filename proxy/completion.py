@@ -14,76 +14,26 @@ from http import HTTPStatus
 from typing import Any
 
 import falcon
-from msgspec import Struct
 
 from proxy import (
     admission,
     body,
-    cache_lifetime,
     cancellation,
     errors,
     event_stream,
     front,
     held_calls,
-    history,
     joining,
     log,
     metrics,
     outgoing,
-    patience,
-    prices,
     redaction,
-    settings,
-    store,
-    traces,
     trail,
-    upstream,
 )
-from proxy.capabilities import Live
-from proxy.translate import ask, assemble, warn
-from proxy.watchdog import Watchdog
+from proxy.services import Services
 
 CLIENT_GONE = 499
 """nginx's status for a client that left; only the log shows it."""
-
-
-class Services(Struct, frozen=True, kw_only=True):
-    """What a completion needs from the rest of the process."""
-
-    config: settings.Settings
-    upstream: upstream.Upstream
-    slots: admission.Admission
-    held: held_calls.HeldCalls
-    bodies: admission.Bodies
-    watchdog: Watchdog
-    metrics: metrics.Metrics
-    history: history.History
-    traces: traces.Traces
-    prices: prices.Table
-    lifetimes: cache_lifetime.Lifetimes
-    troubles: patience.Troubles
-    store: store.Store
-    live: Callable[[], Live]
-    """What Anthropic's models list says, without waiting for it."""
-    now: Callable[[], float] = time.time
-    """Seconds since the epoch, for ``created``."""
-
-
-def translation(
-    services: Services, asked: ask.Ask, warnings: warn.Warnings
-) -> assemble.Translation:
-    """What goes upstream for an ask, by the present models list and cache history.
-
-    Raises ``InvalidRequestError`` for what cannot be honoured.
-    """
-    lifetime = services.lifetimes.of(asked)
-    return assemble.to_messages_request(
-        asked,
-        services.config,
-        services.live(),
-        warnings,
-        prefix_ttl="1h" if lifetime == "1h" else None,
-    )
 
 
 class Completion:

@@ -10,7 +10,6 @@ from proxy import (
     admission,
     body,
     capabilities,
-    completion,
     errors,
     event_stream,
     front,
@@ -19,6 +18,7 @@ from proxy import (
 )
 from proxy.relay import error, fold, headers, request
 from proxy.schema import messages_response
+from proxy.services import Services
 from proxy.translate import json_text
 
 _PING = sse.encode_named("ping", b'{"type": "ping"}')
@@ -26,7 +26,7 @@ _PING = sse.encode_named("ping", b'{"type": "ping"}')
 
 
 class Messages:
-    def __init__(self, services: completion.Services) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
         self._api = api(services, "messages")
 
@@ -36,7 +36,7 @@ class Messages:
 
 
 class CountTokens:
-    def __init__(self, services: completion.Services) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
         self._api = api(services, "count_tokens")
 
@@ -46,7 +46,7 @@ class CountTokens:
 
 
 def api(
-    services: completion.Services, endpoint: request.Endpoint
+    services: Services, endpoint: request.Endpoint
 ) -> front.Front[request.Asked, str]:
     """One endpoint. The way back is the id of the request."""
 

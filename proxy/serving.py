@@ -9,7 +9,8 @@ from typing import Any
 import falcon
 
 from proxy import errors, front, redaction
-from proxy.completion import CLIENT_GONE, Completion, Services
+from proxy.completion import CLIENT_GONE, Completion
+from proxy.services import Services
 
 KEEP_ALIVE = 15.0
 """Seconds of silence after which the client of a stream gets a sign of life."""

@@ -7,9 +7,10 @@ import falcon
 import msgspec
 from msgspec import Raw, Struct, structs
 
-from proxy import admission, body, completion
+from proxy import admission, body
 from proxy.responses import kept
 from proxy.schema import responses_request
+from proxy.services import Services
 from proxy.translate import assemble, warn
 from proxy.translate.responses import context, items, request
 
@@ -55,7 +56,7 @@ class Reader:
     Its methods raise ``InvalidRequestError`` for what cannot be honoured.
     """
 
-    def __init__(self, services: completion.Services) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
         self._pending = kept.Pending(services.store.limit // 2)
 
@@ -125,7 +126,7 @@ class Reader:
             reading = request.to_ask(
                 wanted, sent, config, warnings, recalled.earlier, take=take
             )
-            translation = completion.translation(services, reading.ask, warnings)
+            translation = services.translation(reading.ask, warnings)
         return reading, translation
 
     def _now(self) -> int:

@@ -5,9 +5,10 @@ from typing import Any, NoReturn
 import falcon
 import msgspec
 
-from proxy import completion, errors, front, serving, store
+from proxy import errors, front, serving, store
 from proxy.responses import answering, kept
 from proxy.responses.reading import Reader, content
+from proxy.services import Services
 
 PAGE = 20
 LARGEST_PAGE = 100
@@ -19,9 +20,7 @@ _encode = msgspec.json.Encoder().encode
 class _Asked:
     """A path that a completion is asked for by."""
 
-    def __init__(
-        self, services: completion.Services, api: front.Front[Any, Any]
-    ) -> None:
+    def __init__(self, services: Services, api: front.Front[Any, Any]) -> None:
         self._services = services
         self._api = api
 
@@ -117,7 +116,7 @@ class Cancel:
 
 
 def add_routes(
-    app: falcon.App[falcon.Request, falcon.Response], services: completion.Services
+    app: falcon.App[falcon.Request, falcon.Response], services: Services
 ) -> None:
     """Add all paths of the API to an application."""
     root, responses, reader = (
