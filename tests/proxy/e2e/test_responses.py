@@ -1,5 +1,6 @@
 """The official OpenAI client's `responses`, in front of a real proxy."""
 
+import itertools
 import json
 import threading
 
@@ -28,6 +29,14 @@ WEATHER = {
 ENCRYPTED = {"store": False, "include": ["reasoning.encrypted_content"]}
 
 
+_numbers = itertools.count()
+
+
+def new(words):
+    """Words that nobody has said before: equal requests have equal responses, ids too."""
+    return f"{next(_numbers)}: {words}"
+
+
 def ask(client, *, streamed=False, **request):
     """A response; a streamed one is what the client's own accumulator makes of it."""
     request = {"model": NEWEST, "input": "Hello"} | request
@@ -52,18 +61,17 @@ def outputs(response, said="sunny"):
 
 @streamed
 def test_a_response_comes_back_with_its_text_and_usage(client, standin, streamed):
-    response = ask(client, streamed=streamed, input=f"Hello, {streamed}")
+    words = new("Hello")
+    response = ask(client, streamed=streamed, input=words)
     assert "stand-in, not Claude" in response.output_text
     assert (response.status, response.model) == ("completed", NEWEST)
     usage = response.usage
     assert usage.total_tokens == usage.input_tokens + usage.output_tokens > 0
     assert usage.output_tokens_details.reasoning_tokens > 0
-    assert (
-        client.responses.retrieve(response.id).to_dict()
-        == client.responses.retrieve(response.id).to_dict()
-    )
+    kept = client.responses.retrieve(response.id)
+    assert kept.output_text == response.output_text
     (body,) = sent(standin)
-    assert body["messages"] == [user([{"type": "text", "text": f"Hello, {streamed}"}])]
+    assert body["messages"] == [user([{"type": "text", "text": words}])]
 
 
 def test_every_event_of_a_stream_is_one_that_the_client_knows(proxy):
@@ -101,7 +109,7 @@ def test_every_step_of_a_tool_loop_has_its_thinking(client, standin, streamed, h
                "reasoning": {"effort": "high", "summary": "auto"}}  # fmt: skip
     if how == "stateless":
         request |= ENCRYPTED
-    whole = [user(f"The weather in Paris, {how} {streamed}?")]
+    whole = [user(new("The weather in Paris?"))]
     given, previous = whole, {}
     for said in ("STAND_IN_CALL_AGAIN: weather", "22 and sunny"):
         response = ask(client, input=given, **previous, **request)
@@ -132,7 +140,7 @@ def test_every_step_of_a_tool_loop_has_its_thinking(client, standin, streamed, h
 
 @streamed
 def test_a_response_is_retrieved_listed_and_deleted(client, streamed):
-    first = ask(client, streamed=streamed, input=f"One {streamed}")
+    first = ask(client, streamed=streamed, input=new("One"))
     second = ask(client, streamed=streamed, input="Two", previous_response_id=first.id)
     assert client.responses.retrieve(second.id).output_text == second.output_text
     listed = client.responses.input_items.list(second.id, order="asc", limit=1)
@@ -317,7 +325,11 @@ def test_a_drain_lets_a_response_finish_and_refuses_new_ones(start, standin):
 
 def test_the_log_line_names_the_api_and_nothing_that_was_said(proxy):
     with connect(proxy) as client:
-        ask(client, input="PROMPT-CANARY", extra_headers={"x-request-id": "resp-log"})
+        ask(
+            client,
+            input=new("PROMPT-CANARY"),
+            extra_headers={"x-request-id": "resp-log"},
+        )
         (line,) = proxy.lines_of("resp-log")
         assert (line["api"], line["stored"]) == ("responses", True)
     metrics = httpx2.get(f"{proxy.health_url}/metrics", trust_env=False).text
