@@ -16,6 +16,16 @@ def test_shutting_down_is_worth_a_retry_elsewhere() -> None:
     assert error.headers == {"retry-after": "5"}
 
 
+@pytest.mark.parametrize(("lasted", "wait"), [(0.0, "3"), (600.0, "12")])
+def test_who_finds_no_room_is_asked_to_wait_the_longer_it_lasts(
+    lasted: float, wait: str
+) -> None:
+    error = errors.at_capacity("All slots are taken", lasted)
+
+    assert (error.status, error.code) == (503, "at_capacity")
+    assert error.headers == {"retry-after": wait}
+
+
 def test_what_a_retry_cannot_help_says_so() -> None:
     error = errors.UnavailableError("No key", code="no_credentials", retry=False)
 

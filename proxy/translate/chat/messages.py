@@ -56,9 +56,8 @@ def used_names(messages: Sequence[chat_request.Message]) -> list[str]:
     used: dict[str, None] = {}
     for message in messages:
         if isinstance(message, chat_request.AssistantMessage):
-            for call in message.tool_calls or ():
-                if call.function is not None:
-                    used[call.function.name] = None
+            calls = [call.function for call in message.tool_calls or ()]
+            used |= dict.fromkeys(one.name for one in calls if one is not None)
             if message.function_call is not None:
                 used[message.function_call.name] = None
     return list(used)

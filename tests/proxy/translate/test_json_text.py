@@ -92,12 +92,20 @@ def test_wide_text_is_all_of_the_strings_that_have_a_wide_character(
         (rb'["a\\\u4e00"]', 9),
         (rb'["a\"\u4e00", "b"]', 9),
         (rb'["\u00e9\u002b"]', 0),
+        (rb'["\u4e00\"b", "c"]', 9),
+        (rb'["b", "\u4e00, cut off', 15),
         ('["\\u002b", "é", "b", "bé"]'.encode(), 5),
         ('["é, cut off'.encode(), 11),
     ],
 )
 def test_wide_text_is_counted(text: bytes, size: int) -> None:
     assert json_text.wide_text(text) == size
+
+
+def test_wide_text_is_counted_in_long_texts_too() -> None:
+    narrow = b"a" * 200_000
+
+    assert json_text.wide_text(b'["%b", "%b\\u4e00"]' % (narrow, narrow)) == 200_006
 
 
 @given(

@@ -7,6 +7,8 @@ from falcon import testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy import errors
+from proxy.translate import json_text
 from request_translation import sent
 from standin import server
 
@@ -87,3 +89,10 @@ def test_a_text_file_stays_a_text() -> None:
     [block] = sent({"messages": from_a_user(by_file(url))})["messages"][0]["content"]
 
     assert block["source"]["type"] == "text"
+
+
+def test_a_text_file_beyond_ascii_has_a_limit() -> None:
+    url = inline("text/plain", "é".encode() * (json_text.MAX_WIDE // 2 + 1))
+
+    with pytest.raises(errors.InvalidRequestError, match="bytes of text"):
+        sent({"messages": from_a_user(by_file(url))})

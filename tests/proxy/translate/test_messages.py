@@ -5,6 +5,7 @@ import hashlib
 
 import pytest
 
+from proxy import errors
 from request_translation import sent, translated
 from row_cases import HI, NOT_SENT, Case, check, parametrize
 
@@ -585,6 +586,13 @@ def test_b4_arguments_arguments_reach_the_model_as_the_client_wrote_them(
     block = translated(given).request.messages[1].content[0]
 
     assert bytes(block.input).decode() == arguments
+
+
+def test_b4_arguments_of_a_custom_call_are_refused_without_tools_too() -> None:
+    custom = {"id": "c1", "type": "custom", "custom": {"name": "f", "input": "x"}}
+
+    with pytest.raises(errors.InvalidRequestError, match="only function"):
+        sent({"messages": [*HI, calls(custom), result()]})
 
 
 def test_b4_user_no_visible_text_is_ever_invented_for_blank_content() -> None:

@@ -163,6 +163,21 @@ def test_b2_kept_turns_that_began_without_thinking_have_none_once_they_are_chang
     assert sent_for(SHORT[1:], said) == [text("Changed."), SHORT[-1]]
 
 
+def test_b2_kept_turns_are_not_taken_for_one_with_another_call() -> None:
+    said = {"content": "Other.", "tool_calls": [call("toolu_9")]}
+
+    assert sent_for(SHORT, said) == [text("Other."), use("toolu_9")]
+
+
+def test_b2_round_trip_thinking_of_turns_in_a_row_stands_before_their_text() -> None:
+    first = {"content": "One.", "tool_calls": [call("toolu_8")]}
+    second = {"thinking_blocks": [FIRST], "tool_calls": [call("toolu_9")]}
+
+    assert sent_for(SHORT, first, second, reasoning_effort="low") == [
+        FIRST, text("One."), use("toolu_8"), use("toolu_9"),
+    ]  # fmt: skip
+
+
 def test_b2_kept_turns_lose_a_dropped_call_and_what_was_thought_before_it() -> None:
     said = {"content": "Let me see.", "tool_calls": CALLS[:1]}
 

@@ -54,3 +54,9 @@ def test_any_text_is_told_as_its_chunk_says(text):
         ),  # of no block
     ]
     assert stream_encoder.StreamEncoder(chunks()).feed(events) == long_way(events)
+
+
+def test_a_sign_of_life_is_a_comment():
+    encoder = stream_encoder.StreamEncoder(chunks())
+    assert encoder.keep_alive() == sse.PING
+    assert sse.Decoder().feed(encoder.keep_alive()) == []
