@@ -7,7 +7,7 @@ import re
 import ssl
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -92,6 +92,7 @@ class Proxy:
         self.catalogue = models.Catalogue(anthropic.models_list)
         self.wsgi = _routed(
             self.keys,
+            self.metrics.refused,
             self.catalogue,
             Services(
                 config=config,
@@ -206,6 +207,7 @@ def _check_certificates(environ: Mapping[str, str]) -> None:
 
 def _routed(
     keys: inbound_auth.InboundKeys,
+    refused: Callable[[str], None],
     catalogue: models.Catalogue,
     services: Services,
 ) -> falcon.App[falcon.Request, falcon.Response]:
@@ -213,7 +215,7 @@ def _routed(
         media_type=falcon.MEDIA_JSON,
     )
     app.add_middleware(RequestId())
-    app.add_middleware(inbound_auth.InboundAuth(keys))
+    app.add_middleware(inbound_auth.InboundAuth(keys, refused))
     app.add_error_handler(errors.ProxyError, _render)
     app.add_error_handler(Exception, _render_unexpected)
     app.set_error_serializer(_serialize)

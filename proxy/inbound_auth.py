@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import falcon
@@ -94,8 +95,10 @@ def _digest(key: str) -> bytes:
 class InboundAuth:
     """Falcon middleware. Default deny: a resource is closed unless it says otherwise."""
 
-    def __init__(self, keys: InboundKeys) -> None:
+    def __init__(self, keys: InboundKeys, refused: Callable[[str], None]) -> None:
+        """``refused`` is called with the code of each refusal."""
         self._keys = keys
+        self._refused = refused
 
     def process_request(self, req: falcon.Request, _resp: falcon.Response) -> None:
         """Without a key, serve only names of this machine: 421 for any other ``Host``.
@@ -104,7 +107,7 @@ class InboundAuth:
         requests then count as same-origin and need no ``Origin``, on any path.
         """
         if not self._keys.required and not _is_local(req.get_header("host")):
-            raise errors.InvalidRequestError(
+            raise self._refusal(
                 "Host: must be localhost or a loopback address while no key is set; "
                 "set PROXY_API_KEY to serve under other names",
                 status=421,
@@ -127,18 +130,31 @@ class InboundAuth:
         req.context.owner = owner or b""
         has_key = owner is not None
         if req.get_header("origin") is not None and not has_key:
-            raise errors.InvalidRequestError(
+            raise self._refusal(
                 "Requests from web pages (with an Origin header) need the proxy's key",
                 status=403,
                 code="origin_not_allowed",
             )
         if self._keys.required and not has_key and not _is_open(resource):
-            raise errors.InvalidRequestError(
+            raise self._refusal(
                 "The proxy's key is missing or wrong: send it as your client's API key",
                 status=401,
                 code="invalid_api_key",
                 headers={"www-authenticate": "Bearer"},
             )
+
+    def _refusal(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str,
+        headers: dict[str, str] | None = None,
+    ) -> errors.InvalidRequestError:
+        self._refused(code)
+        return errors.InvalidRequestError(
+            message, status=status, code=code, headers=headers
+        )
 
     def _owner(self, req: falcon.Request) -> bytes | None:
         """Whose key the request carries; ``None`` without a good one."""

@@ -63,6 +63,9 @@ CODES = frozenset(
 )
 """The codes that are a label of their own: Anthropic may invent others at any time."""
 
+REFUSALS = ("host_not_allowed", "invalid_api_key", "origin_not_allowed")
+"""Why requests are turned away at the door (``inbound_auth``)."""
+
 _COUNTERS = {
     "requests": (
         "Completions, by HTTP status (499: the client left) and the error's code.",
@@ -71,6 +74,10 @@ _COUNTERS = {
     "errors": (
         "Completions that failed, by the error's code and what went wrong upstream.",
         ["code", "reason"],
+    ),
+    "refused": (
+        "Requests turned away: without a key, by a web page, for another host.",
+        ["code"],
     ),
     "warnings": ("What was changed or ignored in requests.", ["code"]),
     "upstream_calls": ("Calls to Anthropic, by how they ended.", ["outcome"]),
@@ -179,6 +186,8 @@ class Metrics:
             self._counters["errors"].labels(code, "")
         for outcome in trail.Outcome:
             self._counters["upstream_calls"].labels(str(outcome))
+        for code in REFUSALS:
+            self._counters["refused"].labels(code)
 
     def stream_began(self) -> None:
         """Count a streamed response, until ``stream_ended``."""
@@ -189,6 +198,10 @@ class Metrics:
         """Count one streamed response less."""
         with self._lock:
             self.streams_in_flight -= 1
+
+    def refused(self, code: str) -> None:
+        """Count a request that was turned away before any API saw it."""
+        self._count("refused", code)
 
     def completed(
         self, record: log.Completion, way: trail.Trail, bill: trail.Bill

@@ -206,6 +206,26 @@ def test_a_failure_is_counted_by_code_and_call(
     assert now["upstream_retries_total", "retry"] == 1
 
 
+def test_what_is_turned_away_at_the_door_is_counted_by_its_code(
+    make_house: Callable[..., House],
+) -> None:
+    closed, open_to_all = make_house(proxy_api_key="the-key"), make_house()
+
+    assert closed.ask().status_code == 401
+    page = {"origin": "https://example.com"}
+    assert (
+        open_to_all.client.simulate_get("/v1/models", headers=page).status_code == 403
+    )
+    other = {"host": "example.com"}
+    assert open_to_all.client.simulate_get("/health", headers=other).status_code == 421
+
+    assert closed.samples()["refused_total", "invalid_api_key"] == 1
+    now = open_to_all.samples()
+    assert now["refused_total", "origin_not_allowed"] == 1
+    assert now["refused_total", "host_not_allowed"] == 1
+    assert now["refused_total", "invalid_api_key"] == 0
+
+
 def test_warnings_and_repairs_are_counted(
     house: House, standin: server.StandIn
 ) -> None:
