@@ -157,7 +157,8 @@ def test_a_dead_token_that_is_tried_again_and_again_is_reported_once(
     changes = [new for old, new in itertools.pairwise(ready) if old != new]
     assert changes in ([], [("False", "RefreshFailing")])
     assert server.reasons.count("TokenExpired") <= 1
-    assert server.reasons.count("RefreshFailed") == 3  # the first, second and fourth
+    # the first, second and fourth; an event follows the status that it belongs to
+    eventually(lambda: server.reasons.count("RefreshFailed") == 3)
 
 
 def test_a_new_token_is_checked_with_anthropic_before_it_counts_as_valid(
@@ -170,6 +171,7 @@ def test_a_new_token_is_checked_with_anthropic_before_it_counts_as_valid(
 
     eventually(lambda: server.condition("Ready") == ("False", "TokenRejected"))
     assert server.condition("Stalled") == ("True", "TokenRejected")
+    eventually(lambda: "TokenRejected" in server.reasons)  # an event follows the status
     assert operator.ask("/readyz")[0] == 503
     assert operator.metric("claude_credential_ready") == 0
     assert operator.metric('claude_token_check_total{result="rejected"}') == 1
@@ -344,6 +346,7 @@ def test_a_crd_that_is_older_makes_no_false_events_and_is_reported_once(
         lambda: server.count("GET", "claudecredentials?fieldSelector") > looks + 4
     )
 
+    eventually(lambda: "OutdatedCRD" in server.reasons)
     assert server.reasons.count("Refreshed") == 1
     assert server.reasons.count("OutdatedCRD") == 1
     assert operator.log.count("older than this refresher") == 1
