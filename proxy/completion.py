@@ -198,10 +198,7 @@ class Completion:
         if self._call is None:
             return encoded
         self._call.body = encoded
-        del (
-            encoded,
-            whole,
-        )  # what is kept for a retry is in the store, and counted there
+        del encoded, whole  # what is kept for a retry is counted, in the store
         if not self._is_for_own_client(self._call):
             raise errors.ClientGoneError
         return self._call.body
