@@ -261,10 +261,12 @@ def _of_custom(tool: wire.CustomTool, at: str, warnings: warn.Warnings) -> str:
     how = _TEXT
     if tool.format is not None and tool.format.type == "grammar":
         warnings.add("grammar_not_enforced", param=f"{at}.format")
-        how = _GRAMMAR.format(
-            syntax=tool.format.syntax or "",
-            definition=tool.format.definition or "",
-        )
+        parts = {"syntax": tool.format.syntax, "definition": tool.format.definition}
+        for name, part in parts.items():
+            if not part:
+                code = "missing_required_parameter"
+                raise _rejected(f"{at}.format.{name}", "is required", code)
+        how = _GRAMMAR.format(**parts)
     return "\n\n".join(text for text in (tool.description, how) if text)
 
 

@@ -93,6 +93,9 @@ OFFERS = [
          offered(freely(words="D\n\nThe input, the string `input`, must match this lark "
                               "grammar:\nstart: /a+/")),
          warnings=("grammar_not_enforced",)),
+    Case("r5.grammar", "without its definition",
+         offered(custom(format={"type": "grammar", "syntax": "lark"})),
+         refused=("tools[0].format.definition", "missing_required_parameter")),
     Case("r5.namespace", "its tools in place",
          offered(function(), namespace("crm", function("a"), custom("b"),
                                        description="The\n customers."), function("z")),
