@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -73,13 +74,23 @@ def after(state: State, event: Event, *, room: bool = True) -> State:
             return state
 
 
+def data_of(text: bytes) -> object:
+    """JSON as data, in which spaces and the order of keys do not count.
+
+    What cannot be read that way counts as it came. It takes three times as long as
+    encoding what a front has read of a request anyway (100 us for 50 KB, 2026-11).
+    """
+    try:
+        return _decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return msgspec.Raw(text)
+
+
 def name_of(circumstances: Iterable[str], content: object) -> str:
     """What equal requests have in common, as a digest.
 
     ``circumstances`` is what counts beside the body, such as the path; ``content`` is what
-    a front makes of the body. White space and the order of keys do not count in what the
-    front has read; what it passes on unread counts as it came. To put the keys of a whole
-    body in order would cost six times as much, for every request (2026-11).
+    a front makes of the body.
     """
     digest = hashlib.sha256("\0".join(circumstances).encode())
     digest.update(b"\0")

@@ -13,6 +13,7 @@ from proxy import (
     errors,
     event_stream,
     front,
+    joining,
     serving,
     sse,
 )
@@ -73,11 +74,15 @@ def api(
     return front.Front(
         name=endpoint,
         decode=decode,
-        content=lambda asked: asked.fields,
+        content=_content,
         translate=translate,
         whole=_Whole if endpoint == "messages" else _Count,
         streamed=_Streamed,
     )
+
+
+def _content(asked: request.Asked) -> object:
+    return {name: joining.data_of(bytes(value)) for name, value in asked.fields.items()}
 
 
 class _Whole:

@@ -7,7 +7,7 @@ import falcon
 import msgspec
 from msgspec import Raw, Struct, structs
 
-from proxy import admission, body
+from proxy import admission, body, joining
 from proxy.responses import kept
 from proxy.schema import responses_request
 from proxy.services import Services
@@ -36,8 +36,8 @@ class Asked(Struct, frozen=True):
 
 
 def content(asked: Asked) -> object:
-    """The fields of a request, each as it came: the response repeats some of them."""
-    return body.fields(asked.body)
+    """All that was sent: the response repeats much of it."""
+    return joining.data_of(asked.body)
 
 
 class WayBack(Struct, frozen=True):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from proxy.joining import Event, State, after, name_of
+from proxy.joining import Event, State, after, data_of, name_of
 from proxy.schema import chat_request
 
 CHANGES = {
@@ -80,3 +80,24 @@ def test_requests_differ_by_what_counts_beside_the_body():
     names = {name(BODY, one) for one in (PATH, ("chat", "/v1"), ("messages", "/v1"))}
     assert len(names) == 3
     assert name(BODY, ("ab", "c")) != name(BODY, ("a", "bc"))
+
+
+SENT = b'{"model": "m", "input": [{"role": "user", "content": "\xc3\xa4"}]}'
+
+
+def test_spaces_and_the_order_of_keys_do_not_count_in_what_is_read_for_this_alone():
+    other = b'{"input":[{"content":"\\u00e4","role":"user"}],"model":"m"}'
+    assert name_of(PATH, data_of(other)) == name_of(PATH, data_of(SENT))
+    assert name_of(PATH, data_of(other.replace(b"m", b"n"))) != name_of(
+        PATH, data_of(SENT)
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a": "\\ud800"}', b'{"a": 1e999}', b"[" * 5000 + b"]" * 5000],
+    ids=["half a character", "a number beyond floats", "nested deeply"],
+)
+def test_what_cannot_be_read_is_compared_as_it_came(body):
+    assert name_of(PATH, data_of(body)) == name_of(PATH, data_of(body))
+    assert name_of(PATH, data_of(body)) != name_of(PATH, data_of(body + b" "))
