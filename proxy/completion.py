@@ -245,7 +245,6 @@ class Completion:
     def _is_for_own_client(self, call: held_calls.Call) -> bool:
         """Hand over a call's outcome; where its client has left, wait for a retry."""
         call.headers, call.record.warnings = self.headers(), self._warnings
-        call.scope.look_for_client()  # it may have left a moment ago
         if self._services.held.ended(call):
             return True
         self._release()
