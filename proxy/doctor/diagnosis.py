@@ -57,6 +57,7 @@ def settings(_facts: Facts) -> Iterator[Line]:
 
 
 def ports(facts: Facts) -> Iterator[Line]:
+    """Whether each port can be listened on, or is served by this proxy already."""
     for port in facts.ports:
         check = port.name.lower().replace("_", " ")
         match port.state:
@@ -82,6 +83,7 @@ def ports(facts: Facts) -> Iterator[Line]:
 
 
 def keys(facts: Facts) -> Iterator[Line]:
+    """Whether the file of inbound keys can be used; nothing where there is none."""
     if not facts.keys_file:
         return
     if not facts.keys_trouble:
@@ -97,6 +99,7 @@ def keys(facts: Facts) -> Iterator[Line]:
 
 
 def credential(facts: Facts) -> Iterator[Line]:
+    """Where the credential comes from, and for how long it is good."""
     if facts.token_trouble:
         yield Line(
             "credential",
@@ -143,6 +146,7 @@ def _expiry(facts: Facts) -> Iterator[Line]:
 
 
 def deadlines(facts: Facts) -> Iterator[Line]:
+    """The deadlines, held against the patience of known clients."""
     first, names = 2 * facts.idle_timeout, [name for _, name in CLIENTS]
     sooner = [name for limit, name in CLIENTS if limit <= first]
     if sooner:
@@ -173,6 +177,7 @@ def deadlines(facts: Facts) -> Iterator[Line]:
 
 
 def resources(facts: Facts) -> Iterator[Line]:
+    """Whether the limits of files and memory fit what the settings allow."""
     if facts.fitting_requests < facts.max_requests:
         yield Line(
             "files",

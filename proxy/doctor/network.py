@@ -55,6 +55,7 @@ _BEFORE_THE_HOST = frozenset({"NAME_NOT_FOUND", "REFUSED", "NO_ROUTE", "TIMEOUT"
 
 
 def network(facts: Facts) -> Iterator[Line]:
+    """Whether Anthropic can be reached, and what is in the way."""
     call = facts.call
     if call is None:
         return

@@ -150,9 +150,9 @@ def _tools(given: bytes) -> Raw:
     if known is not None:
         return known
     tools = msgspec.json.decode(given, type=list[Raw])
-    told = Raw(_encode([_tool(tool) for tool in tools]))
-    _memory.keep(given, told, len(bytes(told)))
-    return told
+    compact = Raw(_encode([_tool(tool) for tool in tools]))
+    _memory.keep(given, compact, len(bytes(compact)))
+    return compact
 
 
 def _tool(tool: Raw) -> Raw:

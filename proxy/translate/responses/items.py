@@ -45,7 +45,7 @@ class Sent(Struct, frozen=True):
     refers_to: str | None = None
     """Id of the item to look up: of a reference, or of reasoning without its content."""
     item: wire.Item | None = None
-    """The item itself, if reading it told its type."""
+    """The item itself, if reading it revealed its type."""
 
 
 class Placed(Struct, frozen=True, kw_only=True):
