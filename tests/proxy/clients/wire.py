@@ -1,19 +1,25 @@
 """The wire between a client and the proxy: it passes every byte on, and notes them."""
 
 import contextlib
+import selectors
 import socket
 import threading
 
 
 class Wire:
-    """Listens on loopback until the block ends; a side that closes closes the other."""
+    """Listens on loopback until the block ends; a side that closes closes the other.
+
+    As on a real wire, the proxy learns that a client has hung up before it hears from
+    that client again: one thread passes on all that has come before it accepts anything.
+    """
 
     def __init__(self, port):
         """`port`: where the proxy listens, on loopback."""
         self._to = ("127.0.0.1", port)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._accept)
-        self._sockets = []
+        self._stop, self._stopped = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+        self._thread = threading.Thread(target=self._run)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.sent = bytearray()
         """What the client sent, over all connections."""
@@ -29,43 +35,40 @@ class Wire:
         return self
 
     def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
+        self._stop.close()
         self._thread.join()
-        self._listener.close()
 
-    def _accept(self):
-        pumps = []
+    def _run(self):
+        for one in (self._listener, self._stopped):
+            self._selector.register(one, selectors.EVENT_READ)
         while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
+            ready = {key.fileobj: key.data for key, _ in self._selector.select()}
+            if self._stopped in ready:
                 break
-            proxy = socket.create_connection(self._to)
-            self._sockets += [client, proxy]
-            for source, drain, seen in (
-                (client, proxy, self.sent),
-                (proxy, client, self.received),
-            ):
-                pump = threading.Thread(target=_pump, args=(source, drain, seen))
-                pump.start()
-                pumps.append(pump)
-        for one in self._sockets:
-            _hang_up(one)
-        for pump in pumps:
-            pump.join()
-        for one in self._sockets:
-            one.close()
+            for source, passed_on in ready.items():
+                open_ = source in self._selector.get_map()  # with its other side
+                if passed_on and open_:
+                    self._pass_on(source, *passed_on)
+            if self._listener in ready:
+                self._connect()
+        for key in [*self._selector.get_map().values()]:
+            key.fileobj.close()
+        self._selector.close()
 
+    def _connect(self):
+        client, _ = self._listener.accept()
+        proxy = socket.create_connection(self._to)
+        read = selectors.EVENT_READ
+        self._selector.register(client, read, (proxy, self.sent))
+        self._selector.register(proxy, read, (client, self.received))
 
-def _pump(source, drain, seen):
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
+    def _pass_on(self, source, drain, seen):
+        data = b""
+        with contextlib.suppress(ConnectionError):
+            data = source.recv(65536)
             seen += data
             drain.sendall(data)
-    _hang_up(source)
-    _hang_up(drain)
-
-
-def _hang_up(one):
-    with contextlib.suppress(OSError):
-        one.shutdown(socket.SHUT_RDWR)
+        if not data:
+            for one in (source, drain):
+                self._selector.unregister(one)
+                one.close()
