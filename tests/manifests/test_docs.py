@@ -1,5 +1,6 @@
 """What the documents tell people to apply is there, and does what they say."""
 
+import itertools
 import json
 import re
 import shutil
@@ -142,7 +143,7 @@ def test_every_kustomization_renders_and_leaves_no_image_or_sidecar_out(
 
 
 def test_the_classic_sidecar_is_a_plain_container(rendered_as: Any) -> None:
-    [patch] = [each for each in PATCHES if "initContainers" in str(each)]
+    [patch] = [each for each in PATCHES if "op: move" in str(each)]
     folder = "../claude-code-proxy/kustomize/components"
     made = rendered_as(
         {
@@ -255,7 +256,7 @@ def test_a_pod_is_waited_for_only_once_it_exists() -> None:
     ]
     before = [
         first
-        for first, second in zip(commands, commands[1:], strict=False)
+        for first, second in itertools.pairwise(commands)
         if re.match(r"kubectl wait .* pod/claude-refresher-0", second)
     ]
 
@@ -321,3 +322,59 @@ def test_user_ids_can_be_left_to_openshift(rendered_as: Any, overlay: str) -> No
     for pod in made.pods():
         assert not {"runAsUser", "runAsGroup", "fsGroup"} & dict(walk(pod.spec)).keys()
         assert all(one["securityContext"]["runAsNonRoot"] for one in pod.ours())
+
+
+def test_a_namespace_of_clients_can_be_let_through(rendered_as: Any) -> None:
+    [patch] = [each for each in PATCHES if "ingress-nginx" in str(each)]
+    folder = "../claude-code-proxy/kustomize"
+    made = rendered_as(
+        {
+            "resources": [f"{folder}/overlays/api-key"],
+            "components": [f"{folder}/components/network-policy"],
+            **patch,
+        }
+    )
+
+    [rule] = made.one("NetworkPolicy/claude-code-proxy")["spec"]["ingress"]
+    assert [set(each) for each in rule["from"]] == [
+        {"podSelector"},
+        {"namespaceSelector"},
+    ]
+
+
+def test_answers_can_be_given_more_time_than_a_minute(rendered_as: Any) -> None:
+    [patch] = [each for each in PATCHES if "DRAIN_TIMEOUT" in str(each)]
+    made = rendered_as(
+        {"resources": ["../claude-code-proxy/kustomize/overlays/api-key"], **patch}
+    )
+
+    pod = made.pod("Deployment/claude-code-proxy")
+    proxy = pod.container("proxy")
+    env = {one["name"]: one.get("value") for one in proxy["env"]}
+    before = proxy["lifecycle"]["preStop"]["sleep"]["seconds"]
+    grace = pod.spec["terminationGracePeriodSeconds"]
+    assert grace >= before + int(env["DRAIN_TIMEOUT"]) + 10
+    assert env["HOST"] == "0.0.0.0"  # the rest stays
+
+
+def test_the_sidecar_can_be_moved_to_other_ports(rendered_as: Any) -> None:
+    [patch] = [each for each in PATCHES if "8189" in str(each)]
+    folder = "../claude-code-proxy/kustomize/components"
+    made = rendered_as(
+        {
+            "resources": ["plain.yaml"],
+            "components": [
+                f"{folder}/{name}" for name in ("inject-all", "sidecar", "api-key")
+            ],
+            **patch,
+        }
+    )
+
+    [pod] = made.pods()
+    [sidecar] = pod.ours()
+    env = {one["name"]: one.get("value") for one in sidecar["env"]}
+    assert sidecar["ports"] == [
+        {"name": "claude-health", "containerPort": int(env["HEALTH_PORT"])}
+    ]
+    assert {"HOST", "PORT", "ANTHROPIC_API_KEY"} <= env.keys()
+    assert not {"8089", "8090"} & set(env.values())
