@@ -249,6 +249,15 @@ def test_the_pod_that_logs_in_goes_where_the_proxy_has_the_volume(
     assert wanted.items() <= pod.labels.items()
 
 
+def test_the_pod_that_logs_in_takes_as_much_as_the_refresher(render: Render) -> None:
+    """A quota on memory refuses a pod that states none."""
+    [overrides] = re.findall(r"--overrides='(.*?)'", DOCUMENT, re.DOTALL)
+    refresher = render("kustomize/overlays/cronjob").pod("CronJob/claude-refresher")
+
+    [container] = json.loads(overrides)["spec"]["containers"]
+    assert container["resources"] == refresher.container("refresher")["resources"]
+
+
 def test_a_pod_is_waited_for_only_once_it_exists() -> None:
     """`kubectl wait` fails at once for a pod that its StatefulSet has yet to create."""
     commands = [
