@@ -29,6 +29,7 @@ from proxy import (
     outgoing,
     redaction,
     trail,
+    transport,
 )
 from proxy.services import Services
 
@@ -179,6 +180,10 @@ class Completion:
         if self._events is None:
             raise RuntimeError
         return iter(self._events)
+
+    def flow(self) -> transport.Source | None:
+        """Have ``batches`` yield an empty one where it would wait, if it can."""
+        return self._events.flow() if self._events is not None else None
 
     def whole(self) -> bytes:
         """The complete response, for a client that does not stream.

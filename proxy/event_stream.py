@@ -90,6 +90,9 @@ class EventStream:
         """
         try:
             for batch in self._batches:
+                if not batch:  # nothing has come
+                    yield batch
+                    continue
                 types = {type(event) for event in batch}
                 if messages_response.MessageDelta in types:
                     self._count(batch)
@@ -105,6 +108,10 @@ class EventStream:
         except UNREADABLE:
             raise self._incomplete() from None
         raise self._incomplete()
+
+    def flow(self) -> transport.Source | None:
+        """See ``transport.Response.flow``: an empty batch stands for b""."""
+        return self._response.flow()
 
     def _count(self, batch: Batch) -> None:
         """Note what a batch reports of the response's usage."""
@@ -175,9 +182,13 @@ def batches(response: transport.Response) -> Iterator[Batch]:
     """The events of a response, those of one read together.
 
     What came before an event that cannot be read is yielded before the error is raised.
+    An empty batch says that nothing has come, if the response flows.
     """
     decoder = sse.Decoder()
     for data in response:
+        if not data:
+            yield Batch()
+            continue
         payloads = decoder.feed(data)
         events, broken = messages_response.decode_events(payloads)
         if broken is not None:  # half a surrogate pair is no reason to fail

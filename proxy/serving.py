@@ -8,7 +8,7 @@ from typing import Any
 
 import falcon
 
-from proxy import errors, front, redaction
+from proxy import errors, front, redaction, transport
 from proxy.completion import CLIENT_GONE, Completion
 from proxy.services import Services
 
@@ -86,11 +86,27 @@ class Stream:
     def __iter__(self) -> Iterator[bytes]:
         return self._pieces
 
+    def flow(self) -> transport.Source | None:
+        """From now on a part that is empty means that nothing has come.
+
+        Returns what to watch until something does; ``None`` where iterating waits.
+        """
+        return self._completion.flow()
+
+    def is_silent(self) -> bool:
+        """Whether the client needs a sign of life."""
+        return time.monotonic() - self._written_at > KEEP_ALIVE
+
+    def keep_alive(self) -> bytes:
+        """A sign of life."""
+        self._written_at = time.monotonic()
+        return self._response.keep_alive()
+
     def _keep_alive(self) -> None:
         """Show the client that its response is still being made."""
         if self._write is not None:
             try:
-                self._write(self._response.keep_alive())
+                self._write(self.keep_alive())
             except errors.ClientGoneError:
                 self._completion.cancel()
 
@@ -99,13 +115,14 @@ class Stream:
         feed = response.feed
         try:
             for batch in completion.batches():
-                if piece := feed(batch):
+                if not batch:
+                    yield b""
+                elif piece := feed(batch):
                     completion.note_first_byte()
                     yield piece
                     self._written_at = time.monotonic()
-                elif time.monotonic() - self._written_at > KEEP_ALIVE:
-                    yield response.keep_alive()  # the events say nothing to this client
-                    self._written_at = time.monotonic()
+                elif self.is_silent():  # the events say nothing to this client
+                    yield self.keep_alive()
         except errors.ProxyError as ex:
             yield self._broken(ex)
             raise errors.StreamCut from None

@@ -36,7 +36,7 @@ from proxy.server.incoming import BadBody, Incoming, RequestTimeoutError
 from proxy.server.response import Response, error_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from logging import Logger
     from wsgiref.types import WSGIApplication
 
@@ -57,10 +57,30 @@ class Arrived(enum.Enum):
     THE_END = enum.auto()
 
 
+class Served(enum.Enum):
+    """What comes after a step of a response."""
+
+    KEEP = enum.auto()
+    """The next request."""
+    CLOSE = enum.auto()
+    FLOWS = enum.auto()
+    """The rest of the response, as it arrives: `Connection.flow`."""
+    STUCK = enum.auto()
+    """The rest of the response, which may take time: `Connection.go_on`."""
+
+
 class Connection:
     """A client's socket. What has no underscore belongs to the worker."""
 
-    def __init__(self, sock: socket.socket, client: Any) -> None:  # noqa: ANN401 - an address
+    def __init__(
+        self,
+        sock: socket.socket,
+        client: Any,  # noqa: ANN401 - an address
+        app: WSGIApplication,
+        log: Logger,
+        is_last: Callable[[], bool],
+    ) -> None:
+        """``is_last()``: a response must announce that it is the connection's last."""
         self.sock = sock
         self.descriptor = sock.fileno()
         self.expires = self.idle_since = 0.0
@@ -71,9 +91,19 @@ class Connection:
         self.idle = True
         self.closing = False
         self._client = client
+        self._app = app
+        self._log = log
+        self._is_last = is_last
         self._incoming = Incoming(sock)
         self._refused: Refused | None = None
         self._environ: dict[str, Any] = {}
+        # Of the request that is being served.
+        self._response: Any = None
+        self._body: Any = None
+        self._application: Any = None
+        self._parts: Any = None
+        self._source: Any = None
+        self._failure: BaseException | None = None
 
     def receive(self) -> Arrived:
         """Take in what has come, without waiting."""
@@ -109,36 +139,102 @@ class Connection:
             self._refused, whole = ex, True
         return Arrived.A_REQUEST if whole else Arrived.A_PART
 
-    def serve(
-        self, app: WSGIApplication, log: Logger, *, last: Callable[[], bool]
-    ) -> bool:
-        """Serve the request that has arrived; true if the connection may be kept.
+    def serve(self) -> Served:
+        """Serve the request that has arrived."""
+        return self._guarded(self._begin)
 
-        `last()`: the response must announce that it is the last on its connection.
-        """
-        response: Response | None = None
+    def _begin(self) -> Served:
+        request = self._request()
+        body = self._body = incoming.body_of(request, self._incoming, self.sock)
+        response = self._response = Response(self.sock, request, body)
+        if self._is_last():
+            response.keep = False
+        environ = {
+            **self._base(),
+            **request.environ,
+            "wsgi.input": body,
+            "proxy.write": response.write,  # for a body that has to wait
+        }
+        self._application = self._app(environ, response.start_response)
+        flow = getattr(self._application, "flow", None)
+        self._source = flow() if flow else None
+        self._parts = iter(self._application)
+        return self._advance()
+
+    def _advance(self, *, wait: bool = True) -> Served:
+        """Write the parts of a response as they come, and end it."""
+        response = self._response
+        for part in self._parts:
+            if not part and self._source is not None:
+                return Served.FLOWS
+            if not response.write(part, wait=wait):
+                return Served.STUCK
+            if not wait and not self._source.is_ready():
+                return Served.FLOWS
+        if not (wait or self._body.is_read) or not response.close(wait=wait):
+            return Served.STUCK
+        self._let_go()
+        whole = response.keep and incoming.finish(self._body, self._incoming)
+        return Served.KEEP if whole else Served.CLOSE
+
+    def flow(self) -> Served:
+        """Go on with a response that flows, without waiting for anybody."""
         try:
-            request = self._request()
-            body = incoming.body_of(request, self._incoming, self.sock)
-            response = Response(self.sock, request, body)
-            if last():
-                response.keep = False
-            environ = {
-                **self._base(),
-                **request.environ,
-                "wsgi.input": body,
-                "proxy.write": response.write,  # for a body that has to wait
-            }
-            _respond(response, app(environ, response.start_response))
-            return response.keep and incoming.finish(body, self._incoming)
+            served = self._advance(wait=False)
+        except BaseException as ex:  # noqa: BLE001  # raised anew in `go_on`
+            self._failure = ex
+            return Served.STUCK
+        if served is Served.KEEP or served is Served.CLOSE:
+            self._response = self._body = None
+        return served
+
+    def go_on(self) -> Served:
+        """Go on with a response after `flow`, and wait where need be."""
+        return self._guarded(self._resume)
+
+    def _resume(self) -> Served:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        self._response.flush()
+        if self.is_silent():
+            self._response.write(self._application.keep_alive())
+        return self._advance()
+
+    def is_silent(self) -> bool:
+        """Nothing has come for so long that the client must see a sign of life."""
+        return self._source is not None and self._application.is_silent()
+
+    def source(self) -> int:
+        """The descriptor on which the next part of a response will arrive."""
+        descriptor: int = self._source.fileno()
+        return descriptor
+
+    def _guarded(self, step: Callable[[], Served]) -> Served:
+        """Take a step of a response. What ends it early also ends the connection."""
+        served = Served.CLOSE
+        try:
+            served = step()
         except ClientGoneError:
-            return False
+            self._let_go()
         except StreamCut:
-            self._cut(response)
-            return False
+            self._let_go()
+            self._cut()
         except Exception as ex:  # noqa: BLE001  # the boundary: everything gets a response
-            self._fail(response, ex, log)
-            return False
+            self._let_go()
+            self._fail(ex)
+        finally:
+            if served is not Served.FLOWS:
+                self._let_go()
+                self._response = self._body = None
+        return served
+
+    def _let_go(self) -> None:
+        """Close what the application gave, once."""
+        application, self._application = self._application, None
+        self._parts = self._source = self._failure = None
+        if hasattr(application, "close"):
+            application.close()
 
     def _request(self) -> head.Head:
         if self._refused is not None:
@@ -168,29 +264,29 @@ class Connection:
             }
         return self._environ
 
-    def _fail(self, response: Response | None, ex: Exception, log: Logger) -> None:
+    def _fail(self, ex: Exception) -> None:
         """Respond with an error, or cut the response that was under way."""
         status, message = explain(ex)
         # the caller's own id may be what is wrong
         request_id = f"req_{random.getrandbits(128):032x}"
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.error("Error serving a request: %s (%s)", where(ex), request_id)
+            self._log.error("Error serving a request: %s (%s)", where(ex), request_id)
         else:
-            log.info("Rejected with %d: %s (%s)", status, message, request_id)
-        if response is not None and response.headers_sent:
-            self._cut(response)
+            self._log.info("Rejected with %d: %s (%s)", status, message, request_id)
+        if self._response is not None and self._response.headers_sent:
+            self._cut()
         else:
             with contextlib.suppress(OSError):
                 self.sock.sendall(error_response(status, message, request_id))
 
-    def _cut(self, response: Response | None) -> None:
+    def _cut(self) -> None:
         """Have the client see that its response is not whole.
 
         A missing last chunk shows that, and so do missing bytes of a length. Where only
         the connection ends the body (HTTP/1.0, as behind nginx's default), a proper end
         is the end of a whole response, so it is reset, once all of it has arrived.
         """
-        if response is None or not response.ends_with_connection:
+        if self._response is None or not self._response.ends_with_connection:
             return
         with contextlib.suppress(OSError):
             until = time.monotonic() + RESET_AFTER
@@ -201,11 +297,11 @@ class Connection:
             )
             self.sock.close()
 
-    def time_out(self, log: Logger) -> bool:
+    def time_out(self) -> bool:
         """Respond to a head that did not arrive in time; false if none had begun."""
         if not self._incoming.held:
             return False
-        self._fail(None, RequestTimeoutError(), log)
+        self._fail(RequestTimeoutError())
         return True
 
     def half_close(self) -> bool:
@@ -238,16 +334,6 @@ class Connection:
         """Close the socket."""
         with contextlib.suppress(OSError):
             self.sock.close()
-
-
-def _respond(response: Response, body: Iterable[bytes]) -> None:
-    try:
-        for part in body:
-            response.write(part)
-        response.close()
-    finally:
-        if hasattr(body, "close"):
-            body.close()
 
 
 def _unacknowledged(sock: socket.socket) -> int:

@@ -125,6 +125,11 @@ class Body(abc.ABC):
     def leaves_much(self) -> bool:
         """More is unread than is worth reading to keep the connection."""
 
+    @property
+    @abc.abstractmethod
+    def is_read(self) -> bool:
+        """Its end was read."""
+
     @abc.abstractmethod
     def read1(self, size: int) -> bytes:
         """What has come, or else what comes next, up to ``size`` bytes; b"" at the end."""
@@ -176,6 +181,10 @@ class LengthBody(Body):
     def leaves_much(self) -> bool:
         return self._left > UNREAD
 
+    @property
+    def is_read(self) -> bool:
+        return not self._left
+
     def read1(self, size: int) -> bytes:
         size = min(size, self._left)
         data = self._incoming.read(size, self._left) if size else b""
@@ -207,6 +216,10 @@ class ChunkedBody(Body):
     def leaves_much(self) -> bool:
         """Its end was not seen."""
         return self._bad or self._reader.parser is not None
+
+    @property
+    def is_read(self) -> bool:
+        return not self.leaves_much
 
     def read1(self, size: int) -> bytes:
         try:

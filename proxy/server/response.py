@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import time
 from email.utils import formatdate
 from http import HTTPStatus
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from proxy.errors import ClientGoneError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from proxy.server.head import Head
@@ -40,6 +40,8 @@ class Response:
         self._has_length = False
         self._omits_body = False
         self._chunked = False
+        self._closed = False
+        self._left = b""
 
     @property
     def ends_with_connection(self) -> bool:
@@ -51,7 +53,7 @@ class Response:
         status: str,
         headers: list[tuple[str, str]],
         exc_info: Any = None,  # noqa: ANN401 - as WSGI has it
-    ) -> Callable[[bytes], None]:
+    ) -> Callable[[bytes], bool]:
         """See PEP 3333. An application may end its connection: ``Connection: close``."""
         if self.headers_sent and exc_info:
             raise exc_info[1]
@@ -75,29 +77,50 @@ class Response:
         )
         return self.write
 
-    def write(self, data: bytes) -> None:
-        """Send a part of the body; b"" sends the head alone."""
+    def write(self, data: bytes, *, wait: bool = True) -> bool:
+        """Send a part of the body; b"" sends the head alone.
+
+        Without ``wait`` only what the client has room for; false if something is left,
+        to ``flush``.
+        """
         if self._omits_body:
             data = b""
         elif self._chunked and data:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        self._send(data)
+        return self._send(data, wait=wait)
 
-    def close(self) -> None:
-        """End the body."""
+    def close(self, *, wait: bool = True) -> bool:
+        """End the body, once; likewise."""
+        if self._closed:
+            return True
+        self._closed = True
         if self._chunked or not self.headers_sent:
-            self._send(b"0\r\n\r\n" if self._chunked else b"")
+            return self._send(b"0\r\n\r\n" if self._chunked else b"", wait=wait)
+        return True
 
-    def _send(self, data: bytes) -> None:
+    def flush(self) -> None:
+        """Send what was left, and wait for the client to take it."""
+        left, self._left = self._left, b""
+        self._send(left)
+
+    def _send(self, data: bytes, *, wait: bool = True) -> bool:
         if not self.headers_sent:
             data = self._head() + data
             self.headers_sent = True
         elif not data:
-            return
+            return True
         try:
-            self._sock.sendall(data)
-        except OSError as ex:  # SO_SNDTIMEO too: a client that does not read
+            if wait:
+                self._sock.sendall(data)
+            else:
+                self._left = data[self._sock.send(data, socket.MSG_DONTWAIT) :]
+        except BlockingIOError as ex:
+            if wait:  # SO_SNDTIMEO: a client that does not read
+                raise ClientGoneError from ex
+            self._left = data
+        except OSError as ex:
             raise ClientGoneError from ex
+        return not self._left
 
     def _head(self) -> bytes:
         if self.ends_with_connection or self._body.leaves_much:

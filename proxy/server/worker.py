@@ -13,6 +13,8 @@ connection, serves the request and gives it back. So
   cost their bytes, `head.HEAD` each at most. When there are too many connections, the one
   that has been idle longest gives way; when all are being served, new ones wait in the
   kernel's queue until one ends;
+- a stream costs a thread only until it has to wait for Anthropic: from then on one
+  thread passes on what arrives for all of them (`pump`);
 - a thread leaves its connection as soon as it has responded. To wait there for the next
   request would save two hand-overs, but then every request wakes a thread of its own,
   and they fight for the interpreter, where the main thread hands out all that has
@@ -55,7 +57,8 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers import base
 
-from proxy.server.connection import Arrived, Connection
+from proxy.server.connection import Arrived, Connection, Served
+from proxy.server.pump import Pump
 from proxy.server.threads import Threads
 from proxy.socket_timeouts import set_timeout
 
@@ -114,6 +117,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
 
     def run(self) -> None:
         """Serve until signalled to stop, then until all is done or the deadline has passed."""
+        self._pump = Pump(go_on=self._go_on, give_back=self._give_back)
         self._epoll = select.epoll()
         self._epoll.register(self.PIPE[0], select.EPOLLIN)
         self._listeners = {listener.fileno(): listener for listener in self.sockets}
@@ -221,7 +225,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         except OSError:  # reset in the meantime
             sock.close()
             return
-        connection = Connection(sock, address)
+        connection = Connection(sock, address, self.wsgi, self.log, self._is_last)
         connection.idle_since = time.monotonic()
         connection.expires = connection.idle_since + self.receive_timeout
         self._connections[connection.descriptor] = connection
@@ -260,7 +264,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
     def _hand_over(self, connection: Connection) -> None:
         connection.busy = True
         try:
-            self.threads.submit(lambda: self._serve(connection))
+            self.threads.submit(lambda: self._serve(connection, connection.serve))
         except RuntimeError:  # a pod's limit of processes
             self.log.warning("Cannot start a thread")
             self._drop(connection)
@@ -274,7 +278,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
 
     def _expire(self, connection: Connection, now: float) -> None:
         """The time of an idle connection is over; an unfinished request gets a 408."""
-        unfinished = not connection.closing and connection.time_out(self.log)
+        unfinished = not connection.closing and connection.time_out()
         if unfinished and connection.half_close():
             connection.expires = now + CLOSE_WAIT
         else:
@@ -288,17 +292,28 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
 
     # A connection's thread.
 
-    def _serve(self, connection: Connection) -> None:
-        keep = False
+    def _serve(self, connection: Connection, step: Callable[[], Served]) -> None:
+        """Serve what a connection has sent, beginning with this step."""
+        served = Served.CLOSE
         try:
-            keep = connection.serve(self.wsgi, self.log, last=self._is_last)
-            while keep and connection.next() is Arrived.A_REQUEST:
-                keep = connection.serve(self.wsgi, self.log, last=self._is_last)
+            served = step()
+            while served is Served.KEEP and connection.next() is Arrived.A_REQUEST:
+                served = connection.serve()
         finally:
-            self._give_back(connection, keep=keep)
+            if served is Served.FLOWS:
+                self._pump.add(connection)
+            else:
+                self._give_back(connection, keep=served is Served.KEEP)
 
     def _is_last(self) -> bool:
         return not self.alive or not self.cfg.keepalive
+
+    def _go_on(self, connection: Connection) -> None:
+        """From the pump: what comes next may take time."""
+        try:
+            self.threads.submit(lambda: self._serve(connection, connection.go_on))
+        except RuntimeError:  # a pod's limit of processes: then everybody waits
+            self._serve(connection, connection.go_on)
 
     def _give_back(self, connection: Connection, *, keep: bool) -> None:
         now = time.monotonic()

@@ -346,6 +346,9 @@ class HTTPCoreResponse:
         """See `interface.Response.__iter__`."""
         return self._parts
 
+    def flow(self) -> None:
+        """See `interface.Response.flow`: this library waits on its own."""
+
     def read(self) -> bytes:
         """See `interface.Response.read`."""
         return interface.read(self._parts)

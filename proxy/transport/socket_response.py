@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from proxy import cancellation
-from proxy.socket_timeouts import set_timeout
 from proxy.transport import interface
 from proxy.transport.interface import BadResponseError, CutError, NoResponseError
 
@@ -36,7 +35,8 @@ class SocketResponse:
         self._open = True
         self._received = 0
         self._done = self._keep = self._bad = False
-        self._ticks = False  # the socket has a timeout, so as to notice silence
+        self._flows = False  # reading does not wait
+        self._flags = 0
         self._fields: dict[bytes, bytes] = {}
         self._head: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
@@ -91,8 +91,9 @@ class SocketResponse:
         interface.check_coding(self.headers)
 
     def _receive(self) -> None:
+        """Take in what comes next. Raises ``BlockingIOError`` while nothing does."""
         try:
-            data = self._recv()
+            data = self._sock.recv(RECEIVE, self._flags)
             if data and self._parser is not None:
                 self._scope.heard()
                 self._received += len(data)
@@ -108,23 +109,34 @@ class SocketResponse:
                 raise BadResponseError("the response is not HTTP/1.1") from ex
             self._bad = True  # raised after what came before it
             return
+        except ssl.SSLWantReadError:
+            raise BlockingIOError from None
+        except BlockingIOError:
+            raise
         except OSError as ex:
             self._ended(ex)
         self._ended(None)
 
-    def _recv(self) -> bytes:
-        """Whatever has arrived; each silence meanwhile is reported to the scope."""
-        scope, sock = self._scope, self._sock
-        if scope.on_silence is None:
-            return sock.recv(RECEIVE)
-        if not self._ticks:
-            _set_tick(sock, scope.silence)
-            self._ticks = True
-        while True:
-            try:
-                return sock.recv(RECEIVE)
-            except (TimeoutError, BlockingIOError):
-                scope.on_silence()
+    def flow(self) -> interface.Source | None:
+        """See `interface.Response.flow`."""
+        if not self._open:
+            return None
+        self._flows = True
+        if isinstance(self._sock, ssl.SSLSocket):
+            self._sock.settimeout(0)
+        else:  # the socket itself blocks, as the next request on it expects
+            self._flags = socket.MSG_DONTWAIT
+        return self
+
+    def fileno(self) -> int:
+        """See `interface.Source.fileno`."""
+        return self._sock.fileno()
+
+    def is_ready(self) -> bool:
+        """See `interface.Source.is_ready`."""
+        if not self._open:
+            return True
+        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
 
     def _ended(self, ex: OSError | None) -> None:
         """Raise what the end of the connection means, if it is an error."""
@@ -153,7 +165,10 @@ class SocketResponse:
                 return
             if self._bad:
                 raise BadResponseError("the response is not HTTP/1.1")
-            self._receive()
+            try:
+                self._receive()
+            except BlockingIOError:
+                yield b""
 
     def read(self) -> bytes:
         """See `interface.Response.read`."""
@@ -165,10 +180,10 @@ class SocketResponse:
             return
         self._open = False
         whole = self._scope.detach()
-        self._scope.on_silence = None  # nobody waits on this connection any more
-        if self._ticks:
-            self._ticks = False
-            _set_tick(self._sock, 0)
+        if self._flows:
+            self._flows, self._flags = False, 0
+            if isinstance(self._sock, ssl.SSLSocket):
+                self._sock.settimeout(None)
         if whole and ((self._done and self._keep) or (over and not self._done)):
             self._give_back(self)
         else:
@@ -208,17 +223,6 @@ class SocketResponse:
 @functools.lru_cache(256)  # an upstream sends the same names every time
 def _lowered(name: bytes) -> str:
     return name.decode("latin-1").lower()
-
-
-def _set_tick(sock: socket.socket, seconds: float) -> None:
-    """Have each `recv` give up after so many seconds without a byte; 0 for never.
-
-    OpenSSL would hide the kernel's timeout and go on reading.
-    """
-    if isinstance(sock, ssl.SSLSocket):
-        sock.settimeout(seconds or None)
-    else:
-        set_timeout(sock, socket.SO_RCVTIMEO, seconds)
 
 
 def _is_readable(sock: socket.socket) -> bool:
