@@ -29,7 +29,6 @@ from proxy import (
     outgoing,
     redaction,
     trail,
-    transport,
 )
 from proxy.services import Services
 
@@ -181,7 +180,7 @@ class Completion:
             raise RuntimeError
         return iter(self._events)
 
-    def flow(self) -> transport.Source | None:
+    def flow(self) -> int | None:
         """Have ``batches`` yield an empty one where it would wait, if it can."""
         return self._events.flow() if self._events is not None else None
 

@@ -109,7 +109,7 @@ class EventStream:
             raise self._incomplete() from None
         raise self._incomplete()
 
-    def flow(self) -> transport.Source | None:
+    def flow(self) -> int | None:
         """See ``transport.Response.flow``: an empty batch stands for b""."""
         return self._response.flow()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import falcon
 
-from proxy import errors, front, redaction, transport
+from proxy import errors, front, redaction
 from proxy.completion import CLIENT_GONE, Completion
 from proxy.services import Services
 
@@ -86,10 +86,10 @@ class Stream:
     def __iter__(self) -> Iterator[bytes]:
         return self._pieces
 
-    def flow(self) -> transport.Source | None:
-        """From now on a part that is empty means that nothing has come.
+    def flow(self) -> int | None:
+        """From now on an empty part means that nothing has come.
 
-        Returns what to watch until something does; ``None`` where iterating waits.
+        Returns the descriptor on which something will; ``None`` where iterating waits.
         """
         return self._completion.flow()
 

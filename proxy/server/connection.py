@@ -102,8 +102,10 @@ class Connection:
         self._body: Any = None
         self._application: Any = None
         self._parts: Any = None
-        self._source: Any = None
+        self.source: int | None = None
+        """The descriptor on which the next part of a response that flows will arrive."""
         self._failure: BaseException | None = None
+        self._silent = False
 
     def receive(self) -> Arrived:
         """Take in what has come, without waiting."""
@@ -157,7 +159,7 @@ class Connection:
         }
         self._application = self._app(environ, response.start_response)
         flow = getattr(self._application, "flow", None)
-        self._source = flow() if flow else None
+        self.source = flow() if flow else None
         self._parts = iter(self._application)
         return self._advance()
 
@@ -165,12 +167,10 @@ class Connection:
         """Write the parts of a response as they come, and end it."""
         response = self._response
         for part in self._parts:
-            if not part and self._source is not None:
+            if not part and self.source is not None:
                 return Served.FLOWS
             if not response.write(part, wait=wait):
                 return Served.STUCK
-            if not wait and not self._source.is_ready():
-                return Served.FLOWS
         if not (wait or self._body.is_read) or not response.close(wait=wait):
             return Served.STUCK
         self._let_go()
@@ -197,18 +197,15 @@ class Connection:
         if failure is not None:
             raise failure
         self._response.flush()
-        if self.is_silent():
+        if self._silent:
+            self._silent = False
             self._response.write(self._application.keep_alive())
         return self._advance()
 
     def is_silent(self) -> bool:
-        """Nothing has come for so long that the client must see a sign of life."""
-        return self._source is not None and self._application.is_silent()
-
-    def source(self) -> int:
-        """The descriptor on which the next part of a response will arrive."""
-        descriptor: int = self._source.fileno()
-        return descriptor
+        """Nothing has come for so long that `go_on` must show a sign of life."""
+        self._silent = self.source is not None and self._application.is_silent()
+        return self._silent
 
     def _guarded(self, step: Callable[[], Served]) -> Served:
         """Take a step of a response. What ends it early also ends the connection."""
@@ -232,7 +229,7 @@ class Connection:
     def _let_go(self) -> None:
         """Close what the application gave, once."""
         application, self._application = self._application, None
-        self._parts = self._source = self._failure = None
+        self._parts = self.source = self._failure = None
         if hasattr(application, "close"):
             application.close()
 

@@ -58,7 +58,9 @@ class Pump:
 
     def add(self, connection: Connection) -> None:
         """Pass on a response whose next part has not come yet; from any thread."""
-        descriptor = connection.source()
+        descriptor = connection.source
+        if descriptor is None:
+            raise RuntimeError
         is_first = not self._flowing
         self._flowing[descriptor] = connection
         try:

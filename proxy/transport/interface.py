@@ -59,16 +59,6 @@ class BadResponseError(TransportError):
     """What arrived is not HTTP, or not what was asked for."""
 
 
-class Source(Protocol):
-    """Where the rest of a response arrives."""
-
-    def fileno(self) -> int:
-        """The descriptor that becomes readable."""
-
-    def is_ready(self) -> bool:
-        """Whether iterating would go on, though the descriptor does not show it."""
-
-
 class Response(Protocol):
     """One HTTP response, while it arrives."""
 
@@ -84,10 +74,10 @@ class Response(Protocol):
         Raises ``CutError``, ``BadResponseError``, and ``cancellation.Cancelled``.
         """
 
-    def flow(self) -> Source | None:
+    def flow(self) -> int | None:
         """Have iterating yield b"" from now on where it would wait.
 
-        Returns what to watch meanwhile; ``None`` if it goes on waiting.
+        Returns the descriptor that becomes readable then; ``None`` if it goes on waiting.
         """
 
     def read(self) -> bytes:

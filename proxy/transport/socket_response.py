@@ -37,6 +37,7 @@ class SocketResponse:
         self._done = self._keep = self._bad = False
         self._flows = False  # reading does not wait
         self._flags = 0
+        self._drained = False
         self._fields: dict[bytes, bytes] = {}
         self._head: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
@@ -96,6 +97,7 @@ class SocketResponse:
             data = self._sock.recv(RECEIVE, self._flags)
             if data and self._parser is not None:
                 self._scope.heard()
+                self._drained = bool(self._flags) and len(data) < RECEIVE
                 self._received += len(data)
                 self._parser.feed_data(data)
                 if not self.status and self._received > interface.HEADER_LIMIT:
@@ -117,7 +119,7 @@ class SocketResponse:
             self._ended(ex)
         self._ended(None)
 
-    def flow(self) -> interface.Source | None:
+    def flow(self) -> int | None:
         """See `interface.Response.flow`."""
         if not self._open:
             return None
@@ -126,17 +128,7 @@ class SocketResponse:
             self._sock.settimeout(0)
         else:  # the socket itself blocks, as the next request on it expects
             self._flags = socket.MSG_DONTWAIT
-        return self
-
-    def fileno(self) -> int:
-        """See `interface.Source.fileno`."""
         return self._sock.fileno()
-
-    def is_ready(self) -> bool:
-        """See `interface.Source.is_ready`."""
-        if not self._open:
-            return True
-        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
 
     def _ended(self, ex: OSError | None) -> None:
         """Raise what the end of the connection means, if it is an error."""
@@ -165,6 +157,9 @@ class SocketResponse:
                 return
             if self._bad:
                 raise BadResponseError("the response is not HTTP/1.1")
+            if self._drained:  # the next read would find nothing
+                self._drained = False
+                yield b""
             try:
                 self._receive()
             except BlockingIOError:

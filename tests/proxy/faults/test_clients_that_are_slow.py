@@ -1,5 +1,6 @@
 """Slow readers, slow senders, silent ones: none takes anything from the others."""
 
+import contextlib
 import json
 
 import pytest
@@ -118,6 +119,28 @@ def test_who_reads_slowly_takes_nothing_from_others(proxy, upstream):
         for _ in range(5):
             assert proxy.ask("ok").is_done
         read_until(sock, b"[DONE]")
+
+
+def test_who_pauses_in_a_stream_loses_no_byte_of_it(proxy, upstream):
+    """More comes meanwhile than anybody's buffers hold."""
+    with proxy.raw("huge;size=4000000") as sock:
+        read_until(sock, b"xxx")
+        for _ in range(5):
+            assert proxy.ask("ok").is_done
+        told = read_until(sock, b"data: [DONE]\n\n\r\n0\r\n\r\n")
+    assert 12_000_000 - 65536 < told.count(b"x") <= 12_000_000
+
+
+def test_streams_that_wait_hold_no_thread(proxy, upstream):
+    before = proxy.threads()
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(proxy.raw(f"hold;tag={i}")) for i in range(30)]
+        for sock in socks:
+            read_until(sock, b"word0")
+        until(lambda: proxy.threads() <= before + 2)
+        upstream.release()
+        for sock in socks:
+            assert b"word2" in read_until(sock, b"[DONE]\n\n\r\n0\r\n\r\n")
 
 
 def test_many_requests_go_over_one_connection(proxy):

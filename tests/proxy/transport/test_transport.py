@@ -1,6 +1,7 @@
 """proxy.transport: both implementations keep one set of promises."""
 
 import contextlib
+import select
 import socket
 import ssl
 import subprocess
@@ -340,11 +341,12 @@ def test_trailers_override_no_header(kind, watchdog):
         transport.close()
 
 
-def test_silence_is_reported_again_and_again_and_costs_nothing(
-    upstream, connect, watchdog
-):
-    transport = connect(upstream)
+def test_silence_is_reported_again_and_again_and_costs_nothing(upstream, watchdog):
+    """By the transport that waits on its own."""
+    tls = client_tls() if upstream.url.startswith("https") else None
+    transport = of_kind(HTTPCoreTransport)(upstream.url, connect_timeout=LONG, tls=tls)
     with watchdog.scope(None) as scope, ask(transport, "hold", scope) as response:
+        assert response.flow() is None
         silences = []
         scope.silence = 0.05
 
@@ -359,6 +361,58 @@ def test_silence_is_reported_again_and_again_and_costs_nothing(
     assert body.endswith(b'"message_stop"}\n\n')
     whole(transport, "ok", watchdog)
     assert upstream.connections == 1
+    transport.close()
+
+
+def flowing(response):
+    """The parts of a response that flows; where none has come, b"" and then a wait."""
+    descriptor = response.flow()
+    for part in response:
+        yield part
+        if not part:
+            assert select.select([descriptor], [], [], LONG)[0]
+
+
+@pytest.fixture
+def sockets_to(upstream):
+    tls = client_tls() if upstream.url.startswith("https") else None
+    transport = of_kind(SocketTransport)(upstream.url, connect_timeout=LONG, tls=tls)
+    yield transport
+    transport.close()
+
+
+def test_a_response_that_flows_never_waits(upstream, sockets_to, watchdog):
+    """It yields nothing instead, and its connection is as good as any other later."""
+    with watchdog.scope(None) as scope, ask(sockets_to, "hold", scope) as response:
+        parts, body = flowing(response), b""
+        while b"word0" not in body:
+            body += next(parts)
+        assert next(parts) == b""
+        upstream.release()
+        body += b"".join(parts)
+    assert body.endswith(b'"message_stop"}\n\n')
+    whole(sockets_to, "ok", watchdog)
+    assert upstream.connections == 1
+
+
+def test_a_response_that_flows_may_be_cut(upstream, sockets_to, watchdog):
+    with (
+        watchdog.scope(None) as scope,
+        ask(sockets_to, "rst", scope) as response,
+        pytest.raises(CutError),
+    ):
+        b"".join(flowing(response))
+
+
+def test_a_response_that_flows_may_be_cancelled(upstream, sockets_to, watchdog):
+    with watchdog.scope(None) as scope, ask(sockets_to, "hold", scope) as response:
+        parts = flowing(response)
+        while b"word0" not in next(parts):
+            pass
+        scope.cancel(Reason.CLIENT_GONE)
+        with pytest.raises(Cancelled):
+            b"".join(parts)
+    upstream.release()
 
 
 def test_hints_before_the_answer_are_no_answer(kind, watchdog):
