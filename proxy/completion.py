@@ -247,8 +247,14 @@ class Completion:
         return not self._is_for_own_client(call)
 
     def _is_for_own_client(self, call: held_calls.Call) -> bool:
-        """Hand over a call's outcome; where its client has left, wait for a retry."""
+        """Hand over a call's outcome; where its client has left, wait for a retry.
+
+        The watchdog is late where the process was held up, by a CPU limit for example:
+        then the outcome and the end of its client are found at once.
+        """
         call.headers, call.record.warnings = self.headers, self._warnings
+        if time.monotonic() - self._started > held_calls.SOONEST:
+            call.scope.look_for_client()
         if self._services.held.ended(call):
             return True
         self._release()

@@ -38,6 +38,9 @@ MOST = 16
 MOST_OF_ONE_OWNER = 4
 """Of one inbound key; all clients of a proxy without keys are one owner."""
 
+SOONEST = 0.1
+"""Seconds for which every client waits: whether it has left is not looked at before."""
+
 PATIENCE = 0.1
 """Seconds that every client waits before it gives up. Younger calls are not asked whether
 their client has left: samples of one question that are asked for at once would ask about
@@ -88,7 +91,7 @@ class Call:
 
     @property
     def unclaimed(self) -> bool:
-        """It went on without a client, and nobody came back for it."""
+        """It went on without a client, and nobody took its outcome."""
         return self.held and not self.taken
 
 
@@ -288,6 +291,9 @@ class HeldCalls:
         return True
 
     def _has_room(self, owner: bytes) -> bool:
+        for call in [*self._alone]:
+            if call.state is State.KEPT and not self._answers.has(call.owner, call.key):
+                self._move(call, Event.GRACE_OVER)  # it gave way to something newer
         own = sum(call.owner == owner for call in self._alone)
         return len(self._alone) < MOST and own < MOST_OF_ONE_OWNER
 

@@ -73,7 +73,7 @@ class Completion(Struct, kw_only=True):
     joined: bool = False
     """It was a retry, and waited for the call of the request that it repeats."""
     unclaimed: bool = False
-    """Its call went on after its client had left, and no retry came for it."""
+    """Its call went on after its client had left, and no retry took its outcome."""
 
     @property
     def failed(self) -> bool:

@@ -98,7 +98,7 @@ _COUNTERS = {
     ),
     "joins": ("Retries that joined the call of the request that they repeat.", []),
     "unclaimed_calls": (
-        "Calls that went on after their client had left, and that no retry joined.",
+        "Calls that went on after their client had left, and whose outcome no retry took.",
         [],
     ),
     "server_tool_uses": ("Uses of Anthropic's own tools.", ["tool", "model"]),

@@ -84,6 +84,11 @@ class Answers(Kind[Entry]):
             self._add(entry)
         return True
 
+    def has(self, owner: Owner, name: str) -> bool:
+        """Whether an answer is still there. Counts as no look-up."""
+        with self._room.lock:
+            return (owner, name) in self._named
+
     def take(self, owner: Owner, name: str) -> bytes | None:
         """Pick an answer up: the second time it is not there."""
         with self._room.lock:

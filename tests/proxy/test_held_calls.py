@@ -263,6 +263,23 @@ def test_an_answer_that_had_to_give_way_is_not_there(house):
     assert house.held.join(ME, "question") is None
 
 
+def test_an_answer_that_had_to_give_way_takes_the_place_of_no_other_call(house):
+    gone = []
+    for i in range(MOST_OF_ONE_OWNER):
+        gone.append(house.ask(name=str(i)))
+        house.leave(gone[-1])
+        house.end(gone[-1], body=b"answer")
+    for i in range(100):
+        house.store.answers.keep(ME, f"newer {i}", b"x" * 100_000)
+    call = house.ask()
+    house.leave(call)
+    assert call.scope.reason is None
+    assert house.held.alone == 1
+    for one in gone:
+        house.held.linger(one)
+        assert one.unclaimed
+
+
 def test_without_memory_a_retry_still_joins_what_runs():
     house = House(memory=0)
     call = house.ask()

@@ -46,6 +46,9 @@ EQUAL = {
         b'{"n":1,"messages":[{"content":"\xc3\xa4","role":"user"}],"model":"m"}'
     ),
     "escapes": BODY.replace(b"\xc3\xa4", b"\\u00e4"),
+    "unknown fields": BODY.replace(b"{", b'{"unknown": 1, ', 1),
+    "nulls": BODY.replace(b"{", b'{"temperature": null, ', 1),
+    "names of messages": BODY.replace(b'"role"', b'"name": "bob", "role"'),
 }
 OTHER = {
     "another value": BODY.replace(b"1", b"2"),

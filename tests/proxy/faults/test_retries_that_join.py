@@ -4,6 +4,7 @@ import json
 import signal
 import ssl
 import threading
+import time
 from concurrent import futures
 
 import httpx2
@@ -12,6 +13,7 @@ import pytest
 import trustme
 
 import dotnet_client
+from proxy.held_calls import SOONEST
 from quick_proxy import CHAT, MESSAGES
 from scripted_upstream import ScriptedUpstream
 from waiting import LONG, until
@@ -113,6 +115,26 @@ def test_an_answer_that_came_in_between_is_picked_up_once(
     upstream.wait_for_calls(2)
     upstream.release()
     assert is_answer(again.result(LONG))
+    proxy.check_nothing_is_left()
+
+
+def test_an_answer_that_comes_with_the_end_of_its_client_is_kept(start, upstream):
+    """As a process finds them that was held up, by a CPU limit for example."""
+    proxy = start(retry_grace=LONGER)
+    for i in range(12):
+        model = f"hold;tag={i}"
+        began = time.monotonic()
+        sock = proxy.raw(model, stream=False)
+        upstream.wait_for_calls(1, model)
+        until(lambda then=began: time.monotonic() - then > 2 * SOONEST)
+        proxy.signal(signal.SIGSTOP, worker=True)
+        sock.close()
+        upstream.release(model)
+        until(lambda asked=model: upstream.of(asked)[0].finished)
+        proxy.signal(signal.SIGCONT, worker=True)
+        until(lambda: proxy.metric(KEPT) == 1, what="the answer is lost")
+        assert is_answer(proxy.ask(model, stream=False))
+        assert len(upstream.of(model)) == 1
     proxy.check_nothing_is_left()
 
 
