@@ -6,7 +6,9 @@ exception's message may quote its input. Nobody waits for a line to be written
 (``proxy.log_writer``).
 """
 
+import functools
 import logging
+import operator
 import time
 import traceback
 from datetime import UTC, datetime
@@ -113,8 +115,13 @@ def completed(facts: Completion) -> None:
 
     It is always written, and by no logger: a record costs four times the line.
     """
-    fields = _printable(msgspec.structs.asdict(facts))
-    writer.write(_line("info", time.time(), {"message": "completion", **fields}))
+    facts, head = _printable(facts), {"message": "completion"}
+    if form.name == "text":
+        fields = head | msgspec.structs.asdict(facts)
+        writer.write(_line("info", time.time(), fields))
+    else:  # two objects as one: a dictionary of all fields takes 4 us more
+        line = _line("info", time.time(), head)
+        writer.write(line.removesuffix(b"}\n") + b"," + _encode(facts)[1:] + b"\n")
 
 
 class Handler(logging.Handler):
@@ -148,11 +155,17 @@ def to_line(record: logging.LogRecord) -> bytes:
 
 
 def _line(level: str, seconds: float, fields: dict[str, Any]) -> bytes:
-    when = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    whole, milliseconds = divmod(int(seconds * 1000), 1000)
+    when = f"{_to_the_second(whole)}.{milliseconds:03}+00:00"
     line = {"time": when, "level": level, **fields}
     if form.name == "text":
         return log_text.to_text(line, colour=form.colour).encode() + b"\n"
     return _encode(line) + b"\n"
+
+
+@functools.lru_cache(1)  # formatted once a second
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
 
 
 def _dropped(count: int) -> bytes:
@@ -164,13 +177,22 @@ writer = Writer(STDOUT, _dropped)
 """Writes all lines of this process."""
 
 
-def _printable(fields: dict[str, Any]) -> dict[str, Any]:
-    """A line's texts for a log; one look at all of them, since most are clean."""
-    texts = {name: one for name, one in fields.items() if isinstance(one, str)}
-    whole = " ".join(texts.values())
+_TEXTS = tuple(
+    field.name
+    for field in msgspec.structs.fields(Completion)
+    if field.type in {str, str | None}
+)
+_texts_of = operator.attrgetter(*_TEXTS)
+
+
+def _printable(facts: Completion) -> Completion:
+    """With texts for a log; one look at all of them, since most are clean."""
+    texts = _texts_of(facts)
+    whole = " ".join(filter(None, texts))
     if redaction.printable(whole) == whole:
-        return fields
-    return fields | {name: redaction.printable(one) for name, one in texts.items()}
+        return facts
+    printed = (one and redaction.printable(one) for one in texts)
+    return msgspec.structs.replace(facts, **dict(zip(_TEXTS, printed, strict=True)))
 
 
 class Form:

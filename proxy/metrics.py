@@ -124,12 +124,14 @@ _EXEMPLAR = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 def model_label(name: str) -> str:
     """A model as a label: its name in the capability table, else ``other``."""
-    row = capabilities.model_for(plain_name(name))
-    return row.id if row.known else "other"
+    plain = plain_name(name)
+    return plain if plain in capabilities.IDS else "other"
 
 
 def plain_name(model: str) -> str:
     """A model's name as price lists have it: Anthropic's, without a date."""
+    if model in capabilities.IDS:
+        return model
     return capabilities.undated(capabilities.to_anthropic_id(model))
 
 
