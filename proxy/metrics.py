@@ -232,14 +232,16 @@ class Metrics:
     def _took(
         self, model: str, record: log.Completion, example: sums.Example | None
     ) -> None:
-        for name, labels, ms in (
-            ("request_duration_seconds", (model,), record.duration_ms),
-            ("first_event_seconds", (model,), record.first_event_ms),
-            ("own_seconds", (), record.own_ms),
-        ):
-            if ms is not None:
-                histogram = self._sums.histograms[name]
-                histogram.observe(*labels, value=ms / 1000, example=example)
+        histograms = self._sums.histograms
+        histograms["request_duration_seconds"].observe(
+            model, value=record.duration_ms / 1000, example=example
+        )
+        if (first := record.first_event_ms) is not None:
+            histograms["first_event_seconds"].observe(
+                model, value=first / 1000, example=example
+            )
+        if (own := record.own_ms) is not None:
+            histograms["own_seconds"].observe(value=own / 1000, example=example)
 
     def _billed(self, model: str, bill: trail.Bill) -> None:
         counters = self._sums.counters

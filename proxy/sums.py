@@ -96,9 +96,16 @@ class Histogram:
         """What Prometheus gets, in whose buckets those below are included."""
         family = HistogramMetricFamily(self._name, self._words, labels=self._labels)
         for labels, found in self._found.items():
-            exemplars = map(_exemplar, found.examples)
             counts = accumulate(found.counts)
-            buckets = [*zip(self._bounds_as_text, counts, exemplars, strict=True)]
+            buckets = [
+                (bound, count, exemplar) if exemplar else (bound, count)
+                for bound, count, exemplar in zip(
+                    self._bounds_as_text,
+                    counts,
+                    map(_exemplar, found.examples),
+                    strict=True,
+                )
+            ]
             family.add_metric(labels, buckets, found.total)
         return family
 
@@ -115,11 +122,10 @@ class Sums(Collector):
 
     def collect(self) -> Iterator[Metric]:
         with self.lock:
-            families = [
-                one.family()
-                for one in (*self.counters.values(), *self.histograms.values())
-            ]
-        yield from families
+            counters = [one.family() for one in self.counters.values()]
+            histograms = [one.family() for one in self.histograms.values()]
+        yield from counters
+        yield from histograms
 
 
 def _exemplar(found: tuple[float, Example] | None) -> Exemplar | None:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from email import utils
 
-
 _RATE_LIMITS = tuple(
     (f"anthropic-ratelimit-{what}-{fact}", f"x-ratelimit-{fact}-{what}")
     for what in ("requests", "tokens")
