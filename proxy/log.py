@@ -156,8 +156,8 @@ def to_line(record: logging.LogRecord) -> bytes:
 
 def _head(level: str, seconds: float) -> dict[str, Any]:
     """What every line begins with."""
-    whole, milliseconds = divmod(int(seconds * 1000), 1000)
-    when = f"{_to_the_second(whole)}.{milliseconds:03}+00:00"
+    whole, microseconds = divmod(round(seconds * 1e6), 1_000_000)
+    when = f"{_to_the_second(whole)}.{microseconds // 1000:03}+00:00"
     return {"time": when, "level": level}
 
 
