@@ -129,7 +129,8 @@ def _among(known: frozenset[str], word: str) -> str:
 class Limits:
     """The latest report of each window. Thread-safe.
 
-    Reports are read when somebody asks: one comes with every response.
+    Reports are read when somebody asks: one comes with every response, as all of its
+    headers, since to pick those that count takes four times as long as to keep them.
     """
 
     def __init__(self) -> None:
