@@ -24,7 +24,7 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     transport         the only package that opens connections
     overview          what the status page shows; history: the last day in memory
     metrics, traces   for Prometheus and OpenTelemetry; gauges: what is the case now;
-                      log, log_text, log_writer: lines
+                      sums: counters and histograms; log, log_text, log_writer: lines
     trail             what happened to one completion on its way; usage, prices, limits:
                       what it cost, in tokens and dollars, and how much is left
     credentials       where the token comes from

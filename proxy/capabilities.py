@@ -146,6 +146,9 @@ MODELS: tuple[Model, ...] = (
 )
 
 _BY_ID = {model.id: model for model in MODELS}
+IDS = _BY_ID.keys()
+"""The names of the models above, none of which has a date."""
+
 _DATED = re.compile(r"-20\d{6}$")
 _DOTTED = re.compile(r"(?<=\d)\.(?=\d)")
 

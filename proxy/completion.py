@@ -55,7 +55,7 @@ class Completion:
         self._name = ""  # of equal requests; only a retry of a plain one may join
         self._call: held_calls.Call | None = None
         self._joined: held_calls.Call | None = None
-        self._joined_headers: Mapping[str, str] = {}
+        self._headers: Mapping[str, str] = {}  # empty until the response has begun
         self._warnings: tuple[str, ...] = ()
         self._way = trail.Trail()
         self._traceparent = ""
@@ -101,6 +101,7 @@ class Completion:
         record.upstream_request_id = head.request_id
         record.upstream_model = head.model
         self._warnings = head.warnings
+        self._headers = self._headers_with(head.request_id, head.headers)
 
     def _translated(
         self, req: falcon.Request, arriving: admission.Body
@@ -157,19 +158,27 @@ class Completion:
         troubles.failed(refusal)
         return errors.at_capacity("All slots are taken (MAX_REQUESTS)", lasted)
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> Mapping[str, str]:
         """The headers of every response, beside its body."""
-        if self._joined is not None:
-            return dict(self._joined_headers)
-        head = self._events.head if self._events is not None else None
+        if self._headers or self._joined is not None:
+            return self._headers
+        return self._headers_with("", {})
+
+    def _headers_with(
+        self, request_id: str, passed: Mapping[str, str]
+    ) -> Mapping[str, str]:
         headers = {
             "x-proxy-warnings": ", ".join(self._warnings),
             "x-anthropic-model": self.record.upstream_model,
-            "x-anthropic-request-id": head.request_id if head else "",
-            **(head.headers if head else {}),
+            "x-anthropic-request-id": request_id,
+            **passed,
         }
         return redaction.redacted_all(
-            {name: value for name, value in headers.items() if _is_header_safe(value)}
+            {
+                name: value
+                for name, value in headers.items()
+                if value and value.isascii() and value.isprintable()
+            }
         )
 
     # ------------------------------------------------------- the response
@@ -226,7 +235,7 @@ class Completion:
                 raise event_stream.to_error(ex.reason) from None
         self._waited += time.monotonic() - waiting
         self._way, self._warnings = call.way, call.record.warnings
-        self._joined_headers = call.headers()
+        self._headers = call.headers
         log.note_joined(record, call.record)
         if call.error is not None:
             raise call.error
@@ -252,7 +261,7 @@ class Completion:
         The watchdog is late where the process was held up, by a CPU limit for example:
         then the outcome and the end of its client are found at once.
         """
-        call.headers, call.record.warnings = self.headers, self._warnings
+        call.headers, call.record.warnings = self.headers(), self._warnings
         if time.monotonic() - self._started > held_calls.SOONEST:
             call.scope.look_for_client()
         if self._services.held.ended(call):
@@ -347,7 +356,3 @@ class Completion:
         self._services.metrics.completed(record, self._way, bill)
         self._services.history.completed(record, self._way, bill)
         self._services.traces.completed(record, self._way, self._traceparent)
-
-
-def _is_header_safe(value: str) -> bool:
-    return bool(value) and value.isascii() and value.isprintable()

@@ -84,8 +84,8 @@ class Call:
         self.until = 0.0
         self.body: bytes | None = None
         self.error: errors.ProxyError | None = None
-        self.headers: Callable[[], Mapping[str, str]] = dict
-        """Of the response with the outcome, for whoever takes it."""
+        self.headers: Mapping[str, str] = {}
+        """Of the response with the outcome."""
         self.ready: threading.Event | None = None
         self.changed: threading.Condition | None = None
 

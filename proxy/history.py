@@ -44,6 +44,16 @@ class Model(Struct):
     cost: float = 0.0
     unpriced: int = 0
 
+    def take_in(self, bill: trail.Bill) -> None:
+        """Count one completion."""
+        total = bill.total
+        self.requests += 1
+        self.prompt += total.prompt
+        self.cached += total.cache_read
+        self.output += total.output + total.thinking
+        self.cost += bill.cost
+        self.unpriced += bill.unpriced
+
     def add(self, other: "Model") -> None:
         """Add what another time saw."""
         for name in self.__struct_fields__:
@@ -132,7 +142,9 @@ class History:
             if record.first_event_ms is not None:
                 index = bisect.bisect_left(BOUNDS, record.first_event_ms / 1000)
                 span.first[min(index, len(BOUNDS) - 1)] += 1
-            span.models.setdefault(model, Model()).add(_share(bill))
+            if (share := span.models.get(model)) is None:
+                share = span.models[model] = Model()
+            share.take_in(bill)
             if failed:
                 code = metrics.code_label(record.code) or "other"
                 self._failures.append(
@@ -167,15 +179,3 @@ class History:
         """The last errors, the newest first."""
         with self._lock:
             return list(reversed(self._failures))
-
-
-def _share(bill: trail.Bill) -> Model:
-    total = bill.total
-    return Model(
-        requests=1,
-        prompt=total.prompt,
-        cached=total.cache_read,
-        output=total.output + total.thinking,
-        cost=bill.cost,
-        unpriced=bill.unpriced,
-    )

@@ -6,7 +6,9 @@ exception's message may quote its input. Nobody waits for a line to be written
 (``proxy.log_writer``).
 """
 
+import functools
 import logging
+import operator
 import time
 import traceback
 from datetime import UTC, datetime
@@ -113,8 +115,12 @@ def completed(facts: Completion) -> None:
 
     It is always written, and by no logger: a record costs four times the line.
     """
-    fields = _printable(msgspec.structs.asdict(facts))
-    writer.write(_line("info", time.time(), {"message": "completion", **fields}))
+    facts = _printable(facts)
+    head = {**_head("info", time.time()), "message": "completion"}
+    if form.name == "json":  # two objects as one: one dictionary of all takes 2 us more
+        writer.write(_encode(head)[:-1] + b"," + _encode(facts)[1:] + b"\n")
+    else:
+        writer.write(_line({**head, **msgspec.structs.asdict(facts)}))
 
 
 class Handler(logging.Handler):
@@ -134,7 +140,8 @@ class Handler(logging.Handler):
 
 def to_line(record: logging.LogRecord) -> bytes:
     """One record as one line of JSON."""
-    fields: dict[str, Any] = {
+    fields = {
+        **_head(record.levelname.lower(), record.created),
         "logger": record.name,
         "message": redaction.printable(record.getMessage()),
     }
@@ -144,33 +151,53 @@ def to_line(record: logging.LogRecord) -> bytes:
             f"{frame.filename}:{frame.lineno} {frame.name}"
             for frame in traceback.extract_tb(record.exc_info[2])
         ]
-    return _line(record.levelname.lower(), record.created, fields)
+    return _line(fields)
 
 
-def _line(level: str, seconds: float, fields: dict[str, Any]) -> bytes:
-    when = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    line = {"time": when, "level": level, **fields}
+def _head(level: str, seconds: float) -> dict[str, Any]:
+    """What every line begins with."""
+    whole, microseconds = divmod(round(seconds * 1e6), 1_000_000)
+    when = f"{_to_the_second(whole)}.{microseconds // 1000:03}+00:00"
+    return {"time": when, "level": level}
+
+
+@functools.lru_cache(1)  # formatted once a second
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
+
+
+def _line(fields: dict[str, Any]) -> bytes:
     if form.name == "text":
-        return log_text.to_text(line, colour=form.colour).encode() + b"\n"
-    return _encode(line) + b"\n"
+        return log_text.to_text(fields, colour=form.colour).encode() + b"\n"
+    return _encode(fields) + b"\n"
 
 
 def _dropped(count: int) -> bytes:
     message = f"{count} log lines were dropped: stdout was not read in time"
-    return _line("warning", time.time(), {"logger": __name__, "message": message})
+    head = _head("warning", time.time())
+    return _line({**head, "logger": __name__, "message": message})
 
 
 writer = Writer(STDOUT, _dropped)
 """Writes all lines of this process."""
 
 
-def _printable(fields: dict[str, Any]) -> dict[str, Any]:
-    """A line's texts for a log; one look at all of them, since most are clean."""
-    texts = {name: one for name, one in fields.items() if isinstance(one, str)}
-    whole = " ".join(texts.values())
+_TEXTS = tuple(
+    field.name
+    for field in msgspec.structs.fields(Completion)
+    if field.type in {str, str | None}
+)
+_texts_of = operator.attrgetter(*_TEXTS)
+
+
+def _printable(facts: Completion) -> Completion:
+    """With texts for a log; one look at all of them, since most are clean."""
+    texts = _texts_of(facts)
+    whole = " ".join(filter(None, texts))
     if redaction.printable(whole) == whole:
-        return fields
-    return fields | {name: redaction.printable(one) for name, one in texts.items()}
+        return facts
+    printed = (one and redaction.printable(one) for one in texts)
+    return msgspec.structs.replace(facts, **dict(zip(_TEXTS, printed, strict=True)))
 
 
 class Form:

@@ -7,23 +7,18 @@ no sample at all.
 
 import re
 import threading
+import time
 from collections.abc import Callable
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Counter,
     Gauge,
-    Histogram,
-    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from proxy import capabilities, gauges, log, trail
-
-# each would be a second series for every counter
-disable_created_metrics()  # type: ignore[no-untyped-call]
+from proxy import capabilities, gauges, log, sums, trail
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 _OWN_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5)
@@ -129,12 +124,14 @@ _EXEMPLAR = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 def model_label(name: str) -> str:
     """A model as a label: its name in the capability table, else ``other``."""
-    row = capabilities.model_for(plain_name(name))
-    return row.id if row.known else "other"
+    plain = plain_name(name)
+    return plain if plain in capabilities.IDS else "other"
 
 
 def plain_name(model: str) -> str:
     """A model's name as price lists have it: Anthropic's, without a date."""
+    if model in capabilities.IDS:
+        return model
     return capabilities.undated(capabilities.to_anthropic_id(model))
 
 
@@ -158,36 +155,29 @@ class Metrics:
             "Streamed responses in flight.",
             registry=self._registry,
         ).set_function(lambda: self.streams_in_flight)
-        self._counters = {
-            name: Counter(
-                f"claude_proxy_{name}", words, labels, registry=self._registry
-            )
-            for name, (words, labels) in _COUNTERS.items()
-        }
-        self._histograms = {
-            name: Histogram(
-                f"claude_proxy_{name}",
-                words,
-                labels,
-                buckets=buckets,
-                registry=self._registry,
-            )
-            for name, (words, labels, buckets) in _HISTOGRAMS.items()
-        }
-        # by name and labels: `labels()` takes 0.6 us, eight times for each completion
-        self._counted: dict[tuple[str, ...], Counter] = {}
-        self._observed: dict[tuple[str, ...], Histogram] = {}
+        self._sums = sums.Sums(
+            {
+                name: sums.Counter(f"claude_proxy_{name}", *facts)
+                for name, facts in _COUNTERS.items()
+            },
+            {
+                name: sums.Histogram(f"claude_proxy_{name}", *facts)
+                for name, facts in _HISTOGRAMS.items()
+            },
+        )
+        self._registry.register(self._sums)
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
         # Prometheus sees no increase in a series whose first sample is above zero, so
         # alerts would miss the first event.
+        counters = self._sums.counters
         for code in CODES:
-            self._counters["errors"].labels(code, "")
+            counters["errors"].add(code, "", amount=0)
         for outcome in trail.Outcome:
-            self._counters["upstream_calls"].labels(str(outcome))
+            counters["upstream_calls"].add(outcome, amount=0)
         for code in REFUSALS:
-            self._counters["refused"].labels(code)
+            counters["refused"].add(code, amount=0)
 
     def stream_began(self) -> None:
         """Count a streamed response, until ``stream_ended``."""
@@ -201,75 +191,72 @@ class Metrics:
 
     def refused(self, code: str) -> None:
         """Count a request that was turned away before any API saw it."""
-        self._count("refused", code)
+        with self._sums.lock:
+            self._sums.counters["refused"].add(code)
 
     def completed(
         self, record: log.Completion, way: trail.Trail, bill: trail.Bill
     ) -> None:
         """Count one completion."""
-        model, code = model_label(record.upstream_model), code_label(record.code)
         known = _EXEMPLAR.fullmatch(record.request_id)
-        exemplar = {"request_id": record.request_id} if known else None
+        example = sums.Example(record.request_id, time.time()) if known else None
+        model = model_label(record.upstream_model)
+        with self._sums.lock:
+            self._ended(model, record, example)
+            self._called(way)
+            self._took(model, record, example)
+            self._billed(model, bill)
+
+    def _ended(
+        self, model: str, record: log.Completion, example: sums.Example | None
+    ) -> None:
+        counters, code = self._sums.counters, code_label(record.code)
         status = str(record.status)
-        self._count("requests", record.api, model, status, code, exemplar=exemplar)
+        counters["requests"].add(record.api, model, status, code, example=example)
         if record.failed:
-            self._count("errors", code or "other", record.reason, exemplar=exemplar)
+            counters["errors"].add(code or "other", record.reason, example=example)
         if record.joined:
-            self._count("joins")
+            counters["joins"].add()
         if record.unclaimed:
-            self._count("unclaimed_calls")
+            counters["unclaimed_calls"].add()
         for warning in record.warnings:
-            self._count("warnings", warning)
+            counters["warnings"].add(warning)
+
+    def _called(self, way: trail.Trail) -> None:
+        counters = self._sums.counters
         for call in way.calls:
-            self._count("upstream_calls", call.outcome or trail.Outcome.CANCELLED)
+            counters["upstream_calls"].add(call.outcome or trail.Outcome.CANCELLED)
         for step in way.steps:
-            self._count("upstream_retries", step)
-        duration, first, own = record.duration_ms, record.first_event_ms, record.own_ms
-        self._observe("request_duration_seconds", model, ms=duration, exemplar=exemplar)
-        if first is not None:
-            self._observe("first_event_seconds", model, ms=first, exemplar=exemplar)
-        if own is not None:
-            self._observe("own_seconds", ms=own, exemplar=exemplar)
-        self._billed(model, bill)
+            counters["upstream_retries"].add(step)
+
+    def _took(
+        self, model: str, record: log.Completion, example: sums.Example | None
+    ) -> None:
+        histograms = self._sums.histograms
+        histograms["request_duration_seconds"].observe(
+            model, value=record.duration_ms / 1000, example=example
+        )
+        if (first := record.first_event_ms) is not None:
+            histograms["first_event_seconds"].observe(
+                model, value=first / 1000, example=example
+            )
+        if (own := record.own_ms) is not None:
+            histograms["own_seconds"].observe(value=own / 1000, example=example)
 
     def _billed(self, model: str, bill: trail.Bill) -> None:
+        counters = self._sums.counters
         for kind, tokens in bill.total.tokens.items():
-            self._count("tokens", kind, model, amount=tokens)
+            counters["tokens"].add(kind, model, amount=tokens)
         for kind, tokens in bill.lost.tokens.items():
-            self._count("undelivered_tokens", kind, model, amount=tokens)
-        searches = bill.total.web_searches
-        if searches:
-            self._count("server_tool_uses", "web_search", model, amount=searches)
+            counters["undelivered_tokens"].add(kind, model, amount=tokens)
+        if searches := bill.total.web_searches:
+            counters["server_tool_uses"].add("web_search", model, amount=searches)
         if bill.unpriced:
-            self._count("unpriced_tokens", model, amount=bill.unpriced)
+            counters["unpriced_tokens"].add(model, amount=bill.unpriced)
         if bill.cost:
-            self._count("cost_usd", model, amount=bill.cost)
+            counters["cost_usd"].add(model, amount=bill.cost)
         if bill.lost_cost:
-            self._count("undelivered_cost_usd", model, amount=bill.lost_cost)
-
-    def _count(
-        self,
-        name: str,
-        *labels: str,
-        amount: float = 1,
-        exemplar: dict[str, str] | None = None,
-    ) -> None:
-        child = self._counted.get((name, *labels))
-        if child is None:
-            counter = self._counters[name]
-            child = counter.labels(*labels) if labels else counter
-            self._counted[name, *labels] = child
-        child.inc(amount, exemplar)
-
-    def _observe(
-        self, name: str, *labels: str, ms: float, exemplar: dict[str, str] | None
-    ) -> None:
-        child = self._observed.get((name, *labels))
-        if child is None:
-            family = self._histograms[name]
-            child = family.labels(*labels) if labels else family
-            self._observed[name, *labels] = child
-        child.observe(ms / 1000, exemplar)
+            counters["undelivered_cost_usd"].add(model, amount=bill.lost_cost)
 
     def exposition(self, *, as_openmetrics: bool = False) -> tuple[str, bytes]:
         """Content type and body.

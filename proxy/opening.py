@@ -245,12 +245,11 @@ class Opening:
         """Look at a response up to its first content."""
         self._way.answered(response.status)
         self._standing.reported.observe(response.headers, time.time())
-        circumstances = self._circumstances(response.headers)
         if response.status // 100 != 2:  # noqa: PLR2004 - the class of successes
-            raise self._refused(response, circumstances)
+            raise self._refused(response)
         kind = response.headers.get("content-type", "").lower()
         if outgoing.counts_tokens(self._sent) or "text/event-stream" not in kind:
-            opening = self._whole(response, circumstances)
+            opening = self._whole(response)
             event_stream.until_content(iter([opening]), self._way.started)
             return self._stream(response, opening, iter(()))
         arriving = event_stream.batches(response)
@@ -259,17 +258,16 @@ class Opening:
         except event_stream.UNREADABLE:
             opening, end = event_stream.Batch(), None
         if end is not None:
+            circumstances = self._circumstances(response.headers)
             failed = error.to_openai_error(200, end.error, circumstances)
             raise _failed(failed, circumstances, end.error.message)
         if not opening:
-            cut = error.incomplete(circumstances)
+            cut = error.incomplete(self._circumstances(response.headers))
             cut.reason = "cut"
             raise _FailedCall(retry.Failure.UNREACHED, cut)
         return self._stream(response, opening, arriving)
 
-    def _whole(
-        self, response: transport.Response, circumstances: error.Circumstances
-    ) -> event_stream.Batch:
+    def _whole(self, response: transport.Response) -> event_stream.Batch:
         """A response that comes whole, as the events that say as much."""
         counts = outgoing.counts_tokens(self._sent)
         try:
@@ -277,7 +275,7 @@ class Opening:
                 return event_stream.of_count(response)
             return event_stream.of_message(response)
         except event_stream.UNREADABLE:
-            strange = error.no_stream(circumstances)
+            strange = error.no_stream(self._circumstances(response.headers))
             raise _FailedCall(retry.Failure.FINAL, strange) from None
 
     def _stream(
@@ -312,9 +310,8 @@ class Opening:
             whole=lambda: troubles.over(key),
         )
 
-    def _refused(
-        self, response: transport.Response, circumstances: error.Circumstances
-    ) -> _FailedCall:
+    def _refused(self, response: transport.Response) -> _FailedCall:
+        circumstances = self._circumstances(response.headers)
         self._scope.within(ERROR_BODY_TIMEOUT)
         try:
             body = response.read()

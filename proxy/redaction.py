@@ -96,7 +96,7 @@ def redacted(text: str) -> str:
         if form in text:
             text = text.replace(form, REDACTED)
     lowered = text.lower()
-    if any(hint in lowered for hint in _HINTS):
+    if any(map(lowered.__contains__, _HINTS)):
         text = _LOOKS_SECRET.sub(REDACTED, text)
     return text[:LONGEST]
 

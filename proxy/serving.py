@@ -28,8 +28,7 @@ def respond(
     completion = Completion(services, api, req.context.request_id)
     try:
         completion.start(req)
-        for name, value in completion.headers().items():
-            resp.set_header(name, value)
+        resp.set_headers(completion.headers())
         if completion.record.stream:
             resp.content_type = "text/event-stream; charset=utf-8"
             resp.set_header("cache-control", "no-cache")

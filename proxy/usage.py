@@ -32,6 +32,8 @@ class Spent(Struct, frozen=True, kw_only=True):
     web_searches: int = 0
 
     def __add__(self, other: Self) -> Self:
+        if self is NOTHING:  # nearly all completions have one response to pay for
+            return other
         return structs.replace(
             self,
             **{
@@ -43,8 +45,9 @@ class Spent(Struct, frozen=True, kw_only=True):
     @property
     def tokens(self) -> dict[str, int]:
         """Tokens by kind, for the kinds that occurred."""
-        counts = {kind: getattr(self, kind) for kind in KINDS}
-        return {kind: count for kind, count in counts.items() if count}
+        if self is NOTHING:
+            return {}
+        return {kind: count for kind in KINDS if (count := getattr(self, kind))}
 
     @property
     def prompt(self) -> int:

@@ -59,17 +59,16 @@ class Response:
             raise exc_info[1]
         if self._status and not exc_info:
             raise AssertionError("the response has begun already")
-        self._status, self._headers, self._has_length = status, [], False
-        for name, value in headers:
-            lowered = name.lower()
-            if lowered == "connection":
-                self.keep = self.keep and value.lower() != "close"
-                continue
-            self._has_length |= lowered == "content-length"
-            line = f"{name}: {value}"
-            if _UNSAFE.search(line):
-                raise ValueError("a header holds a control character")
-            self._headers.append(line)
+        names = {name.lower() for name, _ in headers}
+        if "connection" in names:
+            given = {(name.lower(), value.lower()) for name, value in headers}
+            self.keep = self.keep and ("connection", "close") not in given
+            headers = [one for one in headers if one[0].lower() != "connection"]
+        lines = [f"{name}: {value}" for name, value in headers]
+        if _UNSAFE.search("".join(lines)):
+            raise ValueError("a header holds a control character")
+        self._status, self._headers = status, lines
+        self._has_length = "content-length" in names
         bodiless = status[:3] in {"204", "304"}
         self._omits_body = bodiless or self._request.environ["REQUEST_METHOD"] == "HEAD"
         self._chunked = self._request.chunks and not (

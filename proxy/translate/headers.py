@@ -4,6 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from email import utils
 
+_RATE_LIMITS = tuple(
+    (f"anthropic-ratelimit-{what}-{fact}", f"x-ratelimit-{fact}-{what}")
+    for what in ("requests", "tokens")
+    for fact in ("limit", "remaining", "reset")
+)
+
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds from ``retry-after``: a number, as Anthropic's, or a gateway's HTTP date."""
@@ -23,19 +29,16 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 def to_client(headers: Mapping[str, str], now: datetime) -> dict[str, str]:
     """Rate limits in OpenAI's header names; a reset time becomes seconds from ``now``."""
     out = {}
-    for what in ("requests", "tokens"):
-        for fact in ("limit", "remaining", "reset"):
-            value = headers.get(f"anthropic-ratelimit-{what}-{fact}", "")
-            if fact == "reset":
-                value = _seconds_until(value, now)
-            if value.isascii() and value.isprintable() and value:
-                out[f"x-ratelimit-{fact}-{what}"] = value
+    for theirs, ours in _RATE_LIMITS:
+        value = headers.get(theirs)
+        if value and theirs.endswith("-reset"):
+            value = _seconds_until(value, now)
+        if value and value.isascii() and value.isprintable():
+            out[ours] = value
     return out
 
 
 def _seconds_until(when: str, now: datetime) -> str:
-    if not when:
-        return ""
     try:
         seconds = (datetime.fromisoformat(when) - now).total_seconds()
     except (ValueError, TypeError):

@@ -30,6 +30,7 @@ class SocketResponse:
         keep: Callable[["SocketResponse"], None],
     ) -> None:
         self.status = 0
+        self.headers: Mapping[str, str] = {}
         self._give_back, self._scope = keep, scope
         self._sock = sock
         self._open = True
@@ -39,7 +40,6 @@ class SocketResponse:
         self._flags = 0
         self._drained = False
         self._fields: dict[bytes, bytes] = {}
-        self._head: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
         self.on_header = self._fields.__setitem__  # C functions: no Python frame for
         self.on_body = self._parts.append  # ... each field and each chunk
@@ -56,7 +56,10 @@ class SocketResponse:
         status = self._parser.get_status_code() if self._parser else 0
         if status >= 200:  # noqa: PLR2004 - 1xx are hints, the response comes later
             self.status = status
-            self._head = self._fields.copy()  # trailers follow, and override nothing
+            self.headers = {  # trailers follow, and override nothing
+                _lowered(name): value.decode("latin-1")
+                for name, value in self._fields.items()
+            }
         else:
             self._fields.clear()
 
@@ -66,14 +69,6 @@ class SocketResponse:
             self._keep = self._parser.should_keep_alive()  # known only in here
 
     # What the caller calls.
-
-    @functools.cached_property
-    def headers(self) -> Mapping[str, str]:
-        """See `interface.Response.headers`."""
-        return {
-            _lowered(name): value.decode("latin-1")
-            for name, value in self._head.items()
-        }
 
     def send(self, head: bytes, body: bytes) -> None:
         """Send the request and wait for the header block."""
