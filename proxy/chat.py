@@ -83,8 +83,7 @@ class _Whole:
         return self._accumulated.skipped
 
     def feed(self, batch: event_stream.Batch) -> None:
-        for event in batch:
-            self._accumulated.feed(event)
+        self._accumulated.feed_all(batch)
 
     def encoded(self) -> bytes:
         answered = response.to_openai_response(
@@ -113,8 +112,7 @@ class _Remembering(stream_encoder.StreamEncoder):
         self._remember = remember
 
     def feed(self, events: Sequence[messages_response.Event]) -> bytes:
-        for event in events:
-            self._accumulated.feed(event)
+        self._accumulated.feed_all(events)
         encoded = super().feed(events)
         if self.complete:
             self._remember(self._accumulated)
