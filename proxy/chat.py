@@ -150,8 +150,7 @@ def _recalled(
     found: dict[str, kept.Turn] = {}
     for message in history:
         call_ids = kept.call_ids(message)
-        data = turns.find(owner, call_ids) if call_ids else None
-        if data is not None:
+        if call_ids and (data := turns.find(owner, call_ids)) is not None:
             turn = kept.decode(data)
             if turn.model == kept.model_name(model):
                 found.update(dict.fromkeys(turn.uses, turn))

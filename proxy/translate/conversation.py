@@ -94,9 +94,13 @@ def has_unsigned_tool_turn(said: Sequence[ask.Said]) -> bool:
     """
     calls = signed = spoken = False
     for one in reversed(said):
-        if spoken and (not isinstance(one, ask.Assistant) or one.results):
+        if not isinstance(one, ask.Assistant):
+            if spoken:
+                break
+            continue
+        if spoken and one.results:
             break
-        blocks = one.blocks if isinstance(one, ask.Assistant) else ()
+        blocks = one.blocks
         # thinking that stands elsewhere than first does not count
         signed = signed or isinstance(next(iter(blocks), None), ask.Thinking)
         # a turn of thinking alone is not sent

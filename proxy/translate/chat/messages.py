@@ -56,8 +56,9 @@ def used_names(messages: Sequence[chat_request.Message]) -> list[str]:
     used: dict[str, None] = {}
     for message in messages:
         if isinstance(message, chat_request.AssistantMessage):
-            calls = [call.function for call in message.tool_calls or ()]
-            used |= dict.fromkeys(one.name for one in calls if one is not None)
+            for call in message.tool_calls or ():
+                if call.function is not None:
+                    used[call.function.name] = None
             if message.function_call is not None:
                 used[message.function_call.name] = None
     return list(used)
@@ -77,6 +78,8 @@ def _moved(
     ``kept`` is whether anything of the message is left; if not, its own breakpoint is
     lost too.
     """
+    if kept and isinstance(message.content, str):  # nearly all are
+        return None
     dropped = content.control_of_dropped(message.content)
     return dropped if kept else cache.control_of(message) or dropped
 
@@ -178,16 +181,14 @@ def _assistant_run(
 
 def _joined(turns: Sequence[ask.Assistant], results: list[ask.Result]) -> ask.Assistant:
     """A run as one turn: thinking, then text, then the calls with their results."""
-    blocks = [block for turn in turns for block in turn.blocks]
-    if len(turns) > 1:  # each is in this order
-        blocks.sort(key=_place)
-    moved = [turn.moved for turn in turns if turn.moved is not None]
-    return ask.Assistant(
-        blocks=blocks,
-        results=results,
-        ordered=False,
-        moved=moved[-1] if moved else None,
-    )
+    if len(turns) == 1:
+        blocks, moved = turns[0].blocks, turns[0].moved
+    else:
+        blocks = [block for turn in turns for block in turn.blocks]
+        blocks.sort(key=_place)  # each turn is in this order
+        marks = [turn.moved for turn in turns if turn.moved is not None]
+        moved = marks[-1] if marks else None
+    return ask.Assistant(blocks=blocks, results=results, ordered=False, moved=moved)
 
 
 def _place(block: ask.AssistantBlock) -> int:

@@ -59,7 +59,9 @@ def client_names(
     ``properties`` as in ``proxy.translate.tools.Tools``.
     """
     known = [*messages.used_names(chat.messages), *(tool.name for tool in offered)]
-    tools = {names.tool_name(name): name for name in known}
+    tools = {}
+    if not all(map(names.is_tool_name, known)):
+        tools = {names.tool_name(name): name for name in known}
     return response.ClientNames(
         {ours: theirs for ours, theirs in tools.items() if ours != theirs},
         {
