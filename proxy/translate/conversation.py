@@ -75,8 +75,9 @@ def to_anthropic_messages(
     placed = mid_system.place(turns.out, rules.model)
     if not placed:
         raise _blank(rules)
-    compacted = any(isinstance(one, ask.Compacted) for one in said)
-    if placed[0].role == "assistant" and not compacted:
+    if placed[0].role == "assistant" and not any(
+        isinstance(one, ask.Compacted) for one in said
+    ):
         warnings.add("opening_added", param=rules.at)
         placed.insert(0, OPENING)
     return Conversation(

@@ -123,7 +123,11 @@ class _Calls:
     def add(self, refers_to: str, *, legacy: bool) -> None:
         call = _Call(len(self.all), refers_to)
         self.all.append(call)
-        self._waiting.setdefault((legacy, refers_to), deque()).append(call)
+        waiting = self._waiting.get((legacy, refers_to))
+        if waiting is None:
+            self._waiting[legacy, refers_to] = deque((call,))
+        else:
+            waiting.append(call)
 
     def of_result(self, message: Result) -> _Call | None:
         if isinstance(message, chat_request.ToolMessage):
@@ -216,11 +220,10 @@ def _assistant(
         spoken.append(_call(function, f"call_{i}", where))
         calls.add(function.name, legacy=True)
     cache.mark_last(spoken, cache.control_of(message))
-    return ask.Assistant(
-        blocks=[*content.thinking(message), *spoken],
-        ordered=False,
-        moved=_moved(message, kept=bool(spoken)),
-    )
+    moved = _moved(message, kept=bool(spoken))
+    if message.thinking_blocks:
+        spoken = [*content.thinking(message), *spoken]
+    return ask.Assistant(blocks=spoken, ordered=False, moved=moved)
 
 
 def _tool_call(call: chat_request.ToolCall, at: str) -> ask.Call:
@@ -273,6 +276,8 @@ def _result(message: Result, i: int, calls: _Calls) -> tuple[_Call, ask.Result]:
 
 
 def _check_complete(calls: _Calls, results: dict[int, ask.Result], first: int) -> None:
+    if len(results) == len(calls.all):
+        return
     missing = [call.id for call in calls.all if call.position not in results]
     if missing:
         raise _invalid(
