@@ -114,8 +114,7 @@ class EventStream:
 
     def _ended(self, batch: Batch) -> Iterator[Batch]:
         """The events up to the first that ends the response; an error is raised."""
-        types = list(map(type, batch))
-        end = min(types.index(one) for one in _ENDS.intersection(types))
+        end = next(i for i, kind in enumerate(map(type, batch)) if kind in _ENDS)
         match batch[end]:
             case messages_response.ErrorEvent(reported):
                 if end:
