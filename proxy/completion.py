@@ -222,7 +222,7 @@ class Completion:
                 raise event_stream.to_error(ex.reason) from None
         self._waited += time.monotonic() - waiting
         self._way, self._warnings = call.way, call.record.warnings
-        self._joined_headers = call.headers
+        self._joined_headers = call.headers()
         log.note_joined(record, call.record)
         if call.error is not None:
             raise call.error
@@ -244,7 +244,7 @@ class Completion:
 
     def _is_for_own_client(self, call: held_calls.Call) -> bool:
         """Hand over a call's outcome; where its client has left, wait for a retry."""
-        call.headers, call.record.warnings = self.headers(), self._warnings
+        call.headers, call.record.warnings = self.headers, self._warnings
         if self._services.held.ended(call):
             return True
         self._release()

@@ -38,13 +38,18 @@ MOST = 16
 MOST_OF_ONE_OWNER = 4
 """Of one inbound key; all clients of a proxy without keys are one owner."""
 
+PATIENCE = 0.1
+"""Seconds that every client waits before it gives up. Younger calls are not asked whether
+their client has left: samples of one question that are asked for at once would ask about
+each other, which made the smallest requests a sixth dearer."""
+
 
 class Call:
     """One plain completion's call. All but the constants belong to the lock of `HeldCalls`."""
 
     __slots__ = (
-        "body", "changed", "error", "headers", "held", "key", "name", "owner", "ready",
-        "record", "scope", "slot", "state", "taken", "until", "way",
+        "began", "body", "changed", "error", "headers", "held", "key", "name", "owner",
+        "ready", "record", "scope", "slot", "state", "taken", "until", "way",
     )  # fmt: skip
 
     def __init__(
@@ -53,11 +58,13 @@ class Call:
         name: str,
         key: str,
         *,
+        began: float,
         scope: cancellation.CancelScope,
         slot: admission.Slot,
         way: trail.Trail,
         record: log.Completion,
     ) -> None:
+        self.began = began
         self.owner = owner
         self.name = name
         self.key = key
@@ -74,8 +81,8 @@ class Call:
         self.until = 0.0
         self.body: bytes | None = None
         self.error: errors.ProxyError | None = None
-        self.headers: Mapping[str, str] = {}
-        """Of the response with the outcome."""
+        self.headers: Callable[[], Mapping[str, str]] = dict
+        """Of the response with the outcome, for whoever takes it."""
         self.ready: threading.Event | None = None
         self.changed: threading.Condition | None = None
 
@@ -123,7 +130,16 @@ class HeldCalls:
     ) -> Call:
         """Note a call that is about to be made; ``forget`` it in any case."""
         key = f"{name}/{next(self._keys)}"
-        call = Call(owner, name, key, scope=scope, slot=slot, way=way, record=record)
+        call = Call(
+            owner,
+            name,
+            key,
+            began=self._clock(),
+            scope=scope,
+            slot=slot,
+            way=way,
+            record=record,
+        )
         with self._lock:
             self._named.setdefault((owner, name), {})[call] = None
         scope.outlives_client = lambda: self._client_left(call)
@@ -187,9 +203,12 @@ class HeldCalls:
             equal = [*self._named.get((owner, name), ())]
         if not equal:
             return None
-        asked = [call.scope for call in equal if call.state is State.ASKED]
-        for scope in asked[:MOST_OF_ONE_OWNER]:
-            scope.look_for_client()
+        before = self._clock() - PATIENCE
+        asked = [
+            one for one in equal if one.state is State.ASKED and one.began <= before
+        ]
+        for call in asked[:MOST_OF_ONE_OWNER]:
+            call.scope.look_for_client()
         with self._lock:
             return next((call for call in equal if self._joined(call)), None)
 

@@ -52,6 +52,8 @@ class Arrived(enum.Enum):
     """A part of a head."""
     A_REQUEST = enum.auto()
     """A whole head, or the beginning of one that is refused."""
+    MORE = enum.auto()
+    """So much that the rest has to wait for its turn."""
     THE_END = enum.auto()
 
 
@@ -60,8 +62,12 @@ class Connection:
 
     def __init__(self, sock: socket.socket, client: Any) -> None:  # noqa: ANN401 - an address
         self.sock = sock
-        self.expires = 0.0
-        self.known = False
+        self.descriptor = sock.fileno()
+        self.expires = self.idle_since = 0.0
+        self.busy = False
+        """Its thread owns it."""
+        self.missed = False
+        """Something came of which its owner was not told."""
         self.idle = True
         self.closing = False
         self._client = client
@@ -72,13 +78,26 @@ class Connection:
     def receive(self) -> Arrived:
         """Take in what has come, without waiting."""
         try:
-            if not self._incoming.fill():
-                return Arrived.THE_END
+            received = self._incoming.fill()
         except BlockingIOError:
             return Arrived.A_PART if self._incoming.held else Arrived.NOTHING
         except OSError:
             return Arrived.THE_END
+        if not received:
+            return Arrived.THE_END
+        if received == incoming.RECEIVE:  # there may be more, which came before
+            self.missed = True
         return self.look()
+
+    def next(self) -> Arrived:
+        """What has come while a request was served: mostly nothing, or the next one."""
+        arrived = self.look()
+        if self.missed and arrived is not Arrived.A_REQUEST:
+            self.missed = False
+            arrived = self.receive()
+            if arrived is Arrived.THE_END:  # the main thread's, once it is given back
+                self.missed = True
+        return arrived
 
     def look(self) -> Arrived:
         """What has been received already: the next request may have come with the last."""
@@ -201,19 +220,19 @@ class Connection:
             self.sock.shutdown(socket.SHUT_WR)
         except OSError:
             return False
-        return not self.discard()
+        return self.discard() is not Arrived.THE_END
 
-    def discard(self) -> bool:
-        """Discard what came in; true when the client has closed too."""
+    def discard(self) -> Arrived:
+        """Discard what came in."""
         try:
             for _ in range(64):  # 4 MiB, then it is somebody else's turn
                 if not self.sock.recv(65536, socket.MSG_DONTWAIT):
-                    return True
+                    return Arrived.THE_END
         except BlockingIOError:
-            return False
+            return Arrived.NOTHING
         except OSError:
-            return True
-        return False
+            return Arrived.THE_END
+        return Arrived.MORE
 
     def close(self) -> None:
         """Close the socket."""

@@ -59,14 +59,14 @@ class Incoming:
 
     # Between two requests.
 
-    def fill(self) -> bool:
-        """Receive what has come, without waiting.
+    def fill(self) -> int:
+        """Receive what has come, without waiting; returns how many bytes.
 
-        False at the end of the connection. Raises ``BlockingIOError``, and ``OSError``.
+        0 at the end of the connection. Raises ``BlockingIOError``, and ``OSError``.
         """
         data = self._sock.recv(RECEIVE, socket.MSG_DONTWAIT)
         self.held = self.held + data if self.held else data
-        return bool(data)
+        return len(data)
 
     def holds_head(self) -> bool:
         """Whether a whole head is here. Raises ``Refused``, see `head.end_of`."""

@@ -2,24 +2,31 @@
 
 Theory of operation
 -------------------
-The main thread owns every connection that is not being served: new ones that have not
-sent a whole head of a request, kept ones between two requests, and closed ones whose last
-bytes may still be on their way. They are *parked* in one epoll set. When the head of a
-request has arrived, a thread takes the connection, serves the request and parks it again.
-So
+The main thread owns every connection that is not *busy*: new ones that have not sent a
+whole head of a request, kept ones between two requests, and closed ones whose last bytes
+may still be on their way. When the head of a request has arrived, a thread takes the
+connection, serves the request and gives it back. So
 
 - threads wait for nothing but upstream, bodies and their own client, and there are as
   many as connections need: hundreds of streams never delay a health check or a refusal;
 - a connection costs a thread only while it is being served: a thousand unfinished heads
   cost their bytes, `head.HEAD` each at most. When there are too many connections, the one
-  that was parked longest gives way; when all are being served, new ones wait in the
+  that has been idle longest gives way; when all are being served, new ones wait in the
   kernel's queue until one ends;
 - a thread leaves its connection as soon as it has responded. To wait there for the next
   request would save two hand-overs, but then every request wakes a thread of its own,
   and they fight for the interpreter, where the main thread hands out all that has
   arrived in one turn;
 - closing takes no thread: after the last response the sending side is closed, and the
-  connection stays parked until the client closes too, `CLOSE_WAIT` at most.
+  connection waits for the client to close too, `CLOSE_WAIT` at most.
+
+All connections are in one epoll set from their first moment to their last, edge-triggered,
+so that a request costs no system call but the one that receives it. Bytes that come while
+a connection is busy are reported to the main thread, which can do nothing but note them
+(`Connection.missed`); whoever lets go of the connection looks at that note, after it has
+let go. The note is made before the main thread looks whether the connection is busy, so
+one of the two always sees the other, and no lock is needed. Only the main thread makes
+connections busy, closes them, and forgets them.
 
 gunicorn's own gthread differs in what matters here: at SIGTERM it leaves new connections
 in the queue until they are reset, and it closes gracefully on its main thread, where one
@@ -36,13 +43,13 @@ deadline. A second SIGTERM, SIGINT or SIGQUIT sets the deadline to now.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import errno
 import os
 import select
 import signal
 import socket
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +72,7 @@ CLOSE_WAIT = 2.0
 IDLE_AT_STOP = 1.0
 """Seconds at a stop for a request that may be under way on a kept connection."""
 
-_READY = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
+_ARRIVALS = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -85,16 +92,15 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         super().__init__(*args, **kwargs)
         self.on_drain: Callable[[float], None] = lambda deadline: None  # noqa: ARG005
         self.threads = Threads()
-        self._lock = threading.Lock()
-        self._parked: dict[int, Connection] = {}  # the longest parked comes first
-        self._busy = 0
+        self._connections: dict[int, Connection] = {}  # by descriptor
+        self._returned: collections.deque[Connection] = collections.deque()
         self._accepting = False
         self._signals = 0  # how many stop signals arrived
         self._obeyed = 0  # ... and how many were acted on
         self._deadline = 0.0
 
-    # Signals. The handlers run between two steps of the main thread, which may hold the
-    # lock: they only count. The byte that wakes it comes from signal.set_wakeup_fd.
+    # Signals. The handlers run between any two steps of the main thread: they only count.
+    # The byte that wakes it comes from signal.set_wakeup_fd.
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """SIGTERM: drain; the second one ends it at once."""
@@ -141,9 +147,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
     def _is_done(self) -> bool:
         if self.alive:
             return False
-        with self._lock:
-            idle = not self._busy and not self._parked
-        return idle or time.monotonic() > self._deadline + GRACE
+        return not self._connections or time.monotonic() > self._deadline + GRACE
 
     def _tick(self, now: float) -> None:
         """Once a second: the heartbeat, the parent, and what has expired."""
@@ -151,9 +155,8 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         if self.alive and self.ppid != os.getppid():
             self.log.info("Parent changed, shutting down: %s", self)
             self._signals += 1
-        with self._lock:
-            expired = [one for one in self._parked.values() if one.expires <= now]
-            for connection in expired:
+        for connection in [*self._connections.values()]:
+            if not connection.busy and connection.expires <= now:
                 self._expire(connection, now)
 
     def _stop_if_signalled(self) -> None:
@@ -166,22 +169,23 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         self._obeyed = self._signals
         self.alive = False
         self.on_drain(self._deadline)
-        with self._lock:
-            for connection in list(self._parked.values()):
+        for connection in self._connections.values():
+            if not connection.busy:
                 connection.expires = min(connection.expires, idle_until)
 
     def _is_full(self) -> bool:
         limit: int = self.cfg.worker_connections
-        return self._busy + len(self._parked) >= limit
+        return len(self._connections) >= limit
 
     def _longest_idle(self) -> Connection | None:
-        """The parked connection that goes first when there are too many."""
-        return next((one for one in self._parked.values() if not one.closing), None)
+        """The connection that goes first when there are too many."""
+        connections = self._connections.values()
+        idle = (one for one in connections if not one.busy and not one.closing)
+        return min(idle, key=lambda one: one.idle_since, default=None)
 
     def _accept_if_room(self) -> None:
         """Listen while there is room, or an idle connection that can make some."""
-        with self._lock:
-            room = not self._is_full() or self._longest_idle() is not None
+        room = not self._is_full() or self._longest_idle() is not None
         if room is not self._accepting:
             self._accepting = room
             for descriptor in self._listeners:
@@ -192,13 +196,15 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
 
     def _dispatch(self, timeout: float) -> None:
         for descriptor, _ in self._epoll.poll(timeout):
-            if descriptor in self._listeners:
+            if (connection := self._connections.get(descriptor)) is not None:
+                self._awake(connection)
+            elif descriptor in self._listeners:
                 self._accept(self._listeners[descriptor])
             elif descriptor == self.PIPE[0]:
                 with contextlib.suppress(BlockingIOError):
                     os.read(descriptor, 4096)
-            else:
-                self._awake(descriptor)
+        for _ in range(len(self._returned)):  # what comes meanwhile has its own turn
+            self._awake(self._returned.popleft())
 
     def _accept(self, listener: Any) -> None:  # noqa: ANN401
         try:
@@ -216,127 +222,58 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
             sock.close()
             return
         connection = Connection(sock, address)
-        with self._lock:
-            self._park(connection, time.monotonic() + self.receive_timeout)
-            self._watch(connection)
-        self._awake(sock.fileno())  # most have sent their request already
+        connection.idle_since = time.monotonic()
+        connection.expires = connection.idle_since + self.receive_timeout
+        self._connections[connection.descriptor] = connection
+        self._epoll.register(sock, _ARRIVALS)
+        self._awake(connection)  # most have sent their request already
 
     def _make_room(self) -> None:
         """Give up the connection that has been idle longest, or wait a moment."""
-        with self._lock:
-            idle = self._longest_idle()
-            if idle is not None:
-                self._drop(idle)
-        if idle is None:
+        idle = self._longest_idle()
+        if idle is not None:
+            self._drop(idle)
+        else:
             time.sleep(0.01)
 
-    def _awake(self, descriptor: int) -> None:
-        """Take in what came on a parked connection; serve it once a head is whole."""
-        with self._lock:
-            connection = self._parked.get(descriptor)
-            if connection is None:
-                return
-            if connection.closing:
-                if connection.discard():
-                    self._drop(connection)
-                else:
-                    self._watch(connection)
-                return
-            match connection.receive():
-                case Arrived.NOTHING:
-                    self._watch(connection)
-                    return
-                case Arrived.A_PART:
-                    if connection.idle:
-                        connection.idle = False
-                        connection.expires = time.monotonic() + self.receive_timeout
-                    self._watch(connection)
-                    return
-                case Arrived.THE_END:
-                    self._drop(connection)
-                    return
-                case Arrived.A_REQUEST:
-                    del self._parked[descriptor]  # registered, but silent (ONESHOT)
-        self._hand_over(connection)
+    def _awake(self, connection: Connection) -> None:
+        """Take in what came on a connection; serve it once a head is whole."""
+        connection.missed = True
+        if connection.busy:  # then its thread sees the note
+            return
+        connection.missed = False
+        match connection.discard() if connection.closing else connection.receive():
+            case Arrived.A_REQUEST:
+                self._hand_over(connection)
+            case Arrived.A_PART:
+                if connection.idle:
+                    connection.idle = False
+                    connection.expires = time.monotonic() + self.receive_timeout
+            case Arrived.MORE:
+                self._returned.append(connection)
+                self._wake()
+            case Arrived.THE_END:
+                self._drop(connection)
+            case Arrived.NOTHING:
+                pass
 
     def _hand_over(self, connection: Connection) -> None:
-        with self._lock:
-            self._busy += 1
+        connection.busy = True
         try:
             self.threads.submit(lambda: self._serve(connection))
         except RuntimeError:  # a pod's limit of processes
             self.log.warning("Cannot start a thread")
-            with self._lock:
-                self._busy -= 1
-            connection.close()
+            self._drop(connection)
 
     def _close_all(self) -> None:
-        with self._lock:
-            for connection in list(self._parked.values()):
+        for connection in [*self._connections.values()]:
+            if not connection.busy:
                 self._drop(connection)
         for listener in self.sockets:
             listener.close()
 
-    # A connection's thread.
-
-    def _serve(self, connection: Connection) -> None:
-        keep = False
-        try:
-            keep = connection.serve(self.wsgi, self.log, last=self._is_last)
-            while keep and connection.look() is Arrived.A_REQUEST:  # sent ahead
-                keep = connection.serve(self.wsgi, self.log, last=self._is_last)
-        finally:
-            self._hand_back(connection, keep=keep)
-
-    def _is_last(self) -> bool:
-        return not self.alive or not self.cfg.keepalive
-
-    def _hand_back(self, connection: Connection, *, keep: bool) -> None:
-        now = time.monotonic()
-        if not keep:
-            expires = now + CLOSE_WAIT
-        elif not self.alive:
-            expires = now + IDLE_AT_STOP
-        elif connection.look() is Arrived.A_PART:
-            expires = now + self.receive_timeout
-        else:
-            expires = now + self.cfg.keepalive
-        open_ = keep or connection.half_close()
-        with self._lock:
-            self._busy -= 1
-            if open_:
-                self._park(connection, expires)
-            else:
-                connection.close()
-        if open_:
-            # Without the lock: the main thread wakes at once, and would wait for it. It
-            # may have closed the connection by then, to make room.
-            with contextlib.suppress(OSError, ValueError):
-                self._watch(connection)
-        if not self._accepting or not self.alive:
-            self._wake()
-
-    def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.write(self.PIPE[1], b"\0")
-
-    def _watch(self, connection: Connection) -> None:
-        """Have one event of a parked connection reported."""
-        if connection.known:
-            self._epoll.modify(connection.sock, _READY)
-        else:
-            self._epoll.register(connection.sock, _READY)
-            connection.known = True
-
-    # With the lock held.
-
-    def _park(self, connection: Connection, expires: float) -> None:
-        connection.expires = expires
-        connection.idle = True
-        self._parked[connection.sock.fileno()] = connection
-
     def _expire(self, connection: Connection, now: float) -> None:
-        """The time of a parked connection is over; an unfinished request gets a 408."""
+        """The time of an idle connection is over; an unfinished request gets a 408."""
         unfinished = not connection.closing and connection.time_out(self.log)
         if unfinished and connection.half_close():
             connection.expires = now + CLOSE_WAIT
@@ -344,8 +281,46 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
             self._drop(connection)
 
     def _drop(self, connection: Connection) -> None:
-        del self._parked[connection.sock.fileno()]
+        """Close a connection. One that was cut may have lost its descriptor to another."""
+        if self._connections.get(connection.descriptor) is connection:
+            del self._connections[connection.descriptor]
         connection.close()  # which also removes it from the epoll set
+
+    # A connection's thread.
+
+    def _serve(self, connection: Connection) -> None:
+        keep = False
+        try:
+            keep = connection.serve(self.wsgi, self.log, last=self._is_last)
+            while keep and connection.next() is Arrived.A_REQUEST:
+                keep = connection.serve(self.wsgi, self.log, last=self._is_last)
+        finally:
+            self._give_back(connection, keep=keep)
+
+    def _is_last(self) -> bool:
+        return not self.alive or not self.cfg.keepalive
+
+    def _give_back(self, connection: Connection, *, keep: bool) -> None:
+        now = time.monotonic()
+        gone = False
+        if not keep:
+            gone = not connection.half_close()
+            connection.expires = now + CLOSE_WAIT
+        elif not self.alive:
+            connection.expires = now + IDLE_AT_STOP
+        elif connection.look() is Arrived.A_PART:
+            connection.expires = now + self.receive_timeout
+        else:
+            connection.expires = now + self.cfg.keepalive
+        connection.idle_since, connection.idle = now, True
+        connection.busy = False  # from here on it is the main thread's
+        if connection.missed or gone or not self._accepting or not self.alive:
+            self._returned.append(connection)
+            self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self.PIPE[1], b"\0")
 
 
 def pass_on_repeated_sigterm(arbiter: Any) -> None:  # noqa: ANN401

@@ -1,5 +1,6 @@
 """What the documents tell people to apply is there, and does what they say."""
 
+import itertools
 import json
 import re
 import shutil
@@ -142,7 +143,7 @@ def test_every_kustomization_renders_and_leaves_no_image_or_sidecar_out(
 
 
 def test_the_classic_sidecar_is_a_plain_container(rendered_as: Any) -> None:
-    [patch] = [each for each in PATCHES if "initContainers" in str(each)]
+    [patch] = [each for each in PATCHES if "op: move" in str(each)]
     folder = "../claude-code-proxy/kustomize/components"
     made = rendered_as(
         {
@@ -195,7 +196,7 @@ def test_replicas_can_follow_a_metric_that_the_proxy_has(rendered_as: Any) -> No
 
     [scaler] = made.of("HorizontalPodAutoscaler")
     by_cpu, by_requests = scaler["spec"]["metrics"]
-    assert by_cpu["resource"]["name"] == "cpu"
+    assert by_cpu["containerResource"]["name"] == "cpu"
     assert f"`{by_requests['pods']['metric']['name']}`" in OPERATIONS
 
 
@@ -232,3 +233,157 @@ def test_the_pod_that_logs_in_takes_the_documented_pull_secret() -> None:
     spec = json.loads(overrides.replace('"containers"', f'{fragment} "containers"'))
 
     assert spec["spec"]["imagePullSecrets"] == [{"name": "claude-registry"}]
+
+
+def test_the_pod_that_logs_in_goes_where_the_proxy_has_the_volume(
+    render: Render,
+) -> None:
+    """A ReadWriteOnce volume is on one node; elsewhere the pod would never start."""
+    [overrides] = re.findall(r"--overrides='(.*?)'", DOCUMENT, re.DOTALL)
+    pod = render("kustomize/overlays/cronjob").pod("Deployment/claude-code-proxy")
+
+    affinity = json.loads(overrides)["spec"]["affinity"]["podAffinity"]
+    [term] = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert term["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    wanted = term["podAffinityTerm"]["labelSelector"]["matchLabels"]
+    assert wanted.items() <= pod.labels.items()
+
+
+def test_the_pod_that_logs_in_takes_as_much_as_the_refresher(render: Render) -> None:
+    """A quota on memory refuses a pod that states none."""
+    [overrides] = re.findall(r"--overrides='(.*?)'", DOCUMENT, re.DOTALL)
+    refresher = render("kustomize/overlays/cronjob").pod("CronJob/claude-refresher")
+
+    [container] = json.loads(overrides)["spec"]["containers"]
+    assert container["resources"] == refresher.container("refresher")["resources"]
+
+
+def test_a_pod_is_waited_for_only_once_it_exists() -> None:
+    """`kubectl wait` fails at once for a pod that its StatefulSet has yet to create."""
+    commands = [
+        line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()
+    ]
+    before = [
+        first
+        for first, second in itertools.pairwise(commands)
+        if re.match(r"kubectl wait .* pod/claude-refresher-0", second)
+    ]
+
+    assert len(before) == 2
+    assert set(before) == {
+        "kubectl wait --for=jsonpath='{.status.replicas}'=1 statefulset/claude-refresher"
+    }
+
+
+def test_a_pod_that_reads_the_volume_can_be_put_on_its_node(rendered_as: Any) -> None:
+    [patch] = [each for each in PATCHES if "requiredDuring" in str(each)]
+    folder = "../claude-code-proxy/kustomize"
+    made = rendered_as(
+        {
+            "resources": ["plain.yaml", f"{folder}/overlays/max-pvc"],
+            "components": [
+                f"{folder}/components/{name}"
+                for name in ("inject-all", "sidecar", "token-from-pvc")
+            ],
+            **patch,
+        }
+    )
+
+    near = "requiredDuringSchedulingIgnoredDuringExecution"
+    placed = {
+        pod.owner: pod.spec["affinity"]["podAffinity"].get(near) for pod in made.pods()
+    }
+    [[term]] = [terms for terms in placed.values() if terms]
+    wanted = term["labelSelector"]["matchLabels"].items()
+    assert wanted <= made.pod("StatefulSet/claude-refresher").labels.items()
+
+
+def test_an_api_server_on_another_port_can_be_let_through(rendered_as: Any) -> None:
+    [patch] = [each for each in PATCHES if "8443" in str(each)]
+    folder = "../claude-code-proxy/kustomize"
+    made = rendered_as(
+        {
+            "resources": [f"{folder}/overlays/max-secret"],
+            "components": [f"{folder}/components/network-policy"],
+            **patch,
+        }
+    )
+
+    for policy in made.of("NetworkPolicy"):
+        [rule] = policy["spec"]["egress"]
+        assert {"port": 8443, "protocol": "TCP"} in rule["ports"]
+
+
+@pytest.mark.parametrize("overlay", ["api-key", "max-secret", "max-pvc"])
+def test_user_ids_can_be_left_to_openshift(rendered_as: Any, overlay: str) -> None:
+    [[users, groups]] = [
+        each["patches"] for each in PATCHES if "runAsUser" in str(each)
+    ]
+    if overlay == "max-pvc":  # as the comment says
+        groups = groups | {"target": users["target"]}
+    made = rendered_as(
+        {
+            "resources": [f"../claude-code-proxy/kustomize/overlays/{overlay}"],
+            "patches": [users, groups],
+        }
+    )
+
+    for pod in made.pods():
+        assert not {"runAsUser", "runAsGroup", "fsGroup"} & dict(walk(pod.spec)).keys()
+        assert all(one["securityContext"]["runAsNonRoot"] for one in pod.ours())
+
+
+def test_a_namespace_of_clients_can_be_let_through(rendered_as: Any) -> None:
+    [patch] = [each for each in PATCHES if "ingress-nginx" in str(each)]
+    folder = "../claude-code-proxy/kustomize"
+    made = rendered_as(
+        {
+            "resources": [f"{folder}/overlays/api-key"],
+            "components": [f"{folder}/components/network-policy"],
+            **patch,
+        }
+    )
+
+    [rule] = made.one("NetworkPolicy/claude-code-proxy")["spec"]["ingress"]
+    assert [set(each) for each in rule["from"]] == [
+        {"podSelector"},
+        {"namespaceSelector"},
+    ]
+
+
+def test_answers_can_be_given_more_time_than_a_minute(rendered_as: Any) -> None:
+    [patch] = [each for each in PATCHES if "DRAIN_TIMEOUT" in str(each)]
+    made = rendered_as(
+        {"resources": ["../claude-code-proxy/kustomize/overlays/api-key"], **patch}
+    )
+
+    pod = made.pod("Deployment/claude-code-proxy")
+    proxy = pod.container("proxy")
+    env = {one["name"]: one.get("value") for one in proxy["env"]}
+    before = proxy["lifecycle"]["preStop"]["sleep"]["seconds"]
+    grace = pod.spec["terminationGracePeriodSeconds"]
+    assert grace >= before + int(env["DRAIN_TIMEOUT"]) + 10
+    assert env["HOST"] == "0.0.0.0"  # the rest stays
+
+
+def test_the_sidecar_can_be_moved_to_other_ports(rendered_as: Any) -> None:
+    [patch] = [each for each in PATCHES if "8189" in str(each)]
+    folder = "../claude-code-proxy/kustomize/components"
+    made = rendered_as(
+        {
+            "resources": ["plain.yaml"],
+            "components": [
+                f"{folder}/{name}" for name in ("inject-all", "sidecar", "api-key")
+            ],
+            **patch,
+        }
+    )
+
+    [pod] = made.pods()
+    [sidecar] = pod.ours()
+    env = {one["name"]: one.get("value") for one in sidecar["env"]}
+    assert sidecar["ports"] == [
+        {"name": "claude-health", "containerPort": int(env["HEALTH_PORT"])}
+    ]
+    assert {"HOST", "PORT", "ANTHROPIC_API_KEY"} <= env.keys()
+    assert not {"8089", "8090"} & set(env.values())

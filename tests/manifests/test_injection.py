@@ -234,6 +234,7 @@ def test_inject_all_leaves_the_proxy_and_the_refresher_alone(build: Build) -> No
     made = build(ours, ["inject-all", "sidecar", "sidecar-job"])
 
     assert [pod.ours() for pod in made.pods()] == [[], [], []]
+    assert [one["metadata"].get("labels", {}) for one in made] == [{}, {}, {}]
 
 
 def test_a_label_of_the_same_kustomization_comes_too_late_and_of_a_base_does_not(
@@ -330,3 +331,35 @@ def test_scale_refuses_a_login_on_a_volume_which_is_on_one_node(
 ) -> None:
     with pytest.raises(RuntimeError, match="/spec/template/spec/affinity"):
         render(over(tmp_path, overlay, "scale"))
+
+
+@pytest.mark.parametrize("turn", [1, -1], ids=["scale first", "scale last"])
+def test_scale_and_a_login_on_a_volume_refuse_each_other_in_either_order(
+    render: Render, tmp_path: Path, turn: int
+) -> None:
+    folder = over(tmp_path, "api-key", *["scale", "token-from-pvc"][::turn])
+
+    with pytest.raises(
+        RuntimeError, match=r"/spec/(replicas|template/spec/affinity) failed"
+    ):
+        render(folder)
+
+
+def test_an_autoscaler_counts_the_proxys_cpu_and_no_other_containers(
+    render: Render,
+) -> None:
+    """A mesh's sidecar without a CPU request would stop a metric of the whole pod."""
+    made = render("tests/manifests/users/scaled")
+
+    scaler = made.one("HorizontalPodAutoscaler/claude-code-proxy")["spec"]
+    [metric] = [one["containerResource"] for one in scaler["metrics"]]
+    pod = made.pod("Deployment/claude-code-proxy")
+    assert metric["name"] in pod.container(metric["container"])["resources"]["requests"]
+
+
+def test_a_disruption_budget_lets_pods_go_that_never_started(render: Render) -> None:
+    budget = render("tests/manifests/users/scaled").one(
+        "PodDisruptionBudget/claude-code-proxy"
+    )
+
+    assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"

@@ -73,6 +73,34 @@ def test_a_pod_without_either_program_is_not_scraped(
     assert all(scraped(monitored, pod) == set() for pod in others)
 
 
+def test_prometheus_is_let_through_or_the_build_stops(
+    render: Render, tmp_path: Path
+) -> None:
+    """After `monitoring`, a network policy would silently lack Prometheus' rules."""
+    folder = tmp_path.resolve() / "k"
+    folder.mkdir()
+    ours = os.path.relpath(ROOT / "kustomize", folder)
+    kustomization = {
+        "resources": [f"{ours}/overlays/api-key"],
+        "components": [
+            f"{ours}/components/{name}" for name in ("monitoring", "network-policy")
+        ],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+
+    with pytest.raises(RuntimeError, match="testing value /spec/selector failed"):
+        render(folder)
+
+
+def test_flux_leaves_the_dashboards_own_variables_alone(monitored: Rendered) -> None:
+    [configmap] = monitored.of("ConfigMap")
+
+    assert "${datasource}" in str(configmap["data"])
+    assert configmap["metadata"]["annotations"] == {
+        "kustomize.toolkit.fluxcd.io/substitute": "disabled"
+    }
+
+
 def test_the_dashboard_is_labelled_for_grafanas_sidecar(monitored: Rendered) -> None:
     [configmap] = monitored.of("ConfigMap")
 

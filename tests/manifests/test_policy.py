@@ -1,5 +1,6 @@
 """What holds for everything that is meant to be applied."""
 
+import os
 import re
 from pathlib import Path
 
@@ -219,7 +220,7 @@ def test_only_the_operator_has_a_service_account_token(objects: Rendered) -> Non
             mounts = pod.container("claude-proxy")["volumeMounts"] if pod.ours() else []
             for mount in mounts:
                 if mount["mountPath"] == SERVICE_ACCOUNT_TOKEN:
-                    assert pod.volume(mount["name"])["emptyDir"] == {}
+                    assert pod.volume(mount["name"])["emptyDir"] == {"medium": "Memory"}
             hidden = {mount["mountPath"] for mount in mounts}
             assert not pod.ours() or SERVICE_ACCOUNT_TOKEN in hidden
 
@@ -255,6 +256,28 @@ def test_memory_is_limited_and_cpu_is_not(objects: Rendered) -> None:
         for container in pod.ours():
             assert set(container["resources"]["limits"]) == {"memory"}
             assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+
+
+def test_no_volume_of_ours_keeps_an_autoscaler_from_emptying_a_node(
+    objects: Rendered,
+) -> None:
+    """A cluster autoscaler takes a directory on the node's disk for data of the pod's."""
+    for pod in objects.pods():
+        if pod.owner == "CronJob/claude-refresher":
+            continue  # it ends by itself, and should not be cut off
+        template = objects.one(pod.owner)["spec"].get("template", {})
+        annotations = template.get("metadata", {}).get("annotations", {})
+        key = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+        mounted = {
+            mount["name"] for one in pod.ours() for mount in one.get("volumeMounts", [])
+        }
+        disks = {
+            one["name"]
+            for one in pod.spec.get("volumes", [])
+            if one["name"] in mounted
+            and one.get("emptyDir", {"medium": "Memory"}).get("medium") != "Memory"
+        }
+        assert disks == set(annotations.get(key, "").split(",")) - {""}
 
 
 def test_services_of_the_namespace_are_no_variables_of_our_pods(
@@ -310,6 +333,30 @@ def test_rockbots_tiers_all_ask_the_sidecar_for_a_model_that_exists(
         assert env.pop(f"LLM__{tier}__ApiKey")
         assert env.pop(f"LLM__{tier}__ModelId") in models
     assert env == {}
+
+
+@pytest.mark.parametrize(
+    "renamed", [{}, {"nameSuffix": "-b"}, {"namePrefix": "team"}], ids=str
+)
+def test_the_policy_for_fast_sync_knows_a_refresher_by_any_name_kustomize_gives_it(
+    render: Render, tmp_path: Path, renamed: dict[str, str]
+) -> None:
+    """Unknown to it, whoever may patch pods could change their images."""
+    folder = tmp_path.resolve() / "k"
+    folder.mkdir()
+    everything = ROOT / "tests/manifests/users/everything"
+    resources = {"resources": [os.path.relpath(everything, folder)]}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(resources | renamed))
+    [account] = render(folder).of("ServiceAccount")
+    policy = render("manifests/crd").one(
+        "ValidatingAdmissionPolicy/claude-refresher-only-annotates"
+    )
+
+    [condition] = policy["spec"]["matchConditions"]
+    [pattern] = re.findall(r"matches\('(.*)'\)", condition["expression"])
+    name = account["metadata"]["name"]
+    assert re.search(pattern, f"system:serviceaccount:agents:{name}")
+    assert not re.search(pattern, "system:serviceaccount:claude-refresher:default")
 
 
 @pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=str)

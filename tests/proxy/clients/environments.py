@@ -19,8 +19,8 @@ CACHE = (
     / "clients"
 )
 INTERPRETER = f"{sys.implementation.cache_tag} {sys.base_prefix}"
-OF_NPM = ("codex", "node")
-OF_PIP = ("agent_framework", "langchain", "openai_agents", "pydantic_ai")
+OF_NPM = ("codex", "dotnet", "node")
+OF_PIP = ("agent_framework", "langchain", "openai_agents", "pydantic_ai", "pythonnet")
 
 
 def locks(name):

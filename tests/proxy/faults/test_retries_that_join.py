@@ -158,10 +158,10 @@ def test_a_dotnet_client_that_asks_again_at_once_gets_it_with_one_call(start, up
 def test_clients_that_are_back_at_once_always_join(start, upstream):
     proxy = start(retry_grace=LONGER)
     with httpx2.Client(trust_env=False) as client:
-        for i in range(30):
-            request = proxy.request(f"ok;n=3;gap=0.05;tag={i}", stream=False)
+        for i in range(12):
+            request = proxy.request(f"ok;n=3;gap=0.2;tag={i}", stream=False)
             with pytest.raises(httpx2.ReadTimeout):
-                client.post(proxy.url + CHAT, json=request, timeout=0.05)
+                client.post(proxy.url + CHAT, json=request, timeout=0.2)
             answer = client.post(proxy.url + CHAT, json=request, timeout=LONG)
             assert answer.status_code == 200
             assert len(upstream.of(request["model"])) == 1

@@ -1,7 +1,8 @@
 """What a real .NET client sends, reads and tries again, as measured on the wire.
 
 Microsoft.Extensions.AI over OpenAI's .NET library: 10.5 over 2.10 (an agent's own) and
-10.11 over 2.14. The client asks four times in all where it thinks that may help, at
+10.11 over 2.14. It needs nothing but Python; `clients/test_dotnet.py` compares it with the
+library itself, in an older version. The client asks four times in all where it thinks that may help, at
 once unless `Retry-After` tells it to wait, and then as long as it is told.
 """
 

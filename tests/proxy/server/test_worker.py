@@ -215,6 +215,21 @@ def test_a_connection_is_kept_and_requests_sent_ahead_are_answered_in_turn(start
     assert answers.endswith(b"hello")
 
 
+@pytest.mark.parametrize("size", [10, 65_436, 100_000, 400_000])
+def test_requests_of_any_size_sent_ahead_are_answered_in_turn(start, size):
+    """Nothing more comes that could remind the server of them."""
+    body = b"x" * size
+    line = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % size
+    kept, last = line + b"\r\n" + body, line + b"Connection: close\r\n\r\n" + body
+    with start().connect() as sock:
+        sender = threading.Thread(target=sock.sendall, args=[3 * kept + last])
+        sender.start()
+        answers = read_all(sock)
+        sender.join()
+    assert answers.count(b"HTTP/1.1 200") == 4
+    assert answers.count(b"x" * size) == 4
+
+
 @pytest.mark.parametrize(
     "framing",
     [
