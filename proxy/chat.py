@@ -30,8 +30,11 @@ class WayBack(Struct, frozen=True):
     """What a response depends on."""
 
     context: request.ResponseContext
-    remember: Callable[[accumulator.MessageAccumulator], None] | None
-    """Keeps the turn of a complete response; ``None`` if it cannot call a tool."""
+    remember: Callable[[messages_response.Message], None] | None
+    """Keeps the turn of a complete response; ``None`` if it cannot call a tool.
+
+    Not for a response of which this version knows only parts.
+    """
 
 
 def api(
@@ -86,16 +89,17 @@ class _Whole:
         self._accumulated.feed_all(batch)
 
     def encoded(self) -> bytes:
+        message = self._accumulated.message
         answered = response.to_openai_response(
-            self._accumulated.message,
+            message,
             model=self._context.model,
             created=self._created,
             names=self._context.names,
             legacy_functions=self._context.legacy_functions,
         )
         self.finish_reason = answered.choices[0].finish_reason
-        if self._remember is not None:
-            self._remember(self._accumulated)
+        if self._remember is not None and not self.skipped:
+            self._remember(message)
         return _encode(answered)
 
 
@@ -105,7 +109,7 @@ class _Remembering(stream_encoder.StreamEncoder):
     def __init__(
         self,
         chunks: stream.ChunkStream,
-        remember: Callable[[accumulator.MessageAccumulator], None],
+        remember: Callable[[messages_response.Message], None],
     ) -> None:
         super().__init__(chunks)
         self._accumulated = accumulator.MessageAccumulator()
@@ -114,8 +118,8 @@ class _Remembering(stream_encoder.StreamEncoder):
     def feed(self, events: Sequence[messages_response.Event]) -> bytes:
         self._accumulated.feed_all(events)
         encoded = super().feed(events)
-        if self.complete:
-            self._remember(self._accumulated)
+        if self.complete and not self.skipped:
+            self._remember(self._accumulated.message)
         return encoded
 
 
@@ -158,9 +162,9 @@ def _recalled(
 
 
 def _remember(
-    turns: store.Turns, owner: bytes, answered: accumulator.MessageAccumulator
+    turns: store.Turns, owner: bytes, message: messages_response.Message
 ) -> None:
-    """Keep the turn of a complete response, unless this version knows only parts of it."""
-    turn = kept.to_keep(answered.message)
-    if turn is not None and not answered.skipped:
+    """Keep the turn of a complete response, if a client may send it back."""
+    turn = kept.to_keep(message)
+    if turn is not None:
         turns.keep(owner, turn.uses, kept.encode(turn))
