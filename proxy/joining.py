@@ -78,7 +78,7 @@ def data_of(text: bytes) -> object:
     """JSON as data, in which spaces and the order of keys do not count.
 
     What cannot be read that way counts as it came. To compare that takes three times
-    as long as what a front has read of a request anyway (80 us for 52 KB against 28).
+    as long as what a front has read of a request anyway (80 us for 52 KB against 30).
     """
     try:
         return _decode(text)

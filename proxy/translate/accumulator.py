@@ -38,7 +38,7 @@ class MessageAccumulator:
     def feed_all(self, events: Iterable[messages_response.Event]) -> None:
         """Take events that came together, with texts that follow one another as one.
 
-        An answer of 1 KB takes 7 us in this way instead of 16.
+        An answer of 1 KB takes 7 us in this way instead of 20.
         """
         texts: list[str] = []  # of the block with this index
         index = -1
