@@ -145,19 +145,23 @@ def _check_type(req: falcon.Request) -> None:
         )
 
 
-@contextlib.contextmanager
-def turn(size: int) -> Iterator[None]:
+def turn(size: int) -> contextlib.AbstractContextManager[None]:
     """Decode and translate a body of this many bytes inside; large ones wait in line.
 
     Both hold the interpreter for a while. Of many large bodies at once, every stream
     would feel the sum.
     """
-    if size <= LARGE:
+    return _NO_LINE if size <= LARGE else _line()
+
+
+_NO_LINE = contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _line() -> Iterator[None]:
+    with _one_at_a_time:
+        gc.collect()  # an error of another request may have left such a body behind
         yield
-    else:
-        with _one_at_a_time:
-            gc.collect()  # an error of another request may have left such a body behind
-            yield
 
 
 def admit(body: bytes, arriving: admission.Body) -> None:

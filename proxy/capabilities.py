@@ -7,6 +7,7 @@ system messages and the "what's new" pages of each generation. A live models lis
 limits, since every table-driven proxy was wrong within weeks of each release.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Literal
@@ -156,11 +157,13 @@ Live = Mapping[str, Model]
 """Anthropic's models list, by id and by id without its date; may be empty."""
 
 
+@functools.lru_cache(256)
 def undated(name: str) -> str:
     """``claude-haiku-4-5-20251001`` -> ``claude-haiku-4-5``, the name of the same model."""
     return _DATED.sub("", name)
 
 
+@functools.lru_cache(256)  # asked for three times a request
 def to_anthropic_id(name: str) -> str:
     """A router's spelling as Anthropic's id.
 

@@ -30,8 +30,11 @@ class WayBack(Struct, frozen=True):
     """What a response depends on."""
 
     context: request.ResponseContext
-    remember: Callable[[accumulator.MessageAccumulator], None] | None
-    """Keeps the turn of a complete response; ``None`` if it cannot call a tool."""
+    remember: Callable[[messages_response.Message], None] | None
+    """Keeps the turn of a complete response; ``None`` if it cannot call a tool.
+
+    Not for a response of which this version knows only parts.
+    """
 
 
 def api(
@@ -83,20 +86,20 @@ class _Whole:
         return self._accumulated.skipped
 
     def feed(self, batch: event_stream.Batch) -> None:
-        for event in batch:
-            self._accumulated.feed(event)
+        self._accumulated.feed_all(batch)
 
     def encoded(self) -> bytes:
+        message = self._accumulated.message
         answered = response.to_openai_response(
-            self._accumulated.message,
+            message,
             model=self._context.model,
             created=self._created,
             names=self._context.names,
             legacy_functions=self._context.legacy_functions,
         )
         self.finish_reason = answered.choices[0].finish_reason
-        if self._remember is not None:
-            self._remember(self._accumulated)
+        if self._remember is not None and not self.skipped:
+            self._remember(message)
         return _encode(answered)
 
 
@@ -106,18 +109,17 @@ class _Remembering(stream_encoder.StreamEncoder):
     def __init__(
         self,
         chunks: stream.ChunkStream,
-        remember: Callable[[accumulator.MessageAccumulator], None],
+        remember: Callable[[messages_response.Message], None],
     ) -> None:
         super().__init__(chunks)
         self._accumulated = accumulator.MessageAccumulator()
         self._remember = remember
 
     def feed(self, events: Sequence[messages_response.Event]) -> bytes:
-        for event in events:
-            self._accumulated.feed(event)
+        self._accumulated.feed_all(events)
         encoded = super().feed(events)
-        if self.complete:
-            self._remember(self._accumulated)
+        if self.complete and not self.skipped:
+            self._remember(self._accumulated.message)
         return encoded
 
 
@@ -152,8 +154,7 @@ def _recalled(
     found: dict[str, kept.Turn] = {}
     for message in history:
         call_ids = kept.call_ids(message)
-        data = turns.find(owner, call_ids) if call_ids else None
-        if data is not None:
+        if call_ids and (data := turns.find(owner, call_ids)) is not None:
             turn = kept.decode(data)
             if turn.model == kept.model_name(model):
                 found.update(dict.fromkeys(turn.uses, turn))
@@ -161,9 +162,9 @@ def _recalled(
 
 
 def _remember(
-    turns: store.Turns, owner: bytes, answered: accumulator.MessageAccumulator
+    turns: store.Turns, owner: bytes, message: messages_response.Message
 ) -> None:
-    """Keep the turn of a complete response, unless this version knows only parts of it."""
-    turn = kept.to_keep(answered.message)
-    if turn is not None and not answered.skipped:
+    """Keep the turn of a complete response, if a client may send it back."""
+    turn = kept.to_keep(message)
+    if turn is not None:
         turns.keep(owner, turn.uses, kept.encode(turn))

@@ -93,7 +93,7 @@ class EventStream:
                 if not batch:  # nothing has come
                     yield batch
                     continue
-                types = {type(event) for event in batch}
+                types = set(map(type, batch))
                 if messages_response.MessageDelta in types:
                     self._count(batch)
                 if not types.isdisjoint(_ENDS):
@@ -116,12 +116,12 @@ class EventStream:
     def _count(self, batch: Batch) -> None:
         """Note what a batch reports of the response's usage."""
         for event in batch:
-            if isinstance(event, messages_response.MessageDelta):
+            if type(event) is messages_response.MessageDelta:
                 self._way.progressed(event.usage)
 
     def _ended(self, batch: Batch) -> Iterator[Batch]:
         """The events up to the first that ends the response; an error is raised."""
-        end = next(i for i, event in enumerate(batch) if type(event) in _ENDS)
+        end = next(i for i, kind in enumerate(map(type, batch)) if kind in _ENDS)
         match batch[end]:
             case messages_response.ErrorEvent(reported):
                 if end:

@@ -39,12 +39,9 @@ MOST_OF_ONE_OWNER = 4
 """Of one inbound key; all clients of a proxy without keys are one owner."""
 
 SOONEST = 0.1
-"""Seconds for which every client waits: whether it has left is not looked at before."""
-
-PATIENCE = 0.1
-"""Seconds that every client waits before it gives up. Younger calls are not asked whether
-their client has left: samples of one question that are asked for at once would ask about
-each other, which made the smallest requests a sixth dearer."""
+"""Seconds that every client waits before it gives up: whether it has left is not looked at
+before. Samples of one question that are asked for at once would look at each other, which
+made the smallest requests a sixth dearer."""
 
 
 class Call:
@@ -206,7 +203,7 @@ class HeldCalls:
             equal = [*self._named.get((owner, name), ())]
         if not equal:
             return None
-        before = self._clock() - PATIENCE
+        before = self._clock() - SOONEST
         asked = [
             one for one in equal if one.state is State.ASKED and one.began <= before
         ]

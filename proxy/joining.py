@@ -4,13 +4,13 @@ The decisions alone: a table, and a name. ``proxy.held_calls`` carries them out.
 """
 
 import enum
-import hashlib
 from collections.abc import Iterable
 
 import msgspec
 
 _decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_encode_json = msgspec.json.Encoder(order="deterministic").encode
 
 
 class State(enum.Enum):
@@ -77,8 +77,8 @@ def after(state: State, event: Event, *, room: bool = True) -> State:
 def data_of(text: bytes) -> object:
     """JSON as data, in which spaces and the order of keys do not count.
 
-    What cannot be read that way counts as it came. Twice as slow as to encode what
-    a front has read of a request anyway (120 us for 52 KB against 66, 2026-11).
+    What cannot be read that way counts as it came. To compare that takes three times
+    as long as what a front has read of a request anyway (80 us for 52 KB against 30).
     """
     try:
         return _decode(text)
@@ -87,12 +87,19 @@ def data_of(text: bytes) -> object:
 
 
 def name_of(circumstances: Iterable[str], content: object) -> str:
-    """What equal requests have in common, as a digest.
+    """What equal requests have in common, in this process alone.
 
     ``circumstances`` is what counts beside the body, such as the path; ``content`` is what
     a front makes of the body.
+
+    The name is Python's own hash (64 bits under a secret of the process) of a MessagePack
+    form, beside its length: 25 us for 38 KB, where SHA-256 of a JSON form takes 54 and
+    releases the interpreter as well. It is only compared with the names of the few calls
+    that one owner has under way.
     """
-    digest = hashlib.sha256("\0".join(circumstances).encode())
-    digest.update(b"\0")
-    digest.update(_encode(content))
-    return digest.hexdigest()
+    compared = (*circumstances, content)
+    try:
+        form = _encode(compared)
+    except OverflowError:  # an integer of more than 64 bits, which only JSON takes
+        form = _encode_json(compared)
+    return f"{len(form):x}-{hash(form):x}"

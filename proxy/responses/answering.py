@@ -29,8 +29,7 @@ class Whole:
         return self._accumulated.skipped
 
     def feed(self, batch: event_stream.Batch) -> None:
-        for event in batch:
-            self._accumulated.feed(event)
+        self._accumulated.feed_all(batch)
 
     def encoded(self) -> bytes:
         return _encode(self.response())

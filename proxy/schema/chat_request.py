@@ -62,7 +62,7 @@ AssistantPart = TextPart | RefusalPart
 # ------------------------------------------------------------------ messages
 
 
-class FunctionCall(Struct, frozen=True, kw_only=True):
+class FunctionCall(Struct, frozen=True, kw_only=True, gc=False):
     name: str
     arguments: str | None = None
 
@@ -73,7 +73,7 @@ class ToolCall(common.Cacheable, frozen=True, kw_only=True):
     function: FunctionCall | None = None
 
 
-class ThinkingBlock(Struct, frozen=True, kw_only=True):
+class ThinkingBlock(Struct, frozen=True, kw_only=True, gc=False):
     """A block of an earlier response, sent back verbatim (LiteLLM's field)."""
 
     type: str | None = None

@@ -37,7 +37,7 @@ class CacheOptions(Struct, frozen=True, kw_only=True):
     ttl: Literal["30m", "12h"] | None = None
 
 
-class Cacheable(Struct, frozen=True, kw_only=True):
+class Cacheable(Struct, frozen=True, kw_only=True, gc=False):
     """Anything that may carry a cache breakpoint, in either API's terms."""
 
     cache_control: CacheControl | None = None

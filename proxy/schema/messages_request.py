@@ -27,7 +27,7 @@ class DefaultCacheControl(CacheControl, frozen=True, tag="ephemeral"):
 # ------------------------------------------------------------------ request blocks
 
 
-class Block(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Block(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A block that can end a cached prefix (a cache breakpoint)."""
 
     cache_control: CacheControl | None = None
@@ -104,7 +104,7 @@ ContentBlock = (
 """``Raw`` is a block that goes back as it was received: a server tool's, a compaction."""
 
 
-class Message(Struct, frozen=True, kw_only=True):
+class Message(Struct, frozen=True, kw_only=True, gc=False):
     role: Literal["user", "assistant", "system"]
     content: list[ContentBlock]
 

@@ -19,7 +19,7 @@ Thinking = messages_request.Thinking | messages_request.RedactedThinking
 # ------------------------------------------------------------------ the conversation
 
 
-class System(Struct, frozen=True, kw_only=True):
+class System(Struct, frozen=True, kw_only=True, gc=False):
     """Text of the system or the developer, wherever it stands."""
 
     blocks: list[messages_request.Text]
@@ -27,12 +27,12 @@ class System(Struct, frozen=True, kw_only=True):
     """A cache mark of what the front dropped; it belongs to the block before."""
 
 
-class User(Struct, frozen=True, kw_only=True):
+class User(Struct, frozen=True, kw_only=True, gc=False):
     blocks: list[UserBlock]
     moved: Control = None
 
 
-class Call(Struct, frozen=True, kw_only=True):
+class Call(Struct, frozen=True, kw_only=True, gc=False):
     """A client tool's call in the history."""
 
     id: str
@@ -46,7 +46,7 @@ class Call(Struct, frozen=True, kw_only=True):
     cache_control: Control = None
 
 
-class Result(Struct, frozen=True, kw_only=True):
+class Result(Struct, frozen=True, kw_only=True, gc=False):
     """What a call gave. ``cache_control`` of its blocks is its own by now."""
 
     content: str | list[UserBlock] | None
@@ -59,7 +59,7 @@ AssistantBlock = messages_request.Text | Thinking | Call | Raw
 """``Raw`` is a block of a server tool, sent back as it was received."""
 
 
-class Assistant(Struct, frozen=True, kw_only=True):
+class Assistant(Struct, frozen=True, kw_only=True, gc=False):
     """A turn of the assistant's: its blocks in order, calls last, and their results."""
 
     blocks: list[AssistantBlock]
@@ -88,7 +88,7 @@ Said = System | User | Assistant | Compacted
 # ------------------------------------------------------------------ tools
 
 
-class Offered(Struct, frozen=True, kw_only=True):
+class Offered(Struct, frozen=True, kw_only=True, gc=False):
     """A client's tool."""
 
     name: str

@@ -83,17 +83,19 @@ def place(
 
 def _has_own(request: messages_request.MessagesRequest) -> bool:
     """Whether the client set any breakpoint."""
-    return (
-        request.cache_control is not None
-        or any(tool.cache_control is not None for tool in request.tools or ())
-        or any(block.cache_control is not None for block in request.system or ())
-        or any(
-            block.cache_control is not None
-            for message in request.messages
-            for block in message.content
-            if isinstance(block, messages_request.Block)
-        )
-    )
+    if request.cache_control is not None:
+        return True
+    for block in (*(request.tools or ()), *(request.system or ())):
+        if block.cache_control is not None:
+            return True
+    for message in request.messages:
+        for content in message.content:
+            if (
+                isinstance(content, messages_request.Block)
+                and content.cache_control is not None
+            ):
+                return True
+    return False
 
 
 def _blocks(

@@ -8,7 +8,7 @@ from proxy.translate import ask, cache
 
 def is_blank(text: str | None) -> bool:
     """Anthropic rejects text blocks that are empty or only white space."""
-    return text is None or not text.strip()
+    return not text or text.isspace()
 
 
 def result(

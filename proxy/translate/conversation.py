@@ -75,8 +75,9 @@ def to_anthropic_messages(
     placed = mid_system.place(turns.out, rules.model)
     if not placed:
         raise _blank(rules)
-    compacted = any(isinstance(one, ask.Compacted) for one in said)
-    if placed[0].role == "assistant" and not compacted:
+    if placed[0].role == "assistant" and not any(
+        isinstance(one, ask.Compacted) for one in said
+    ):
         warnings.add("opening_added", param=rules.at)
         placed.insert(0, OPENING)
     return Conversation(
@@ -94,9 +95,13 @@ def has_unsigned_tool_turn(said: Sequence[ask.Said]) -> bool:
     """
     calls = signed = spoken = False
     for one in reversed(said):
-        if spoken and (not isinstance(one, ask.Assistant) or one.results):
+        if not isinstance(one, ask.Assistant):
+            if spoken:
+                break
+            continue
+        if spoken and one.results:
             break
-        blocks = one.blocks if isinstance(one, ask.Assistant) else ()
+        blocks = one.blocks
         # thinking that stands elsewhere than first does not count
         signed = signed or isinstance(next(iter(blocks), None), ask.Thinking)
         # a turn of thinking alone is not sent

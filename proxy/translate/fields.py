@@ -84,28 +84,23 @@ def sampling(
         top_p = None
     if temperature == 1 and (top_p is not None or not model.sampling):
         temperature = None
-    allowed = {
-        "temperature": model.sampling and not (thinks and temperature != 1),
-        "top_p": model.sampling and not (thinks and (top_p or 1) < 0.95),  # noqa: PLR2004 - documented limit
-        "top_k": model.sampling and not thinks,
-    }
-    given = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
-    for field, value in given.items():
-        if value is not None and not allowed[field]:
-            warnings.add(f"{field}_ignored", param=field)
-    temperature = temperature if allowed["temperature"] else None
-    top_p = top_p if allowed["top_p"] else None
+    has = model.sampling
+    if temperature is not None and not (has and (temperature == 1 or not thinks)):
+        warnings.add("temperature_ignored", param="temperature")
+        temperature = None
+    if top_p is not None and not (has and (top_p >= 0.95 or not thinks)):  # noqa: PLR2004 - documented limit
+        warnings.add("top_p_ignored", param="top_p")
+        top_p = None
+    if top_k is not None and not (has and not thinks):
+        warnings.add("top_k_ignored", param="top_k")
+        top_k = None
     if temperature is not None and top_p is not None:
         warnings.add("top_p_ignored", param="top_p")
         top_p = None
     if temperature is not None and temperature > 1:
         warnings.add("temperature_clamped", param="temperature")
         temperature = 1.0
-    return Sampling(
-        temperature=temperature,
-        top_p=top_p,
-        top_k=top_k if allowed["top_k"] else None,
-    )
+    return Sampling(temperature=temperature, top_p=top_p, top_k=top_k)
 
 
 def metadata(user: str | None) -> messages_request.Metadata | None:

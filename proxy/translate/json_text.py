@@ -16,14 +16,16 @@ _WIDE_ESCAPE = re.compile(rb"\\u(?!00)")
 """Looking for it takes 15 us in 38 KB that hold none; `bytes.find`, without a literal first
 character to jump to, takes 38."""
 _SHORT = 256 * 1024
-"""Bytes up to which the few wide strings of a body are looked at one by one. 60 KB with five
-of them take 40 us, and 170 in the passes over all of it that longer text goes through."""
+"""Bytes up to which the separators and wide strings of a body, which are few, are looked at
+one by one. 60 KB with five wide strings take 40 us, and 170 in the passes over all of it that
+longer text goes through; the separators of 38 KB of prose take 11 us instead of 27. Nothing
+but commas takes nine times as long: 1.8 ms, for a body of which more than that is decoded."""
 _MARK = b"\x80"
 _MARKED = bytes.maketrans(bytes(range(0x80, 0x100)), 0x80 * _MARK)
 _NARROW_ESCAPES = (rb"\\", rb"\"", rb"\u00")
 _SEPARATORS = (b",", b"[", b"{")
 _BETWEEN = bytes(set(range(256)) - set(b",[{"))
-"""All that is no separator: removing it takes less than half the time of counting thrice."""
+"""All that is no separator: removing it takes a third of the time of counting thrice."""
 _REPLACEMENT = rb"\ufffd"
 
 OF_AN_ELEMENT = 100
@@ -44,7 +46,10 @@ def elements(text: bytes, limit: int) -> int:
     Up to ``limit`` those characters inside strings count too, which is quick. Where
     that is more, they do not, and nothing is counted any more beyond the limit.
     """
-    found = len(text.translate(None, _BETWEEN))
+    if len(text) <= _SHORT:
+        found = sum(len(text) - len(text.replace(mark, b"")) for mark in _SEPARATORS)
+    else:
+        found = len(text.translate(None, _BETWEEN))
     if found <= limit:
         return found
     found = at = 0

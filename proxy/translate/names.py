@@ -13,7 +13,8 @@ _SHORTENED = (
     64  # a name that must change anyway is made to fit the documented limit too
 )
 _ODD = re.compile(r"[^a-zA-Z0-9_-]")
-_is_name = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_NAME}}}").fullmatch
+is_tool_name = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_NAME}}}").fullmatch
+"""Whether Anthropic takes a name as it is: nearly all."""
 _ODD_IN_PROPERTY = re.compile(r"[^a-zA-Z0-9_.-]")
 
 
@@ -32,7 +33,7 @@ def tool_name(name: str) -> str:
 
     The pattern is ``^[a-zA-Z0-9_-]{1,128}$`` (the API's own 400).
     """
-    if _is_name(name):  # nearly all are
+    if is_tool_name(name):
         return name
     return _sanitise(name, longest=MAX_NAME, shortened=_SHORTENED)
 

@@ -57,7 +57,7 @@ def _tool_input(
     Raises ``InvalidRequestError`` for more values than a model writes in one response.
     """
     given = (arguments or "").strip()
-    if given in {"", "null"}:
+    if not given or given == "null":
         return Raw(b"{}")
     text = json_text.whole_characters(given.encode())
     if (

@@ -34,6 +34,8 @@ def to_tools(
     Raises ``InvalidRequestError`` for bad schemas, duplicate names, and a choice that
     names none of the tools.
     """
+    if not asked.tools and asked.search is None:
+        return _for_history(asked.said)
     schemas = [
         tool_schema.to_input_schema(tool.parameters, at=f"{tool.at}.parameters")
         for tool in asked.tools
@@ -47,11 +49,6 @@ def to_tools(
     _check_unique(tools, asked.tools)
     search = _search(asked, tools)
     used = [] if tools else _used_names(asked.said)
-    if not tools and not search:
-        if not used:
-            return Tools()
-        none = messages_request.ToolChoice(type="none")
-        return Tools(tools=_history_tools(used), choice=none)
     choice = _choice(asked.choice, [*tools, *search])
     instruction = None
     if choice is not None and choice.type in {"any", "tool"} and not model.forced_tools:
@@ -170,6 +167,15 @@ def instead_of(choice: messages_request.ToolChoice) -> str:
 
 
 # ------------------------------------------------------------------ history
+
+
+def _for_history(said: Iterable[ask.Said]) -> Tools:
+    """Where no tool is offered: those that the history calls, and none may be called."""
+    used = _used_names(said)
+    if not used:
+        return Tools()
+    none = messages_request.ToolChoice(type="none")
+    return Tools(tools=_history_tools(used), choice=none)
 
 
 def _used_names(said: Iterable[ask.Said]) -> list[str]:

@@ -96,6 +96,12 @@ def test_spaces_and_the_order_of_keys_do_not_count_in_what_is_read_for_this_alon
     )
 
 
+def test_whole_numbers_of_any_size_count():
+    one, other = (b'{"a": {"b": %d}}' % (10**40 + more) for more in (0, 1))
+    assert name_of(PATH, data_of(one)) == name_of(PATH, data_of(one + b" "))
+    assert name_of(PATH, data_of(one)) != name_of(PATH, data_of(other))
+
+
 @pytest.mark.parametrize(
     "body",
     [b'{"a": "\\ud800"}', b'{"a": 1e999}', b"[" * 5000 + b"]" * 5000],

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from proxy import sse
 
+DELTA = b"event: content_block_delta\ndata: "
+
 
 @pytest.mark.parametrize(
     ("pieces", "payloads"),
@@ -26,12 +28,20 @@ from proxy import sse
         ([b'event: a\ndata: "data: 1"\n\n'], [b'"data: 1"']),
         ([b": a comment\n\n"], []),
         ([b"data: never ends"], []),
+        ([DELTA + b"1\n\n"], [b"1"]),
+        ([DELTA + b"1\n\n" + DELTA + b"2\n\n" + DELTA + b"3"], [b"1", b"2"]),
+        ([DELTA + b"1\n\n" + DELTA, b"2\n\n"], [b"1", b"2"]),
+        ([DELTA + b"1\n\n" + DELTA + b"2\ndata: 3\n\n"], [b"1", b"2\n3"]),
+        ([DELTA + b"1\n\nevent: ping\ndata: 2\n\n"], [b"1", b"2"]),
+        ([DELTA + b"\n\n" + DELTA + b"1\n\n\n"], [b"1"]),
     ],
     ids=[
         "an event", "two at once", "CRLF", "CR", "CRLF in pieces", "CR in pieces",
         "an empty piece between CR and LF", "... and a line after it", "two data lines",
         "another field", "another field behind it", "the event's name behind it",
         "an event without data", "data within data", "a comment", "no end",
+        "a delta", "deltas", "deltas in pieces", "a delta of two lines",
+        "a delta and another event", "an empty delta and a blank line",
     ],
 )  # fmt: skip
 def test_an_event_is_its_data_lines(pieces: list[bytes], payloads: list[bytes]) -> None:
@@ -41,7 +51,17 @@ def test_an_event_is_its_data_lines(pieces: list[bytes], payloads: list[bytes]) 
 
 
 LINES = st.sampled_from(
-    [b"event: a", b"data: 1", b"data:2", b"data: ", b": c", b"id: 3", b"", b""]
+    [
+        b"event: a",
+        b"event: content_block_delta",
+        b"data: 1",
+        b"data:2",
+        b"data: ",
+        b": c",
+        b"id: 3",
+        b"",
+        b"",
+    ]
 )
 
 

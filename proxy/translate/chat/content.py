@@ -101,7 +101,6 @@ def assistant_texts(
                 case chat_request.RefusalPart(refusal=text):
                     content.add_text(blocks, text)
     refusal = message.refusal
-    said = [block.text for block in blocks]
-    if refusal is not None and said != [refusal]:
+    if refusal is not None and [block.text for block in blocks] != [refusal]:
         content.add_text(blocks, refusal)
     return blocks

@@ -81,15 +81,19 @@ def to_keep(message: messages_response.Message) -> Turn | None:
 
     A turn without calls needs none of its blocks later.
     """
-    blocks = [_block(block) for block in message.content]
-    turn = Turn(
-        model_name(message.model), [block for block in blocks if block is not None]
-    )
-    calls = sum(isinstance(block, messages_request.ToolUse) for block in turn.blocks)
-    is_whole = None not in blocks and "" not in turn.uses
-    if message.stop_reason != TOOL_USE or not is_whole or calls != len(turn.uses):
+    if message.stop_reason != TOOL_USE:
         return None
-    return turn if calls else None
+    blocks: list[Block] = []
+    calls = 0
+    for one in message.content:
+        block = _block(one)
+        if block is None:
+            return None
+        blocks.append(block)
+        calls += isinstance(block, messages_request.ToolUse)
+    turn = Turn(model_name(message.model), blocks)
+    uses = turn.uses
+    return turn if uses and "" not in uses and len(uses) == calls else None
 
 
 def _block(block: messages_response.Block) -> Block | None:

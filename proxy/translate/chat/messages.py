@@ -56,8 +56,9 @@ def used_names(messages: Sequence[chat_request.Message]) -> list[str]:
     used: dict[str, None] = {}
     for message in messages:
         if isinstance(message, chat_request.AssistantMessage):
-            calls = [call.function for call in message.tool_calls or ()]
-            used |= dict.fromkeys(one.name for one in calls if one is not None)
+            for call in message.tool_calls or ():
+                if call.function is not None:
+                    used[call.function.name] = None
             if message.function_call is not None:
                 used[message.function_call.name] = None
     return list(used)
@@ -77,6 +78,8 @@ def _moved(
     ``kept`` is whether anything of the message is left; if not, its own breakpoint is
     lost too.
     """
+    if kept and isinstance(message.content, str):  # nearly all are
+        return None
     dropped = content.control_of_dropped(message.content)
     return dropped if kept else cache.control_of(message) or dropped
 
@@ -120,7 +123,11 @@ class _Calls:
     def add(self, refers_to: str, *, legacy: bool) -> None:
         call = _Call(len(self.all), refers_to)
         self.all.append(call)
-        self._waiting.setdefault((legacy, refers_to), deque()).append(call)
+        waiting = self._waiting.get((legacy, refers_to))
+        if waiting is None:
+            self._waiting[legacy, refers_to] = deque((call,))
+        else:
+            waiting.append(call)
 
     def of_result(self, message: Result) -> _Call | None:
         if isinstance(message, chat_request.ToolMessage):
@@ -178,16 +185,14 @@ def _assistant_run(
 
 def _joined(turns: Sequence[ask.Assistant], results: list[ask.Result]) -> ask.Assistant:
     """A run as one turn: thinking, then text, then the calls with their results."""
-    blocks = [block for turn in turns for block in turn.blocks]
-    if len(turns) > 1:  # each is in this order
-        blocks.sort(key=_place)
-    moved = [turn.moved for turn in turns if turn.moved is not None]
-    return ask.Assistant(
-        blocks=blocks,
-        results=results,
-        ordered=False,
-        moved=moved[-1] if moved else None,
-    )
+    if len(turns) == 1:
+        blocks, moved = turns[0].blocks, turns[0].moved
+    else:
+        blocks = [block for turn in turns for block in turn.blocks]
+        blocks.sort(key=_place)  # each turn is in this order
+        marks = [turn.moved for turn in turns if turn.moved is not None]
+        moved = marks[-1] if marks else None
+    return ask.Assistant(blocks=blocks, results=results, ordered=False, moved=moved)
 
 
 def _place(block: ask.AssistantBlock) -> int:
@@ -215,11 +220,10 @@ def _assistant(
         spoken.append(_call(function, f"call_{i}", where))
         calls.add(function.name, legacy=True)
     cache.mark_last(spoken, cache.control_of(message))
-    return ask.Assistant(
-        blocks=[*content.thinking(message), *spoken],
-        ordered=False,
-        moved=_moved(message, kept=bool(spoken)),
-    )
+    moved = _moved(message, kept=bool(spoken))
+    if message.thinking_blocks:
+        spoken = [*content.thinking(message), *spoken]
+    return ask.Assistant(blocks=spoken, ordered=False, moved=moved)
 
 
 def _tool_call(call: chat_request.ToolCall, at: str) -> ask.Call:
@@ -272,6 +276,8 @@ def _result(message: Result, i: int, calls: _Calls) -> tuple[_Call, ask.Result]:
 
 
 def _check_complete(calls: _Calls, results: dict[int, ask.Result], first: int) -> None:
+    if len(results) == len(calls.all):
+        return
     missing = [call.id for call in calls.all if call.position not in results]
     if missing:
         raise _invalid(

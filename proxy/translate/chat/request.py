@@ -106,14 +106,6 @@ def _output(
             return None
 
 
-_IMPOSSIBLE = {
-    "n": "must be 1",
-    "modalities": "must not include audio",
-    "audio": "must be null; Claude has no audio output",
-}
-"""What must not be asked for, with what to send instead."""
-
-
 def _reject_impossible(chat: chat_request.ChatRequest) -> None:
     """Reject what no translation can satisfy; ignoring it would mislead the client."""
     if not chat.messages:
@@ -122,23 +114,23 @@ def _reject_impossible(chat: chat_request.ChatRequest) -> None:
             param="messages",
             code="missing_required_parameter",
         )
-    asked = {
-        "n": chat.n is not None and chat.n != 1,
-        "modalities": "audio" in (chat.modalities or ()),
-        "audio": chat.audio is not None,
-    }
-    for param, found in asked.items():
-        if found:
-            raise errors.InvalidRequestError(
-                f"{param}: {_IMPOSSIBLE[param]}",
-                param=param,
-                code="unsupported_value",
-            )
+    if chat.n is not None and chat.n != 1:
+        raise _impossible("n", "must be 1")
+    if "audio" in (chat.modalities or ()):
+        raise _impossible("modalities", "must not include audio")
+    if chat.audio is not None:
+        raise _impossible("audio", "must be null; Claude has no audio output")
     if chat.stream_options is not None and not chat.stream:
         raise errors.InvalidRequestError(
             "stream_options: must be null unless stream is true",
             param="stream_options",
         )
+
+
+def _impossible(param: str, why: str) -> Exception:
+    return errors.InvalidRequestError(
+        f"{param}: {why}", param=param, code="unsupported_value"
+    )
 
 
 _IGNORED = (

@@ -54,16 +54,20 @@ class StreamEncoder:
     def feed(self, events: Sequence[messages_response.Event]) -> bytes:
         """The bytes for these events: comments for pings, chunks, and the end."""
         parts: list[bytes] = []
-        texts: list[str] = []  # of deltas that follow one another
+        texts: list[str] = []  # of deltas of one block that follow one another
+        index = -1
         for event in events:
             if type(event) is messages_response.ContentBlockDelta:
                 delta = event.delta
                 if type(delta) is messages_response.TextDelta:
-                    if delta.text and self.chunks.takes_text(event.index, delta.text):
-                        texts.append(delta.text)
+                    if texts and event.index != index:
+                        parts.append(self._deltas(index, texts))
+                        texts = []
+                    index = event.index
+                    texts.append(delta.text)
                     continue
             if texts:
-                parts.append(self._deltas(texts))
+                parts.append(self._deltas(index, texts))
                 texts = []
             if type(event) is messages_response.Ping:
                 parts.append(sse.PING)
@@ -74,12 +78,18 @@ class StreamEncoder:
             elif type(event) is messages_response.MessageStop:
                 parts.append(sse.DONE)
         if texts:
-            parts.append(self._deltas(texts))
+            parts.append(self._deltas(index, texts))
         return sse.one_line_each(b"".join(parts))
 
-    def _deltas(self, texts: list[str]) -> bytes:
-        """The chunks for pieces of text."""
-        return self._head + self._between.join(map(_encode, texts)) + self._tail
+    def _deltas(self, index: int, texts: list[str]) -> bytes:
+        """The chunks for the pieces of one block's text."""
+        text = "".join(texts)
+        if not text or not self.chunks.takes_text(index, text):
+            return b""
+        if len(texts) == 1:
+            return self._head + _encode(text) + self._tail
+        encoded = map(_encode, filter(None, texts))
+        return self._head + self._between.join(encoded) + self._tail
 
     def _prepare(self) -> None:
         """Encode the frame of a text delta, now that the response's id is known."""

@@ -7,6 +7,8 @@ from proxy.schema import chat_request, messages_request
 from proxy.translate import ask, cache, names, warn, web_search
 from proxy.translate.chat import messages, response
 
+NOTHING_RENAMED = response.ClientNames()
+
 
 def to_offered(chat: chat_request.ChatRequest) -> list[ask.Offered]:
     """Every function, legacy ``functions`` included.
@@ -59,7 +61,11 @@ def client_names(
     ``properties`` as in ``proxy.translate.tools.Tools``.
     """
     known = [*messages.used_names(chat.messages), *(tool.name for tool in offered)]
-    tools = {names.tool_name(name): name for name in known}
+    tools = {}
+    if not all(map(names.is_tool_name, known)):
+        tools = {names.tool_name(name): name for name in known}
+    if not tools and not properties:
+        return NOTHING_RENAMED
     return response.ClientNames(
         {ours: theirs for ours, theirs in tools.items() if ours != theirs},
         {

@@ -55,6 +55,7 @@ REQUESTS: dict[str, dict] = {
     "seed_ignored": {"seed": 7},
     "temperature_ignored": {"temperature": 0.3},
     "top_p_ignored": {**OLD, "temperature": 0.2, "top_p": 0.9},
+    "top_k_ignored": {"top_k": 5},
     "temperature_clamped": {**OLD, "temperature": 1.7},
     "max_tokens_clamped": {"max_tokens": 10**6},
     "stop_whitespace_dropped": {"stop": ["\n"]},
