@@ -39,7 +39,6 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
     schema, sse       the APIs' wire types; event streams; written: text in pieces
     urls              which URLs may be called; redaction: what no log and no client sees
     files             reads small files that change, and waits for none that hangs
-    socket_timeouts   timeouts that the kernel keeps
     settings, errors  what everything else knows
     demo              a small answerer in Anthropic's wire format, apart from all the above
 """

@@ -3,6 +3,7 @@
     application      gunicorn's application object: its settings, hooks, and our start
     master           gunicorn's master: signals, and what it must not do
     worker           the worker class: which thread serves which connection
+    pump             one thread for all responses that arrive bit by bit
     connection       one client connection: request in, response out
     response         framing a response
     heap             what the allocator gives back to the system

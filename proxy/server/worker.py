@@ -52,6 +52,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,6 @@ from gunicorn.workers import base
 from proxy.server.connection import Arrived, Connection, Served
 from proxy.server.pump import Pump
 from proxy.server.threads import Threads
-from proxy.socket_timeouts import set_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,14 +136,15 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
     def _limit(self, sock: socket.socket) -> None:
         """Have the kernel bound each read and write of this socket.
 
-        Set on the listener, these limits would miss earlier connections.
+        Python's own timeouts would ask `poll` before each. Set on the listener, these limits would miss earlier connections.
         """
         sock.setblocking(True)
         for option, seconds in (
             (socket.SO_RCVTIMEO, self.body_timeout),
             (socket.SO_SNDTIMEO, self.send_timeout),
         ):
-            set_timeout(sock, option, seconds)
+            limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
+            sock.setsockopt(socket.SOL_SOCKET, option, limit)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             milliseconds = int(self.send_timeout * 1000)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
