@@ -287,6 +287,7 @@ class CancelScope:
 
     def close(self) -> None:
         """Stop being watched. May be called twice; the reason stays readable."""
+        self.on_silence = None  # which refers back to the completion
         self._watchdog.forget(self)
 
     def __enter__(self) -> Self:

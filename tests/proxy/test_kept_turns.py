@@ -277,7 +277,8 @@ def edited(draw: st.DrawFn, turn: History) -> History:
             made_up = copy.deepcopy(with_calls["tool_calls"][0])
             made_up["id"] = "call_of_the_client"
             with_calls["tool_calls"].append(made_up)
-            turn += results({"tool_calls": [made_up]}, "made up")
+            after = turn.index(with_calls) + 1
+            turn[after:after] = results({"tool_calls": [made_up]}, "made up")
         case 5:
             return []
     return turn

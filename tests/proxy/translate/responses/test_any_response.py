@@ -213,7 +213,9 @@ def test_a_stream_that_is_cut_at_any_byte_completes_nothing(
     names = [one["type"] for one in seen]
     assert names[-2:] == ["error", "response.failed"]
     assert ENDS.isdisjoint(names)
-    done = [one["item"] for one in seen if one["type"] == "response.output_item.done"]
+    ended = [one for one in seen if one["type"] == "response.output_item.done"]
+    ended.sort(key=lambda one: one["output_index"])  # a search ends with its result
+    done = [one["item"] for one in ended]
     assert seen[-1]["response"]["output"] == done
     calls = [item for item in done if item["type"].endswith("_call")]
     assert {
