@@ -2,7 +2,8 @@
 
 `receive` never waits: the worker's main thread calls it until a whole head is there, so
 that an unfinished one costs no thread. `serve` blocks, in a thread that serves this
-connection alone. What they ensure between them:
+connection alone, until the response has to wait for more: from then on `flow` never waits,
+and `go_on` does where it must. What they ensure between them:
 
 - a deadline for a whole head and for a whole body, besides the one for each read, so
   that a client that sends a byte at a time gets a 408;
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
     from wsgiref.types import WSGIApplication
+
+BURST = 32
+"""Parts of one response in a row that `flow` writes; then others have their turn."""
 
 RESET_AFTER = 1.0
 """Seconds for the last bytes of a response to arrive before its connection is reset."""
@@ -166,10 +170,10 @@ class Connection:
     def _advance(self, *, wait: bool = True) -> Served:
         """Write the parts of a response as they come, and end it."""
         response = self._response
-        for part in self._parts:
+        for written, part in enumerate(self._parts, 1):
             if not part and self.source is not None:
                 return Served.FLOWS
-            if not response.write(part, wait=wait):
+            if not response.write(part, wait=wait) or not (wait or written < BURST):
                 return Served.STUCK
         if not (wait or self._body.is_read) or not response.close(wait=wait):
             return Served.STUCK
@@ -181,12 +185,16 @@ class Connection:
         """Go on with a response that flows, without waiting for anybody."""
         try:
             served = self._advance(wait=False)
-        except BaseException as ex:  # noqa: BLE001  # raised anew in `go_on`
-            self._failure = ex
+        except BaseException as ex:  # noqa: BLE001  # the pump goes on whatever happens
+            self.fail(ex)
             return Served.STUCK
         if served is Served.KEEP or served is Served.CLOSE:
             self._response = self._body = None
         return served
+
+    def fail(self, ex: BaseException) -> None:
+        """Have `go_on` end the response as this exception ends it."""
+        self._failure = ex
 
     def go_on(self) -> Served:
         """Go on with a response after `flow`, and wait where need be."""

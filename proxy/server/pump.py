@@ -64,11 +64,19 @@ class Pump:
         is_first = not self._flowing
         self._flowing[descriptor] = connection
         try:
+            self._arm(descriptor)
+        except OSError as ex:  # the kernel's limit of what it watches for one user
+            del self._flowing[descriptor]
+            connection.fail(ex)
+            self._go_on(connection)
+        if is_first:  # nobody looks for silence while there are no streams
+            os.eventfd_write(self._wakened, 1)
+
+    def _arm(self, descriptor: int) -> None:
+        try:
             self._epoll.modify(descriptor, _ONCE)
         except FileNotFoundError:
             self._epoll.register(descriptor, _ONCE)
-        if is_first:  # nobody looks for silence while there are no streams
-            os.eventfd_write(self._wakened, 1)
 
     def _run(self) -> None:
         sweep_at = 0.0
