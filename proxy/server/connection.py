@@ -92,6 +92,8 @@ class Connection:
         """Its thread owns it."""
         self.missed = False
         """Something came of which its owner was not told."""
+        self.ended = False
+        """Its client sends nothing after what has come."""
         self.idle = True
         self.closing = False
         self._client = client
@@ -116,12 +118,13 @@ class Connection:
         try:
             received = self._incoming.fill()
         except BlockingIOError:
-            return Arrived.A_PART if self._incoming.held else Arrived.NOTHING
+            return self.look()
         except OSError:
             return Arrived.THE_END
         if not received:
             return Arrived.THE_END
-        if received == incoming.RECEIVE:  # there may be more, which came before
+        # More, or the end, may have come before: then nobody is told of it again.
+        if received == incoming.RECEIVE or self.ended:
             self.missed = True
         return self.look()
 
@@ -203,7 +206,10 @@ class Connection:
     def _resume(self) -> Served:
         failure, self._failure = self._failure, None
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure  # or this frame and the error would keep each other alive
         self._response.flush()
         if self._silent:
             self._silent = False

@@ -13,6 +13,7 @@ back to a pool before its flow has ended here, and must not be reported then.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import threading
@@ -51,6 +52,7 @@ class Pump:
     ) -> None:
         self._go_on, self._give_back = go_on, give_back
         self._flowing: dict[int, Connection] = {}  # by the descriptor of the source
+        self._rests = False  # waits without looking for silence: there are no streams
         self._epoll = select.epoll()
         self._wakened = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._wakened, select.EPOLLIN)
@@ -61,7 +63,6 @@ class Pump:
         descriptor = connection.source
         if descriptor is None:
             raise RuntimeError
-        is_first = not self._flowing
         self._flowing[descriptor] = connection
         try:
             self._arm(descriptor)
@@ -69,7 +70,7 @@ class Pump:
             del self._flowing[descriptor]
             connection.fail(ex)
             self._go_on(connection)
-        if is_first:  # nobody looks for silence while there are no streams
+        if self._rests:
             os.eventfd_write(self._wakened, 1)
 
     def _arm(self, descriptor: int) -> None:
@@ -81,7 +82,7 @@ class Pump:
     def _run(self) -> None:
         sweep_at = 0.0
         while True:
-            for descriptor, _ in self._epoll.poll(SWEEP if self._flowing else None):
+            for descriptor, _ in self._wait():
                 if descriptor == self._wakened:
                     os.eventfd_read(descriptor)
                 elif (connection := self._flowing.pop(descriptor, None)) is not None:
@@ -89,6 +90,16 @@ class Pump:
             if (now := time.monotonic()) >= sweep_at:
                 self._sweep()
                 sweep_at = now + SWEEP
+
+    def _wait(self) -> list[tuple[int, int]]:
+        self._rests = (
+            True  # before the look: who adds a stream after it wakes this thread
+        )
+        if self._flowing:
+            self._rests = False
+        arrived = self._epoll.poll(None if self._rests else SWEEP)
+        self._rests = False
+        return arrived
 
     def _pass_on(self, connection: Connection) -> None:
         match connection.flow():
@@ -100,8 +111,9 @@ class Pump:
                 self._give_back(connection, keep=served is Served.KEEP)
 
     def _sweep(self) -> None:
-        for descriptor, connection in [*self._flowing.items()]:
+        for descriptor, connection in self._flowing.copy().items():
             if connection.is_silent():
-                self._epoll.modify(descriptor, select.EPOLLONESHOT)
+                with contextlib.suppress(FileNotFoundError):  # `add` is about to arm it
+                    self._epoll.modify(descriptor, select.EPOLLONESHOT)
                 del self._flowing[descriptor]
                 self._go_on(connection)

@@ -200,8 +200,10 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
                     self._epoll.unregister(descriptor)
 
     def _dispatch(self, timeout: float) -> None:
-        for descriptor, _ in self._epoll.poll(timeout):
+        for descriptor, events in self._epoll.poll(timeout):
             if (connection := self._connections.get(descriptor)) is not None:
+                if events & select.EPOLLRDHUP:
+                    connection.ended = True
                 self._awake(connection)
             elif descriptor in self._listeners:
                 self._accept(self._listeners[descriptor])
@@ -254,9 +256,10 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
                 if connection.idle:
                     connection.idle = False
                     connection.expires = time.monotonic() + self.receive_timeout
+                if connection.missed:
+                    self._return(connection)
             case Arrived.MORE:
-                self._returned.append(connection)
-                self._wake()
+                self._return(connection)
             case Arrived.THE_END:
                 self._drop(connection)
             case Arrived.NOTHING:
@@ -318,23 +321,26 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
 
     def _give_back(self, connection: Connection, *, keep: bool) -> None:
         now = time.monotonic()
-        gone = False
         if not keep:
-            gone = not connection.half_close()
+            waits = not connection.half_close()  # to be closed
             connection.expires = now + CLOSE_WAIT
-        elif not self.alive:
-            connection.expires = now + IDLE_AT_STOP
-        elif connection.look() is Arrived.A_PART:
-            connection.expires = now + self.receive_timeout
         else:
-            connection.expires = now + self.cfg.keepalive
+            arrived = connection.look()  # a request may have come with the last one
+            waits = arrived is Arrived.A_REQUEST
+            if not self.alive:
+                connection.expires = now + IDLE_AT_STOP
+            elif arrived is Arrived.A_PART:
+                connection.expires = now + self.receive_timeout
+            else:
+                connection.expires = now + self.cfg.keepalive
         connection.idle_since, connection.idle = now, True
         connection.busy = False  # from here on it is the main thread's
-        if connection.missed or gone or not self._accepting or not self.alive:
-            self._returned.append(connection)
-            self._wake()
+        if connection.missed or waits or not self._accepting or not self.alive:
+            self._return(connection)
 
-    def _wake(self) -> None:
+    def _return(self, connection: Connection) -> None:
+        """Have the main thread look at a connection in its next turn."""
+        self._returned.append(connection)
         with contextlib.suppress(BlockingIOError):
             os.write(self.PIPE[1], b"\0")
 

@@ -1,5 +1,6 @@
 """A client that leaves: nobody pays for words that nobody reads."""
 
+import json
 import socket
 import struct
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 from gunicorn_process import read_until
+from quick_proxy import head
 from waiting import LONG, until
 
 
@@ -73,6 +75,18 @@ def test_bytes_sent_ahead_are_not_taken_for_leaving(proxy, upstream):
     with proxy.raw("hold") as sock:
         read_until(sock, b"word0")
         sock.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        upstream.release()
+        read_until(sock, b'{"status":"ok"}')
+
+
+def test_a_request_in_one_piece_with_that_of_a_stream_is_answered_after_it(
+    proxy, upstream
+):
+    """Nothing more comes that could remind the server of it."""
+    body = json.dumps(proxy.request("hold")).encode()
+    ahead = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with proxy.connect(head(len(body)) + body + ahead) as sock:
+        read_until(sock, b"word0")
         upstream.release()
         read_until(sock, b'{"status":"ok"}')
 

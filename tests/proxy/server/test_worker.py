@@ -215,6 +215,24 @@ def test_a_connection_is_kept_and_requests_sent_ahead_are_answered_in_turn(start
     assert answers.endswith(b"hello")
 
 
+@pytest.mark.parametrize(
+    ("sent", "answered"), [("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1), ("GET / HT", 0)]
+)
+def test_the_end_of_a_connection_is_noticed_with_the_bytes_before_it(
+    start, sent, answered
+):
+    """The kernel reports both at once, and once."""
+    server = start()
+    with server.connect(get("/")) as sock:
+        read_until(sock, b"hello")
+        server.signal(signal.SIGSTOP, worker=True)
+        sock.sendall(sent.encode())
+        sock.shutdown(socket.SHUT_WR)
+        server.signal(signal.SIGCONT, worker=True)
+        sock.settimeout(LONG / 2)  # an unfinished head has 20 seconds
+        assert read_all(sock).count(b"HTTP/1.1 ") == answered
+
+
 @pytest.mark.parametrize("size", [10, 65_436, 100_000, 400_000])
 def test_requests_of_any_size_sent_ahead_are_answered_in_turn(start, size):
     """Nothing more comes that could remind the server of them."""
