@@ -263,7 +263,9 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
             case Arrived.THE_END:
                 self._drop(connection)
             case Arrived.NOTHING:
-                pass
+                if not self.alive:  # it may have been given back just as that changed
+                    idle_until = time.monotonic() + IDLE_AT_STOP
+                    connection.expires = min(connection.expires, idle_until)
 
     def _hand_over(self, connection: Connection) -> None:
         connection.busy = True
