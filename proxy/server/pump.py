@@ -92,9 +92,7 @@ class Pump:
                 sweep_at = now + SWEEP
 
     def _wait(self) -> list[tuple[int, int]]:
-        self._rests = (
-            True  # before the look: who adds a stream after it wakes this thread
-        )
+        self._rests = True  # said before the look: who adds one after it wakes us
         if self._flowing:
             self._rests = False
         arrived = self._epoll.poll(None if self._rests else SWEEP)
