@@ -143,6 +143,7 @@ async def _watch_once(
     hear: Callable[..., Coroutine[Any, Any, None]],
     end: threading.Event,
 ) -> None:
+    asyncio.get_running_loop().set_exception_handler(_leave_it_at_a_line)
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
     kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(hear)
@@ -153,6 +154,18 @@ async def _watch_once(
         namespaces=[settings.pod_namespace],
         stop_flag=end,
     )
+
+
+def _leave_it_at_a_line(
+    _loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
+    """Log what kopf's abandoned tasks died of, without asyncio's tracebacks.
+
+    It looks at several kinds of the API at once. Where one look fails, the watch ends and
+    says why; nobody asks what the others came to.
+    """
+    ex = context.get("exception")
+    logger.debug("left behind by the watch: %s", type(ex).__name__)
 
 
 def _login(**given: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401 - kopf's own

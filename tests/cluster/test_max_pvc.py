@@ -85,7 +85,8 @@ def test_a_person_logs_in_with_the_documented_command(installation):
     assert "https://claude.ai/oauth/authorize" in shown
     assert "Login successful." in shown
     until(
-        lambda: installation.status["tokenRevision"] == installation.newest(), within=10
+        lambda: installation.status.get("tokenRevision") == installation.newest(),
+        within=10,
     )
     installation.becomes("Ready", "True", "TokenValid")
     assert ("Normal", "CredentialsChanged") in installation.events(since)
