@@ -211,11 +211,17 @@ def head(length, path=CHAT):
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
+def is_direct():
+    """Whether proxies call their upstream over plain sockets.
+
+    With FAULTS_OVER=httpcore they call through a network proxy: the upstream itself,
+    which is asked for absolute URLs then.
+    """
+    return os.environ.get("FAULTS_OVER") != "httpcore"
+
+
 def _network_proxy(upstream):
-    """With FAULTS_OVER=httpcore the proxy calls through a network proxy: the upstream
-    itself, which is asked for absolute URLs then."""
-    over = os.environ.get("FAULTS_OVER")
-    return {"HTTP_PROXY": upstream.url} if over == "httpcore" else {}
+    return {} if is_direct() else {"HTTP_PROXY": upstream.url}
 
 
 def free_port():
