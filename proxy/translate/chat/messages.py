@@ -56,9 +56,8 @@ def used_names(messages: Sequence[chat_request.Message]) -> list[str]:
     used: dict[str, None] = {}
     for message in messages:
         if isinstance(message, chat_request.AssistantMessage):
-            for call in message.tool_calls or ():
-                if call.function is not None:
-                    used[call.function.name] = None
+            functions = (call.function for call in message.tool_calls or ())
+            used |= dict.fromkeys(one.name for one in functions if one is not None)
             if message.function_call is not None:
                 used[message.function_call.name] = None
     return list(used)
@@ -279,10 +278,9 @@ def _check_complete(calls: _Calls, results: dict[int, ask.Result], first: int) -
     if len(results) == len(calls.all):
         return
     missing = [call.id for call in calls.all if call.position not in results]
-    if missing:
-        raise _invalid(
-            f"messages[{first}]",
-            "An assistant message with 'tool_calls' must be followed by tool "
-            "messages responding to each 'tool_call_id'. The following "
-            f"tool_call_ids did not have response messages: {', '.join(missing[:10])}",
-        )
+    raise _invalid(
+        f"messages[{first}]",
+        "An assistant message with 'tool_calls' must be followed by tool "
+        "messages responding to each 'tool_call_id'. The following "
+        f"tool_call_ids did not have response messages: {', '.join(missing[:10])}",
+    )

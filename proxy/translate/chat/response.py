@@ -94,8 +94,9 @@ class _Parts:
             case messages_response.TextBlock(text, citations):
                 start, self._length = self._length, self._length + len(text)
                 self.texts.append(text)
-                if citations:
-                    self.annotations += annotations(citations, start, self._length)
+                self.annotations += (
+                    annotations(citations, start, self._length) if citations else ()
+                )
             case messages_response.ToolUseBlock(use_id, name, given):
                 function = chat_response.Function(
                     names.tools.get(name, name),

@@ -58,6 +58,23 @@ def test_a_text_block_stands_where_its_text_begins() -> None:
     ]  # fmt: skip
 
 
+def test_texts_that_come_together_go_each_to_its_block() -> None:
+    together = accumulator.MessageAccumulator()
+    empty = {"type": "text", "text": ""}
+    said = [(0, "a"), (1, "b"), (1, "c"), (1, "d"), (0, "e")]
+    together.feed_all(
+        decoded(
+            [
+                head(),
+                start(0, empty),
+                start(1, empty),
+                *(delta(i, {"type": "text_delta", "text": word}) for i, word in said),
+            ]
+        )
+    )
+    assert together.message.content == [TextBlock("ae"), TextBlock("bcd")]
+
+
 def test_a_summary_is_of_no_other_block_than_a_compaction() -> None:
     summary = {"type": "compaction_delta", "content": "All."}
 
