@@ -89,6 +89,7 @@ class _Whole:
         self._accumulated.feed_all(batch)
 
     def encoded(self) -> bytes:
+        """The chat completion, once all events are in. A turn that calls tools is kept."""
         message = self._accumulated.message
         answered = response.to_openai_response(
             message,

@@ -117,6 +117,7 @@ class Federation:
         self._cache = TokenCache(result.provider)
 
     def token(self) -> Token:
+        """See `CredentialSource.token`: the SDK renews it in time."""
         from anthropic import AnthropicError  # noqa: PLC0415 - loaded by now
 
         try:

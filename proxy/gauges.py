@@ -40,6 +40,7 @@ class Gauges(Collector):
         self._state = state
 
     def collect(self) -> Iterator[Metric]:
+        """One family for each gauge, as of now (prometheus_client's Collector)."""
         state = self._state()
         for name, words, value in (
             (

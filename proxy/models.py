@@ -231,6 +231,7 @@ class Model:
         self._catalogue = catalogue
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """The model, by any spelling that completions accept; else a 404."""
         model = self._catalogue.find(capabilities.to_anthropic_id(name))
         if model is None:
             raise errors.InvalidRequestError(

@@ -85,6 +85,7 @@ class InputItems:
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, response_id: str
     ) -> None:
+        """A page of the items that a stored response answered: ``order``, ``limit``, ``after``."""
         found = _found(self._responses, req, response_id)
         order = req.get_param("order") or "desc"
         if order not in {"asc", "desc"}:

@@ -91,7 +91,7 @@ class Connection:
         self.busy = False
         """Its thread owns it."""
         self.missed = False
-        """Something came of which its owner was not told."""
+        """Something came after its owner last looked."""
         self.ended = False
         """Its client sends nothing after what has come."""
         self.idle = True
@@ -123,7 +123,7 @@ class Connection:
             return Arrived.THE_END
         if not received:
             return Arrived.THE_END
-        # More, or the end, may have come before: then nobody is told of it again.
+        # More, or the end, may have come before: no event will report it again.
         if received == incoming.RECEIVE or self.ended:
             self.missed = True
         return self.look()

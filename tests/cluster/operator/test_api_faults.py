@@ -56,7 +56,9 @@ def test_a_cluster_that_is_away_holds_up_no_renewal(installed, fake, api):
     until(lambda: ("Normal", "Refreshed") in installed.events)
 
 
-def test_a_watch_that_says_nothing_only_delays_what_it_would_tell(installed, fake, api):
+def test_a_watch_that_says_nothing_only_delays_what_it_would_report(
+    installed, fake, api
+):
     api.silent_watches = True
     installed.login(left=28800)
     installed.create()
