@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-import proxy_command
+from ports import free_port
 from waiting import until
 
 _HOME = Path(os.environ.get("PROMETHEUS_HOME", "/nonexistent"))
@@ -63,7 +63,7 @@ def running(
     directory: Path, targets: list[Target], rules: dict[str, Any]
 ) -> Iterator[Prometheus]:
     """Run one that scrapes and evaluates every second, until the block ends."""
-    [port] = proxy_command.free_ports(1)
+    port = free_port()
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": ["rules.yaml"],

@@ -3,13 +3,14 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,12 +22,6 @@ reporter.RESYNC, reporter.ABSENT = 1.0, 0.2
 check.FIRST_PAUSE = 0.2
 """
 """Run an hour of the operator's pauses in about half a minute."""
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 class OperatorProcess:

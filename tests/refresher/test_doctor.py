@@ -16,6 +16,7 @@ import refresher_process
 from fake_claude import TESTED
 from logins import login
 from oauth_standin import Standin
+from ports import free_port
 from refresher import credentials, doctor, files, history, lock, mounts, reach, refresh
 from refresher.settings import Command
 
@@ -225,10 +226,7 @@ def test_a_network_proxy_that_refuses_is_named_and_its_password_is_not(examine):
 
 
 def test_a_network_proxy_that_is_not_there_is_named(examine):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-
-    line = examine(HTTPS_PROXY=f"http://127.0.0.1:{port}")["network proxy"]
+    line = examine(HTTPS_PROXY=f"http://127.0.0.1:{free_port()}")["network proxy"]
 
     assert line["verdict"] == "fail"
 
@@ -249,10 +247,7 @@ def test_a_name_that_does_not_exist_is_dns():
 
 
 def test_a_port_that_nobody_listens_on_is_refused():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-
-    assert reached(f"127.0.0.1:{port}").obstacle == "refused"
+    assert reached(f"127.0.0.1:{free_port()}").obstacle == "refused"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 import proxy_command
+from ports import free_port
 from proxy.doctor import line, report
 
 KEY = "sk-ant-api03-canary-of-a-key"
@@ -26,7 +27,7 @@ def examine(standin, tmp_path):
     def run(**given):
         settings = {
             "HOME": str(tmp_path),
-            "PORT": str(proxy_command.free_ports(1)[0]),
+            "PORT": str(free_port()),
             "ANTHROPIC_API_KEY": KEY,
             "ANTHROPIC_API_BASE": standin.base_url,
         } | given
@@ -55,7 +56,7 @@ def listening(serve):
 
 
 def test_the_command_says_what_is_well_and_exits_with_0(standin, tmp_path):
-    port = proxy_command.free_ports(1)[0]
+    port = free_port()
     given = {"PORT": port, "ANTHROPIC_API_KEY": KEY}
     given["ANTHROPIC_API_BASE"] = standin.base_url
     done = subprocess.run(
@@ -163,7 +164,7 @@ def test_a_name_that_does_not_exist_is_dns(examine):
 
 
 def test_a_port_that_nobody_listens_on_is_refused(examine):
-    [port] = proxy_command.free_ports(1)
+    port = free_port()
     lines = examine(ANTHROPIC_API_BASE=f"http://127.0.0.1:{port}")
     assert "refused" in lines["connection"]["why"]
 

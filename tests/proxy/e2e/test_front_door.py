@@ -14,7 +14,7 @@ import pytest
 from e2e.conftest import KEY, connect
 from gunicorn_process import read_all
 from openai_client import ask, chunks, user
-from proxy_command import free_ports
+from ports import free_port
 from upstream_events import message, text
 from waiting import LONG, until
 
@@ -150,7 +150,7 @@ def test_a_request_id_that_is_a_key_is_not_logged(proxy):
 
 
 def test_the_settings_of_libraries_are_not_honoured(tmp_path, start, standin):
-    (elsewhere,) = free_ports(1)
+    elsewhere = free_port()
     keys = tmp_path / "tls-keys"
     running = start(
         words=r"(claude-proxy: [A-Z_]+ is ignored\n)+",

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 import proxy_command
+from ports import free_port
 from waiting import LONG, until
 
 README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
@@ -51,7 +52,7 @@ def started(standin, tmp_path):
     command = block("sh", "bin/claude-proxy$").replace(
         "sk-ant-…", "sk-ant-of-the-tests"
     )
-    [port] = proxy_command.free_ports(1)
+    port = free_port()
     settings = {"PORT": port, "ANTHROPIC_API_BASE": standin.base_url}
     with (
         (tmp_path / "log").open("wb") as log,

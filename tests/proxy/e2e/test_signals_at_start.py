@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 import proxy_command
+from ports import free_port
 from waiting import LONG
 
 
@@ -20,7 +21,7 @@ def test_a_signal_sent_before_python_runs_ends_the_proxy(tmp_path, number):
 
 
 def run(directory, *command):
-    settings = {"PORT": proxy_command.free_ports(1)[0], "ANTHROPIC_API_KEY": "any"}
+    settings = {"PORT": free_port(), "ANTHROPIC_API_KEY": "any"}
     return subprocess.run(
         command,
         stdin=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ import pytest
 
 import proxy_command
 from openai_client import ask, chunks, connect, user
+from ports import free_port
 from upstream_events import message, text
 from waiting import LONG, until
 
@@ -94,7 +95,7 @@ def test_a_port_in_use_stops_the_start_in_one_line(tmp_path, name):
 
 
 def test_one_port_for_both_stops_the_start(tmp_path):
-    (port,) = proxy_command.free_ports(1)
+    port = free_port()
     stderr = proxy_command.refused_start(tmp_path, PORT=port, HEALTH_PORT=port)
     assert stderr == "claude-proxy: HEALTH_PORT: must be another port than PORT\n"
 
@@ -118,7 +119,7 @@ MOMENTS = [
 @pytest.mark.parametrize(("mode", "moment"), MOMENTS)
 def test_a_sigterm_at_any_moment_of_the_start_is_obeyed(tmp_path, mode, moment):
     """The interpreter reports each import, so a moment is the line that names it."""
-    (port,) = proxy_command.free_ports(1)
+    port = free_port()
     given = {"PORT": port, "ANTHROPIC_API_KEY": "key", "DRAIN_TIMEOUT": "3600"}
     with subprocess.Popen(
         [sys.executable, "-u", "-X", "importtime", proxy_command.COMMAND, mode],

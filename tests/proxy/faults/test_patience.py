@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import socket
 import time
 from concurrent import futures
 
@@ -11,7 +10,8 @@ import pytest
 
 import dotnet_client
 from gunicorn_process import read_all, read_until
-from quick_proxy import Proxy, Received, free_port
+from ports import free_port
+from quick_proxy import Proxy, Received
 from waiting import LONG, until
 
 BOTH = pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
@@ -289,9 +289,7 @@ def test_a_drain_ends_the_wait_for_a_name_in_words(lost, stream):
 
 
 def test_an_upstream_that_is_not_there_says_so(start):
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
-    base = f"http://127.0.0.1:{port}"
+    base = f"http://127.0.0.1:{free_port()}"
     proxy = start(warm=False, anthropic_api_base=base, http_proxy="")
     told = proxy.ask("x")
     assert (told.status, told.error["code"]) == (502, "upstream_unreachable")

@@ -2,10 +2,8 @@
 
 import json
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -13,25 +11,12 @@ from pathlib import Path
 
 import httpx2
 
+from ports import free_port, free_ports
 from waiting import LONG, until
 
 COMMAND = Path(sys.executable).with_name("claude-proxy")
 SECRETS = ("ANTHROPIC_API_KEY", "CLAUDE_ACCESS_TOKEN", "PROXY_API_KEY")
 CONFIG_ERROR = 78  # EX_CONFIG of sysexits.h
-
-
-def free_ports(count):
-    """Ports that nobody listens on, outside the range that the kernel gives away."""
-    found = set()
-    while len(found) < count:
-        port = random.randint(10_000, 30_000)
-        with socket.socket() as sock:
-            try:
-                sock.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.add(port)
-    return sorted(found)
 
 
 def environment(directory, settings):
@@ -142,7 +127,7 @@ def refused_start(directory, **settings):
         capture_output=True,
         text=True,
         cwd=directory,
-        env=environment(directory, {"PORT": free_ports(1)[0]} | settings),
+        env=environment(directory, {"PORT": free_port()} | settings),
         timeout=LONG,
         check=False,
     )

@@ -2,12 +2,12 @@
 
 import json
 import os
-import socket
 from contextlib import contextmanager
 
 import httpx2
 
 from gunicorn_process import Gunicorn, read_all
+from ports import free_port
 from waiting import LONG, until
 
 CHAT = "/v1/chat/completions"
@@ -222,9 +222,3 @@ def is_direct():
 
 def _network_proxy(upstream):
     return {} if is_direct() else {"HTTP_PROXY": upstream.url}
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import proxy_command
+from ports import free_port
 from waiting import LONG, until
 
 ENTRYPOINT = json.loads(
@@ -31,7 +32,7 @@ ENTRYPOINT = json.loads(
 def test_process_1_obeys_a_sigterm_at_any_moment(tmp_path, mode, moment):
     """In a process namespace of its own it is process 1, to which signals without a
     handler are lost. The interpreter reports each import; "" is when it begins."""
-    (port,) = proxy_command.free_ports(1)
+    port = free_port()
     given = {"PORT": port, "ANTHROPIC_API_KEY": "key"}
     *before, program = ENTRYPOINT
     assert program == "claude-proxy"

@@ -11,6 +11,7 @@ import anthropic
 import pytest
 import trustme
 
+from ports import free_port
 from proxy.cancellation import Cancelled, Deadlines, Reason
 from proxy.transport import (
     ERROR_BODY,
@@ -437,12 +438,6 @@ def test_bytes_after_an_answer_never_reach_the_next_call(watchdog):
         transport.close()
 
 
-def refuses():
-    """A port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 OBSTACLES = {
     "refused": ("http://127.0.0.1:{port}", Obstacle.REFUSED),
     "no such name": ("http://no-such-host.invalid", Obstacle.NAME_NOT_FOUND),
@@ -453,7 +448,7 @@ OBSTACLES = {
 @pytest.mark.parametrize("name", OBSTACLES)
 def test_what_stands_in_the_way_is_named(kind, watchdog, name):
     url, obstacle = OBSTACLES[name]
-    transport = kind(url.format(port=refuses()), connect_timeout=LONG)
+    transport = kind(url.format(port=free_port()), connect_timeout=LONG)
     with pytest.raises(UnreachedError) as caught:
         whole(transport, "x", watchdog)
     assert caught.value.obstacle is obstacle

@@ -1,7 +1,6 @@
 """What probes and Prometheus get."""
 
 import asyncio
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -10,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from logins import NOW, credential, make_settings
+from ports import free_port
 from refresher import credentials
 from refresher.operator import board, health
 from refresher.operator.observation import Statement
@@ -25,9 +25,7 @@ LOST = observe(credentials.Blanked("empty"))
 
 def answers(path, observed=None, *, ticked=0.0, metrics=None):
     """(status, text) of a path, `ticked` seconds after a look that observed this."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     at = None if ticked is None else time.monotonic() - ticked
     shared = board.Board()
     shared.observation.set(observed)
