@@ -31,14 +31,16 @@ APIS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def _no_collector() -> Iterator[None]:
-    gc.collect()
+    """No collection, and `gc.get_objects` knows only what the test makes."""
     gc.disable()
+    gc.freeze()
     yield
+    gc.unfreeze()
     gc.enable()
 
 
 def what_is_left() -> list[object]:
-    """What holds the body of a call, or a response, of all that exists."""
+    """What holds the body of a call, or a response, of all that the test made."""
     kinds = (
         assemble.Translation | request.Relayed | kept.Keeping
         | completion.Completion | serving.Stream
