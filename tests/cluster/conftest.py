@@ -1,8 +1,6 @@
 """Fixtures of the tests on a real node, which `tests/cluster/cluster` starts."""
 
 import os
-import re
-import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +10,7 @@ import pytest
 
 from installation import Installation
 from kustomizations import ROOT, kustomization, secret, sidecar_environ
-from node import AuditLog, Kubectl
+from node import AuditLog, Kubectl, make_namespace
 from oauth_standin import Standin
 from rockbot_agent import CHART, OVERLAY
 from standin import server
@@ -33,20 +31,11 @@ def kubectl() -> Kubectl:
 @contextmanager
 def a_namespace(name: str, **labels: str) -> Iterator[Kubectl]:
     """`kubectl` in a fresh namespace, which is deleted at the end of the block."""
-    words = re.sub(r"[^a-z0-9]+", "-", name.lower().removeprefix("test_")).strip("-")
-    name = f"{words[:40]}-{secrets.token_hex(3)}"
-    kubectl = Kubectl()
-    kubectl.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": name, "labels": labels},
-        }
-    )
+    kubectl = make_namespace(name, **labels)
     try:
-        yield kubectl.within(name)
+        yield kubectl
     finally:
-        kubectl("delete", "namespace", name, "--wait=false")
+        kubectl.within(None)("delete", "namespace", kubectl.namespace, "--wait=false")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import subprocess
 import time
 from pathlib import Path
@@ -63,6 +64,20 @@ class Kubectl:
         about = self.run("describe", what).stdout
         logs = self.run("logs", what, "--all-containers", "--prefix", "--tail=40")
         return f"{about}\n{logs.stdout}"
+
+
+def make_namespace(name, **labels):
+    """`kubectl` in a fresh namespace that is named after a test."""
+    words = re.sub(r"[^a-z0-9]+", "-", name.lower().removeprefix("test_")).strip("-")
+    name = f"{words[:40]}-{secrets.token_hex(3)}"
+    Kubectl().apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": labels},
+        }
+    )
+    return Kubectl(name)
 
 
 class AuditLog:

@@ -3,6 +3,7 @@
 import pytest
 
 from fake_claude import FakeClaude
+from node import make_namespace
 from oauth_ledger import Behaviour
 from oauth_standin import Standin
 from operator_process import ROOT
@@ -26,6 +27,16 @@ def anthropic(tmp_path):
     with Standin(directory) as standin:
         standin.behaviour = Behaviour(unknown_tokens=True)
         yield standin
+
+
+@pytest.fixture
+def namespace(request):
+    """`kubectl` in a fresh namespace, which goes with the node.
+
+    Nothing runs in it: the operator is a process of the test's. To delete a namespace costs
+    the node more than a hundred requests.
+    """
+    return make_namespace(request.node.name)
 
 
 @pytest.fixture
