@@ -119,7 +119,7 @@ class Installation:
 
     @property
     def status(self):
-        return self.kubectl.json("get", "claudecredential", "claude").get("status", {})
+        return self.kubectl.read("claudecredentials/claude").get("status", {})
 
     def condition(self, kind):
         """(status, reason), or None."""
@@ -168,13 +168,12 @@ class Installation:
 
     def pods(self, app):
         """An app's pods that are not terminating."""
-        found = self.kubectl.json("get", "pods", f"--selector=app={app}")["items"]
+        found = self.kubectl.read(f"pods?labelSelector=app={app}")["items"]
         return [each for each in found if "deletionTimestamp" not in each["metadata"]]
 
     def container(self, pod):
         """The status of a pod's only container, or None."""
-        text = self.kubectl("get", "pod", pod, "-o", "json", "--ignore-not-found")
-        status = json.loads(text)["status"] if text else {}
+        status = (self.kubectl.read(f"pods/{pod}") or {}).get("status", {})
         return next(iter(status.get("containerStatuses", [])), None)
 
     def restarts(self):

@@ -39,10 +39,6 @@ class Installation:
 
     # The cluster, as the admin.
 
-    def get(self, kind, name):
-        text = self.kubectl("get", kind, name, "-o", "json", "--ignore-not-found")
-        return json.loads(text) if text else None
-
     def create(self, *, annotations=None, **spec):
         """Make the ClaudeCredential; without words it publishes to the Secret."""
         body = {
@@ -59,7 +55,7 @@ class Installation:
 
     @property
     def status(self):
-        return (self.get("claudecredential", "claude") or {}).get("status", {})
+        return (self.kubectl.read("claudecredentials/claude") or {}).get("status", {})
 
     def condition(self, kind):
         """(status, reason) of a condition, or None."""
@@ -81,7 +77,7 @@ class Installation:
     @property
     def events(self):
         """(type, reason) of the events, oldest first."""
-        found = self.kubectl.json("get", "events")["items"]
+        found = self.kubectl.read("events")["items"]
         ours = [each for each in found if each["involvedObject"]["name"] == "claude"]
         ours.sort(key=lambda each: int(each["metadata"]["resourceVersion"]))
         return [(each["type"], each["reason"]) for each in ours]
@@ -89,7 +85,7 @@ class Installation:
     @property
     def secret(self):
         """The Secret's keys as text, or None."""
-        found = self.get("secret", SECRET)
+        found = self.kubectl.read(f"secrets/{SECRET}")
         if found is None:
             return None
         return {

@@ -80,7 +80,7 @@ def test_a_bad_spec_is_refused_in_words(installed, spec, told):
     said = apply(installed, spec)
 
     assert told in said
-    assert installed.get("ccred", "claude") is None
+    assert installed.kubectl.read("claudecredentials/claude") is None
 
 
 def test_a_credential_that_no_refresher_keeps_does_not_look_well(installed):

@@ -273,7 +273,7 @@ def test_deleting_the_credential_leaves_nothing(installed, fake):
     installed.create()
     installed.start(claude.path)
     installed.becomes("Published", "True", "TokenPublished")
-    metadata = installed.get("ccred", "claude")["metadata"]
+    metadata = installed.kubectl.read("claudecredentials/claude")["metadata"]
     assert "finalizers" not in metadata
     assert list(metadata["annotations"]) == [
         "kubectl.kubernetes.io/last-applied-configuration"
@@ -371,7 +371,9 @@ def test_every_edit_is_judged_by_its_own_generation(installed, fake):
     for number in range(10):
         suspended = number % 2 == 0
         installed.create(suspend=suspended)
-        generation = installed.get("ccred", "claude")["metadata"]["generation"]
+        generation = installed.kubectl.read("claudecredentials/claude")["metadata"][
+            "generation"
+        ]
         until(lambda now=generation: installed.status["observedGeneration"] == now)
         assert installed.condition("Suspended")[0] == str(suspended)
 
@@ -411,7 +413,7 @@ def test_with_merge_a_persons_secret_gets_our_keys_and_stays_theirs(installed, f
 
     installed.becomes("Ready", "True", "TokenValid")
     assert installed.secret.keys() == {"own", "access-token", "expires-at"}
-    metadata = installed.get("secret", SECRET)["metadata"]
+    metadata = installed.kubectl.read(f"secrets/{SECRET}")["metadata"]
     assert "ownerReferences" not in metadata
 
     installed.kubectl("delete", "ccred", "claude", "--timeout=5s")
@@ -466,10 +468,12 @@ def test_a_secret_of_a_credential_that_was_made_again_stays(installed, fake):
     installed.create()
 
     installed.becomes("Published", "True", "TokenPublished")
-    uid = installed.get("ccred", "claude")["metadata"]["uid"]
+    uid = installed.kubectl.read("claudecredentials/claude")["metadata"]["uid"]
 
     def owners():
-        metadata = (installed.get("secret", SECRET) or {}).get("metadata", {})
+        metadata = (installed.kubectl.read(f"secrets/{SECRET}") or {}).get(
+            "metadata", {}
+        )
         return [each["uid"] for each in metadata.get("ownerReferences", [])]
 
     until(lambda: owners() == [uid])

@@ -89,7 +89,7 @@ def test_a_secret_that_the_role_does_not_name_is_refused_and_reported(installed,
     installed.becomes("Stalled", "True", "PublishForbidden")
     until(lambda: ("Warning", "PublishForbidden") in installed.events)
     assert 'secrets "another" is forbidden' in installed.log
-    assert installed.get("secret", "another") is None
+    assert installed.kubectl.read("secrets/another") is None
 
 
 def pod(installed, name, **labels):
@@ -107,7 +107,9 @@ def pod(installed, name, **labels):
 
 
 def revision(installed, name):
-    annotations = installed.get("pod", name)["metadata"].get("annotations", {})
+    annotations = installed.kubectl.read(f"pods/{name}")["metadata"].get(
+        "annotations", {}
+    )
     return annotations.get("claude-proxy.internal/token-revision")
 
 
