@@ -62,7 +62,11 @@ def test_r8_custom_input_is_nowhere_else(text: str) -> None:
 
 @given(
     said=st.text(),
-    others=st.dictionaries(st.text(), st.recursive(st.none() | st.text(), st.lists)),
+    others=st.dictionaries(
+        st.text(max_size=20),
+        st.recursive(st.none() | st.text(max_size=20), st.lists, max_leaves=5),
+        max_size=5,
+    ),
     ascii_only=st.booleans(),
     data=st.data(),
 )
