@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from loopback import PLAIN
 from standin import models, server
 
 TESTS = Path(__file__).parents[1]
@@ -31,7 +32,9 @@ def standin():
 
 @pytest.fixture
 def http(standin):
-    with httpx2.Client(base_url=standin.base_url, headers=HEADERS) as client:
+    with httpx2.Client(
+        base_url=standin.base_url, headers=HEADERS, verify=PLAIN
+    ) as client:
         yield client
 
 
@@ -85,7 +88,9 @@ def test_as_a_program_it_ends_with_its_parent(end):
         stdout=subprocess.PIPE,
     ) as program:
         base_url = json.loads(program.stdout.readline())["base_url"]
-        answer = httpx2.post(f"{base_url}/v1/messages", json=BODY, headers=HEADERS)
+        answer = httpx2.post(
+            f"{base_url}/v1/messages", json=BODY, headers=HEADERS, verify=PLAIN
+        )
         assert answer.json()["type"] == "message"
         if end == "SIGTERM":
             program.terminate()
@@ -114,7 +119,7 @@ def test_models_are_paged_in_both_directions(http):
 
 def test_models_need_a_credential(standin):
     version = {"anthropic-version": "2026-10-21"}
-    answer = httpx2.get(f"{standin.base_url}/v1/models", headers=version)
+    answer = httpx2.get(f"{standin.base_url}/v1/models", headers=version, verify=PLAIN)
     assert answer.status_code == 401
     assert answer.json()["error"]["type"] == "authentication_error"
 
@@ -125,7 +130,10 @@ def test_raw_pieces_of_a_stream_go_out_as_they_are(standin, http):
 
 
 def test_a_held_stream_ends_with_the_stand_in():
-    with server.serve() as standin, httpx2.Client(headers=HEADERS) as client:
+    with (
+        server.serve() as standin,
+        httpx2.Client(headers=HEADERS, verify=PLAIN) as client,
+    ):
         standin.answer_with(["data: a\n\n", threading.Event()])
         url = f"{standin.base_url}/v1/messages"
         held = client.build_request("POST", url, json=BODY)

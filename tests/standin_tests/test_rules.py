@@ -3,6 +3,7 @@
 import httpx2
 import pytest
 
+from loopback import PLAIN
 from standin import call, rules, server
 from standin.rules import request
 from standin_tests.bad_requests import ADAPTIVE, CASES, two_turns
@@ -30,7 +31,9 @@ def test_a_bad_request_is_refused_over_http_and_kept_with_its_row(
 ):
     url = f"{standin.base_url}/v1/messages"
     sent = {name: value.strip() for name, value in headers.items()}
-    answer = httpx2.post(url, json=request_, headers=sent, trust_env=False)
+    answer = httpx2.post(
+        url, json=request_, headers=sent, trust_env=False, verify=PLAIN
+    )
     error = answer.json()
     assert answer.is_client_error
     assert (error["type"], bool(error["error"]["message"])) == ("error", True)

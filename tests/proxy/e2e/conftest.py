@@ -7,6 +7,7 @@ import pytest
 
 import dotnet_client
 import proxy_command
+from loopback import PLAIN
 from openai_client import KEY, connect
 from standin import server
 
@@ -74,7 +75,9 @@ def client(proxy, request):
 @pytest.fixture
 def http(proxy):
     """A plain HTTP client, for what the official one would not send."""
-    with httpx2.Client(base_url=proxy.url, trust_env=False, timeout=30) as opened:
+    with httpx2.Client(
+        base_url=proxy.url, trust_env=False, timeout=30, verify=PLAIN
+    ) as opened:
         yield opened
 
 

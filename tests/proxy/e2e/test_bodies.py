@@ -6,6 +6,7 @@ import socket
 import httpx2
 import pytest
 
+from loopback import PLAIN
 from openai_client import ask, connect, sent, user
 from waiting import LONG
 
@@ -85,7 +86,7 @@ def test_a_body_over_the_limit_is_refused(small, standin):
         "request_too_large"
     )
 
-    with httpx2.Client(base_url=small.url, trust_env=False) as http:
+    with httpx2.Client(base_url=small.url, trust_env=False, verify=PLAIN) as http:
         pieces = (b" " * 400 for _ in range(4))
         answer = http.post(PATH, content=pieces, headers=JSON)
     assert answer.status_code == 413

@@ -11,6 +11,7 @@ import openai
 import pytest
 
 import proxy_command
+from loopback import PLAIN
 from openai_client import ask, connect, sent
 from waiting import until
 
@@ -97,7 +98,7 @@ def rotate(path, standin):
 
 def ready(running):
     """What `/readyz` says, up to a tenth of a second ago: its page is used again."""
-    answer = httpx2.get(f"{running.health_url}/readyz", trust_env=False)
+    answer = httpx2.get(f"{running.health_url}/readyz", trust_env=False, verify=PLAIN)
     return answer.status_code, answer.json()["status"]
 
 
@@ -108,7 +109,9 @@ def test_without_a_credential_the_proxy_is_up_and_says_what_is_missing(start, tm
     assert status == 503
     assert str(missing) in words
     assert "claude auth login" in words
-    assert httpx2.get(f"{running.health_url}/healthz", trust_env=False).is_success
+    assert httpx2.get(
+        f"{running.health_url}/healthz", trust_env=False, verify=PLAIN
+    ).is_success
     with connect(running, max_retries=2) as client:
         with pytest.raises(openai.InternalServerError) as caught:
             ask(client)

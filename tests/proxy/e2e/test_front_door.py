@@ -13,6 +13,7 @@ import pytest
 
 from e2e.conftest import KEY, connect
 from gunicorn_process import read_all
+from loopback import PLAIN
 from openai_client import ask, chunks, user
 from ports import free_port
 from upstream_events import message, text
@@ -28,6 +29,7 @@ def post(running, *, headers=None, **fields):
         headers=headers,
         trust_env=False,
         timeout=LONG,
+        verify=PLAIN,
     )
 
 
@@ -232,7 +234,9 @@ def lets_in(running, key):
 
 
 def ready(running):
-    answer = httpx2.get(f"{running.health_url}/readyz", trust_env=False, timeout=LONG)
+    answer = httpx2.get(
+        f"{running.health_url}/readyz", trust_env=False, timeout=LONG, verify=PLAIN
+    )
     return answer.status_code, answer.json()["status"]
 
 

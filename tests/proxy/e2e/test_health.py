@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import parser
 
 import proxy_command
+from loopback import PLAIN
 from openai_client import ask, connect
 from upstream_events import message, text
 from waiting import LONG, until
@@ -32,7 +33,7 @@ def keyed(_keyed, standin):
 
 
 def get(url):
-    return httpx2.get(url, trust_env=False)
+    return httpx2.get(url, trust_env=False, verify=PLAIN)
 
 
 def samples(running):
@@ -94,7 +95,10 @@ def test_a_scraper_that_asks_for_openmetrics_gets_it(keyed):
     with connect(keyed, api_key="inbound-key") as client:
         ask(client)
     answer = httpx2.get(
-        f"{keyed.health_url}/metrics", headers={"accept": accept}, trust_env=False
+        f"{keyed.health_url}/metrics",
+        headers={"accept": accept},
+        trust_env=False,
+        verify=PLAIN,
     )
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 import proxy_command
+from loopback import PLAIN
 from ports import free_port
 from waiting import LONG, until
 
@@ -31,7 +32,7 @@ def test_the_demos_response_is_the_one_that_is_shown(start):
     body = re.search(r"-d '(.*)'", block("sh", "^curl "))[1]
     shown = json.loads(block("json", '"chat.completion"'))
 
-    with httpx2.Client(trust_env=False, timeout=LONG) as client:
+    with httpx2.Client(trust_env=False, timeout=LONG, verify=PLAIN) as client:
         response = client.post(
             f"{running.url}/v1/chat/completions",
             content=body,
@@ -64,7 +65,7 @@ def started(standin, tmp_path):
             stdout=log,
             stderr=log,
         ) as process,
-        httpx2.Client(trust_env=False) as client,
+        httpx2.Client(trust_env=False, verify=PLAIN) as client,
     ):
         try:
             until(

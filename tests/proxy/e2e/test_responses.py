@@ -9,6 +9,7 @@ import openai
 import pydantic
 import pytest
 
+from loopback import PLAIN
 from openai_client import KEY, NEWEST, OLDER, connect, sent, user
 from upstream_events import message, text
 from waiting import until
@@ -332,7 +333,9 @@ def test_the_log_line_names_the_api_and_nothing_that_was_said(proxy):
         )
         (line,) = proxy.lines_of("resp-log")
         assert (line["api"], line["stored"]) == ("responses", True)
-    metrics = httpx2.get(f"{proxy.health_url}/metrics", trust_env=False).text
+    metrics = httpx2.get(
+        f"{proxy.health_url}/metrics", trust_env=False, verify=PLAIN
+    ).text
     assert 'claude_proxy_requests_total{api="responses"' in metrics
     kept = 'claude_proxy_memory_entries{kind="responses"}'
     [count] = [one for one in metrics.splitlines() if one.startswith(kept)]

@@ -6,9 +6,9 @@ Each fault has the status and the code that a chat client gets.
 import json
 import signal
 
-import anthropic
 import pytest
 
+import anthropic_client
 from faults import BEFORE, FINAL, INSIDE
 from gunicorn_process import read_all, read_until
 from quick_proxy import MESSAGES
@@ -38,7 +38,7 @@ def is_whole(told):
 
 @pytest.fixture
 def sdk(proxy):
-    with anthropic.Anthropic(base_url=proxy.url, api_key="none", max_retries=0) as one:
+    with anthropic_client.connect(proxy) as one:
         yield one
 
 

@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 import dotnet_client
+from loopback import PLAIN
 from proxy.held_calls import SOONEST
 from quick_proxy import CHAT, MESSAGES
 from scripted_upstream import ScriptedUpstream
@@ -179,7 +180,7 @@ def test_a_dotnet_client_that_asks_again_at_once_gets_it_with_one_call(start, up
 
 def test_clients_that_are_back_at_once_always_join(start, upstream):
     proxy = start(retry_grace=LONGER)
-    with httpx2.Client(trust_env=False) as client:
+    with httpx2.Client(trust_env=False, verify=PLAIN) as client:
         for i in range(12):
             request = proxy.request(f"ok;n=3;gap=0.2;tag={i}", stream=False)
             with pytest.raises(httpx2.ReadTimeout):
@@ -323,7 +324,7 @@ def key(number):
 
 
 def ask_as(proxy, number, model, timeout):
-    with httpx2.Client(trust_env=False, headers=key(number)) as client:
+    with httpx2.Client(trust_env=False, headers=key(number), verify=PLAIN) as client:
         request = proxy.request(model, stream=False)
         return client.post(proxy.url + CHAT, json=request, timeout=timeout)
 
@@ -431,5 +432,5 @@ def test_a_response_that_is_kept_by_its_id_is_kept_once(start, upstream):
     until(lambda: proxy.metric(KEPT) == 1)
     got = json.loads(proxy.ask("hold", stream=False, **request).body)
     url = f"{proxy.url}{RESPONSES}/{got['id']}"
-    assert httpx2.get(url, trust_env=False).json()["id"] == got["id"]
+    assert httpx2.get(url, trust_env=False, verify=PLAIN).json()["id"] == got["id"]
     assert proxy.metric('claude_proxy_memory_entries{kind="responses"}') == 1

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from gunicorn_process import read_all, read_until
+from loopback import PLAIN
 from quick_proxy import Received
 from waiting import LONG, until
 
@@ -123,7 +124,7 @@ def test_sigterm_under_load_loses_nothing_that_could_be_finished(
     outcomes, started = [], threading.Event()
 
     def keep_asking(i):
-        client = httpx2.Client(trust_env=False)
+        client = httpx2.Client(trust_env=False, verify=PLAIN)
         for j in range(1000):
             try:
                 one = proxy.ask(

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import httpx2
 
+from loopback import PLAIN
+
 PATH = "/v1/chat/completions"
 TRIES = 4
 TRIED_AGAIN = {408, 429, 500, 502, 503, 504}
@@ -68,7 +70,11 @@ class Client:
 
     def __init__(self, url, headers=NEWER, *, wait=None, timeout=TIMEOUT):
         self._http = httpx2.Client(
-            base_url=url, headers=headers, timeout=timeout, trust_env=False
+            base_url=url,
+            headers=headers,
+            timeout=timeout,
+            trust_env=False,
+            verify=PLAIN,
         )
         self._wait = wait
         self.waits = []

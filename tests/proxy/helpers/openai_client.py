@@ -3,6 +3,8 @@
 import openai
 from openai.lib.streaming import chat
 
+from loopback import PLAIN
+
 KEY = "sk-ant-canary-of-the-tests"
 """The API key of the proxies that the tests start; it must show up nowhere."""
 
@@ -37,6 +39,7 @@ CLOCK = {
 def connect(running, *, strict=True, **options):
     """The official client, which here tries everything once."""
     options = {"api_key": "unused", "max_retries": 0} | options
+    options.setdefault("http_client", openai.DefaultHttpxClient(verify=PLAIN))
     return openai.OpenAI(
         base_url=f"{running.url}/v1", _strict_response_validation=strict, **options
     )

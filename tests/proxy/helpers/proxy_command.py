@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx2
 
+from loopback import PLAIN
 from ports import free_port, free_ports
 from waiting import LONG, until
 
@@ -47,7 +48,7 @@ class Service:
                 start_new_session=True,
             )
         try:
-            with httpx2.Client(trust_env=False) as http:
+            with httpx2.Client(trust_env=False, verify=PLAIN) as http:
                 until(lambda: self._serves(http), what="claude-proxy did not start")
         except BaseException:
             self._kill()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import httpx2
 
 from gunicorn_process import Gunicorn, read_all
+from loopback import PLAIN
 from ports import free_port
 from waiting import LONG, until
 
@@ -126,7 +127,7 @@ class Proxy(Gunicorn):
     @contextmanager
     def open(self, model, *, stream=True, client=None, path=CHAT, **more):
         """Ask, and yield once the response's head has come."""
-        client = client or httpx2.Client(trust_env=False)
+        client = client or httpx2.Client(trust_env=False, verify=PLAIN)
         with (
             client,
             client.stream(
@@ -146,13 +147,17 @@ class Proxy(Gunicorn):
     def health(self, path):
         url = f"http://127.0.0.1:{self.health_port}{path}"
         try:
-            return httpx2.get(url, timeout=LONG, trust_env=False).status_code
+            return httpx2.get(
+                url, timeout=LONG, trust_env=False, verify=PLAIN
+            ).status_code
         except httpx2.ConnectError:
             return None
 
     def metric(self, name):
         url = f"http://127.0.0.1:{self.health_port}/metrics"
-        for line in httpx2.get(url, timeout=LONG, trust_env=False).text.splitlines():
+        for line in httpx2.get(
+            url, timeout=LONG, trust_env=False, verify=PLAIN
+        ).text.splitlines():
             if line.startswith(name + " "):
                 return float(line.split()[1])
         return 0.0

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from gunicorn_process import read_all
+from loopback import PLAIN
 from proxy.server import health_listener
 from waiting import LONG, until
 
@@ -35,7 +36,11 @@ def port(state):
 
 def get(port, path, method="GET"):
     return httpx2.request(
-        method, f"http://127.0.0.1:{port}{path}", trust_env=False, timeout=LONG
+        method,
+        f"http://127.0.0.1:{port}{path}",
+        trust_env=False,
+        timeout=LONG,
+        verify=PLAIN,
     )
 
 

@@ -7,6 +7,7 @@ import re
 import httpx2
 import pytest
 
+from loopback import PLAIN
 from proxy.server import health_listener, status_page
 from waiting import LONG
 
@@ -26,7 +27,11 @@ def serve():
 
 def get(port, path="/", *, at="127.0.0.1", **headers):
     return httpx2.get(
-        f"http://{at}:{port}{path}", headers=headers, trust_env=False, timeout=LONG
+        f"http://{at}:{port}{path}",
+        headers=headers,
+        trust_env=False,
+        timeout=LONG,
+        verify=PLAIN,
     )
 
 
