@@ -7,16 +7,11 @@ back in a second is served better than one that waits in silence.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import math
 import threading
 import time
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+from typing import Self
 
 SLOWEST = 1024
 """Bytes a second at which a body must arrive ..."""
@@ -113,31 +108,46 @@ class Body:
         self._began = self._last = time.monotonic()
         self._speed = 0.0  # bytes a second, lately; as of the last ones
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bodies.done(self)
+
     def add(self, data: bytes) -> bool:
         """Keep what has arrived; false if there is no room for it, or no longer."""
-        return self._bodies.add(self, data)
+        with self._bodies.lock:
+            if self.gave_way:
+                return False
+            now = time.monotonic()
+            self._speed = self._speed_at(now) + len(data) / HALF_LIFE
+            self._last = now
+            if not self._bodies.took(self, len(data)):
+                return False
+            self.data += data
+        return True
 
     def take(self, size: int) -> bool:
         """Take room for what is built from it; false if there is none."""
-        return self._bodies.take(self, size)
+        with self._bodies.lock:
+            return self._bodies.took(self, size)
 
     def whole(self) -> bytes | None:
         """All that has arrived. From then on it gives way to nobody.
 
         ``None`` if it had to give way before.
         """
-        return self._bodies.complete(self)
+        with self._bodies.lock:
+            if self.gave_way:
+                return None
+            self.is_arriving = False
+            data, self.data = bytes(self.data), bytearray()
+        return data
 
     def is_too_slow(self) -> bool:
         """Whether less than `SLOWEST` has arrived for each second, after `PATIENCE`."""
         seconds = time.monotonic() - self._began
         return seconds > PATIENCE and self.held < SLOWEST * seconds
-
-    def note(self, size: int) -> None:
-        """Note that so many bytes have arrived (called by `Bodies.add`)."""
-        now = time.monotonic()
-        self._speed = self._speed_at(now) + size / HALF_LIFE
-        self._last = now
 
     def seconds_left(self, size: int = 0) -> float:
         """How long it will go on arriving, after ``size`` bytes more, at this speed."""
@@ -165,49 +175,29 @@ class Bodies:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.lock = threading.Lock()
+        """Hold it to change anything of a body."""
         self._taken = 0
         self._under_way: set[Body] = set()
-        self._lock = threading.Lock()
 
-    @contextlib.contextmanager
-    def under_way(self) -> Iterator[Body]:
-        """One more body; the end of the block gives its room back."""
+    def under_way(self) -> Body:
+        """One more body, for a ``with`` block at whose end its room is given back."""
         body = Body(self)
-        with self._lock:
+        with self.lock:
             self._under_way.add(body)
-        try:
-            yield body
-        finally:
-            with self._lock:
-                self._under_way.discard(body)
-                self._give_back(body)
+        return body
 
-    def add(self, body: Body, data: bytes) -> bool:
-        """Take room for one body, from slower ones where need be (see `Body.add`)."""
-        with self._lock:
-            if body.gave_way:
-                return False
-            body.note(len(data))
-            if not self._took(body, len(data)):
-                return False
-            body.data += data
-        return True
+    def done(self, body: Body) -> None:
+        """Forget a body (called by `Body.__exit__`)."""
+        with self.lock:
+            self._under_way.discard(body)
+            self._give_back(body)
 
-    def take(self, body: Body, size: int) -> bool:
-        """See `Body.take`."""
-        with self._lock:
-            return self._took(body, size)
+    def took(self, body: Body, size: int) -> bool:
+        """Take room for a body, from slower ones where need be; false if there is none.
 
-    def complete(self, body: Body) -> bytes | None:
-        """See `Body.whole`."""
-        with self._lock:
-            if body.gave_way:
-                return None
-            body.is_arriving = False
-            data, body.data = bytes(body.data), bytearray()
-        return data
-
-    def _took(self, body: Body, size: int) -> bool:
+        Called by the body, which holds the lock.
+        """
         if self._taken + size > self.limit and self._taken > body.held:
             giving_way = self._slower_than(body, size)
             if not giving_way:

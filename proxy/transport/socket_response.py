@@ -75,12 +75,14 @@ class SocketResponse:
         scope, sock = self._scope, self._sock
         scope.attach(sock)
         scope.waiting_for_headers()
-        with contextlib.suppress(OSError):  # there may be a response all the same
+        try:
             if len(body) < RECEIVE:
                 sock.sendall(head + body)
             else:  # no copy of a large one
                 sock.sendall(head)
                 sock.sendall(body)
+        except OSError:
+            pass  # there may be a response all the same
         while not self.status:
             self._receive()
         scope.began()
