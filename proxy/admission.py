@@ -33,18 +33,14 @@ class Refusal(enum.Enum):
 class Slot:
     """The right to one completion in flight; give it back with `release`."""
 
-    __slots__ = ("_admission", "_lock")
+    __slots__ = ("_admission",)
 
     def __init__(self, admission: Admission) -> None:
-        self._admission: Admission | None = admission
-        self._lock = threading.Lock()
+        self._admission = admission
 
     def release(self) -> None:
         """Give the slot back. A second call does nothing."""
-        with self._lock:
-            admission, self._admission = self._admission, None
-        if admission is not None:
-            admission.leave()
+        self._admission.leave(self)
 
     def __enter__(self) -> Self:
         return self
@@ -58,14 +54,14 @@ class Admission:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._in_flight = 0
+        self._taken: set[Slot] = set()
         self._draining = False
         self._lock = threading.Lock()
 
     @property
     def in_flight(self) -> int:
         """Slots in use."""
-        return self._in_flight
+        return len(self._taken)
 
     def drain(self) -> None:
         """Refuse everything from now on; what is in flight may finish."""
@@ -75,20 +71,21 @@ class Admission:
         """What `enter` would refuse with now: check before reading a large body."""
         if self._draining:
             return Refusal.SHUTTING_DOWN
-        return Refusal.AT_CAPACITY if self._in_flight >= self.limit else None
+        return Refusal.AT_CAPACITY if len(self._taken) >= self.limit else None
 
     def enter(self) -> Slot | Refusal:
         """Take a slot, or return at once why there is none."""
         with self._lock:
             if (refusal := self.refusal()) is not None:
                 return refusal
-            self._in_flight += 1
-        return Slot(self)
+            slot = Slot(self)
+            self._taken.add(slot)
+        return slot
 
-    def leave(self) -> None:
-        """Count one completion less (called by `Slot.release`)."""
+    def leave(self, slot: Slot) -> None:
+        """Have one completion less (called by `Slot.release`)."""
         with self._lock:
-            self._in_flight -= 1
+            self._taken.discard(slot)
 
 
 class Body:

@@ -85,7 +85,7 @@ class Completion:
         services, record = self._services, self.record
         slot = self._slot = self._admitted()
         scope = self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))
-        if self._name and not outgoing.counts_tokens(sent):
+        if self._name and not sent.counts:
             owner = req.context.owner
             self._call = services.held.began(
                 owner, self._name, scope=scope, slot=slot, way=self._way, record=record

@@ -13,8 +13,10 @@ def merge_usage(
     old: messages_response.Usage, new: messages_response.Usage
 ) -> messages_response.Usage:
     """Counts in ``message_delta`` are cumulative: set what is reported, never add."""
-    counts = {k: v for k, v in structs.asdict(new).items() if v is not None}
-    return structs.replace(old, **counts) if counts else old
+    both = zip(structs.astuple(old), structs.astuple(new), strict=True)
+    return messages_response.Usage(
+        *[before if now is None else now for before, now in both]
+    )
 
 
 class MessageAccumulator:
