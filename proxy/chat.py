@@ -153,12 +153,10 @@ def _recalled(
     Signed thinking is of no use to another model.
     """
     found: dict[str, kept.Turn] = {}
-    for message in history:
-        call_ids = kept.call_ids(message)
-        if call_ids and (data := turns.find(owner, call_ids)) is not None:
-            turn = kept.decode(data)
-            if turn.model == kept.model_name(model):
-                found.update(dict.fromkeys(turn.uses, turn))
+    for data in turns.find(owner, kept.call_ids(history)):
+        turn = kept.decode(data)
+        if turn.model == kept.model_name(model):
+            found.update(dict.fromkeys(turn.uses, turn))
     return found
 
 

@@ -89,11 +89,8 @@ def _has_own(request: messages_request.MessagesRequest) -> bool:
         if block.cache_control is not None:
             return True
     for message in request.messages:
-        for content in message.content:
-            if (
-                isinstance(content, messages_request.Block)
-                and content.cache_control is not None
-            ):
+        for content in message.content:  # thinking and raw blocks can have none
+            if getattr(content, "cache_control", None) is not None:
                 return True
     return False
 

@@ -26,10 +26,11 @@ def place(
         if turn.role == "system":
             waiting.append(turn)
             continue
-        if turn.role == "assistant":
+        if waiting and turn.role == "assistant":
             _settle(out, waiting)
         out.append(turn)
-    _settle(out, waiting)
+    if waiting:
+        _settle(out, waiting)
     return out
 
 
@@ -37,7 +38,7 @@ def _settle(
     out: list[messages_request.Message], waiting: list[messages_request.Message]
 ) -> None:
     """Place the waiting system messages here: an assistant turn or the end follows."""
-    if waiting and out and out[-1].role == "user":
+    if out and out[-1].role == "user":
         blocks = [block for message in waiting for block in message.content]
         out.append(messages_request.Message(role="system", content=blocks))
     else:
