@@ -152,8 +152,9 @@ def _recalled(
 
     Signed thinking is of no use to another model.
     """
+    called = kept.call_ids(history)
     found: dict[str, kept.Turn] = {}
-    for data in turns.find(owner, kept.call_ids(history)):
+    for data in turns.find(owner, called) if called else ():
         turn = kept.decode(data)
         if turn.model == kept.model_name(model):
             found.update(dict.fromkeys(turn.uses, turn))

@@ -68,7 +68,7 @@ class MessageAccumulator:
                 self._delta(event.index, event.delta)  # nearly all are
             case messages_response.MessageStart(message):
                 self._head, self._usage = message, message.usage
-                self._transformed(message.input_transformations)
+                self._transformations = message.input_transformations or []
             case messages_response.ContentBlockStart(index, block):
                 self._blocks[index] = block
                 self._written[index] = Written()
@@ -79,7 +79,8 @@ class MessageAccumulator:
                 if stop.stop_reason is not None:
                     self._stop = stop
                 self._usage = merge_usage(self._usage, usage)
-                self._transformed(transformations)
+                if transformations is not None:
+                    self._transformations = transformations
             case messages_response.Unknown():
                 self.skipped += 1
             case (
@@ -123,12 +124,6 @@ class MessageAccumulator:
             stop_details=self._stop.stop_details,
             input_transformations=self._transformations,
         )
-
-    def _transformed(
-        self, reported: list[messages_response.InputTransformation] | None
-    ) -> None:
-        if reported is not None:
-            self._transformations = reported
 
     def _add_text(self, index: int, text: str) -> None:
         """Add to a text block, which stands where its text begins, as in a stream."""

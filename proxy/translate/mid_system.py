@@ -1,5 +1,6 @@
 """Mid-conversation system messages: those after the first user turn (b4.mid_system)."""
 
+import operator
 from collections.abc import Sequence
 
 from proxy import capabilities
@@ -7,6 +8,9 @@ from proxy.schema import messages_request
 
 OPERATOR = "[A message from the operator of this conversation, not from the user]\n"
 """Precedes a mid-conversation system message on models without ``role: system``."""
+
+
+_role_of = operator.attrgetter("role")
 
 
 def place(
@@ -20,6 +24,8 @@ def place(
     """
     if not model.mid_system:
         return [_as_user(turn) if turn.role == "system" else turn for turn in turns]
+    if "system" not in map(_role_of, turns):  # nearly always
+        return [*turns]
     out: list[messages_request.Message] = []
     waiting: list[messages_request.Message] = []
     for turn in turns:

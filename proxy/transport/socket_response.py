@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import operator
 import select
 import socket
 import ssl
@@ -56,10 +57,9 @@ class SocketResponse:
         status = self._parser.get_status_code() if self._parser else 0
         if status >= 200:  # noqa: PLR2004 - 1xx are hints, the response comes later
             self.status = status
-            self.headers = {  # trailers follow, and override nothing
-                _lowered(name): value.decode("latin-1")
-                for name, value in self._fields.items()
-            }
+            # trailers follow, and override nothing
+            names, values = map(_lowered, self._fields), self._fields.values()
+            self.headers = dict(zip(names, map(_text, values), strict=True))
         else:
             self._fields.clear()
 
@@ -210,6 +210,9 @@ class SocketResponse:
         ):
             self._receive()
             self._sock.settimeout(None)
+
+
+_text = operator.methodcaller("decode", "latin-1")
 
 
 @functools.lru_cache(256)  # an upstream sends the same names every time
