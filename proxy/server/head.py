@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
-
-from msgspec import Struct
 
 HEAD = 32 * 1024
 """Bytes of a head at most, as nginx allows by default."""
@@ -62,7 +61,7 @@ class Refused(Exception):  # noqa: N818  # the server's decision, not a failure 
         self.message = message
 
 
-class Head(Struct, frozen=True, kw_only=True):
+class Head(NamedTuple):
     """What a request's head says."""
 
     environ: dict[str, str]

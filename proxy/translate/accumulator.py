@@ -8,6 +8,14 @@ from proxy.schema import messages_response
 from proxy.translate import opaque
 from proxy.written import Written
 
+_Silent = (
+    messages_response.ContentBlockStop
+    | messages_response.MessageStop
+    | messages_response.Ping
+    | messages_response.ErrorEvent
+)
+"""Events that add nothing to the message."""
+
 
 def merge_usage(
     old: messages_response.Usage, new: messages_response.Usage
@@ -63,6 +71,8 @@ class MessageAccumulator:
 
     def feed(self, event: messages_response.Event) -> None:
         """Take one event."""
+        if isinstance(event, _Silent):
+            return
         match event:
             case messages_response.ContentBlockDelta():
                 self._delta(event.index, event.delta)  # nearly all are
@@ -83,13 +93,6 @@ class MessageAccumulator:
                     self._transformations = transformations
             case messages_response.Unknown():
                 self.skipped += 1
-            case (
-                messages_response.ContentBlockStop()
-                | messages_response.MessageStop()
-                | messages_response.Ping()
-                | messages_response.ErrorEvent()
-            ):
-                pass
 
     def _delta(self, index: int, delta: messages_response.Delta) -> None:
         if index not in self._blocks:  # a delta of a block of an unknown type

@@ -188,7 +188,8 @@ def _assistant_run(
         else:
             break
         i += 1
-    _check_complete(calls, results, first)
+    if len(results) < len(calls.all):
+        raise _incomplete(calls, results, first)
     if calls.all:
         whole = _joined(turns, [results[call.position] for call in calls.all])
         turns = [kept.replayed(whole, kept_turns)]
@@ -289,11 +290,9 @@ def _result(message: Result, i: int, calls: _Calls) -> tuple[_Call, ask.Result]:
     return call, blocks_of.result(given, control, failed=failed)
 
 
-def _check_complete(calls: _Calls, results: dict[int, ask.Result], first: int) -> None:
-    if len(results) == len(calls.all):
-        return
+def _incomplete(calls: _Calls, results: dict[int, ask.Result], first: int) -> Exception:
     missing = [call.id for call in calls.all if call.position not in results]
-    raise _invalid(
+    return _invalid(
         f"messages[{first}]",
         "An assistant message with 'tool_calls' must be followed by tool "
         "messages responding to each 'tool_call_id'. The following "
