@@ -17,7 +17,14 @@ Count = Annotated[int, Meta(ge=1)]
 
 
 class SettingsError(Exception):
-    """A known variable with a bad value. The message names the variable, never its value."""
+    """Known variables with bad values: a line for each, ``NAME: must be …``.
+
+    A line names the variable and what is expected, never the value, which may be a key.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -101,7 +108,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         Kubernetes puts ``<SERVICE>_PORT=tcp://…`` into every pod of a namespace, so a
         Service called ``health`` sets ``HEALTH_PORT``: such a value counts as unset.
 
-        Raises ``SettingsError`` for a value that does not fit.
+        Raises ``SettingsError`` for all values that do not fit, so that nobody has to
+        start the proxy once for each typo.
         """
         given: dict[str, str] = {}
         for field in msgspec.structs.fields(cls):
@@ -111,10 +119,16 @@ class Settings(Struct, frozen=True, kw_only=True):
         if "host" in given:
             given["host"] = given["host"].removeprefix("[").removesuffix("]")
         given.setdefault("claude_credentials_path", _default_path(environ))
-        try:
-            config = msgspec.convert(_lowered(given), cls, strict=False)
-        except msgspec.ValidationError as ex:
-            raise SettingsError(_message(ex, cls)) from None
+        given = _lowered(given)
+        kinds = {field.name: field.type for field in msgspec.structs.fields(cls)}
+        problems = [
+            f"{name.upper()}: must be {_requirement(kinds[name])}"
+            for name, value in given.items()
+            if not _fits(value, kinds[name])
+        ]
+        if problems:
+            raise SettingsError(*problems)
+        config = msgspec.convert(given, cls, strict=False)
         config.check()
         return config
 
@@ -149,12 +163,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     def check(self) -> None:
         """Refuse values that have the right type and still cannot work.
 
-        Raises ``SettingsError``.
+        Raises ``SettingsError`` for all of them.
         """
+        problems = []
         if self.health_port == self.port:
-            raise SettingsError("HEALTH_PORT: must be another port than PORT")
+            problems.append("HEALTH_PORT: must be another port than PORT")
         if not self.proxy_api_key.isprintable():
-            raise SettingsError("PROXY_API_KEY: must be one line of printable text")
+            problems.append("PROXY_API_KEY: must be one line of printable text")
+        if problems:
+            raise SettingsError(*problems)
 
     def check_exposure(self) -> None:
         """Refuse to serve strangers: a wider address needs an inbound key.
@@ -196,11 +213,24 @@ def _lowered(given: dict[str, str]) -> dict[str, str]:
     return {k: v.lower() if k in words else v for k, v in given.items()}
 
 
-def _requirement(kind: inspect.Type) -> str:
-    """What a field accepts, in words: ``an integer from 1 to 65535``."""
+def _fits(value: str, kind: object) -> bool:
+    """Whether the text of a variable is a value of its field's type."""
+    try:
+        msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _requirement(kind: object) -> str:
+    """What a field's type accepts, in words: ``an integer from 1 to 65535``."""
+    return _in_words(inspect.type_info(kind))
+
+
+def _in_words(kind: inspect.Type) -> str:
     match kind:
         case inspect.UnionType(types=(wanted, inspect.NoneType())):
-            return _requirement(wanted)
+            return _in_words(wanted)
         case inspect.LiteralType(values=values):
             *others, last = (str(one) for one in values if one)
             return f"{', '.join(others)} or {last}"
@@ -216,10 +246,3 @@ def _requirement(kind: inspect.Type) -> str:
             return f"a number above {limit:g} and at most {most:g}"
         case _:  # a field of another type needs words of its own
             raise TypeError(kind)
-
-
-def _message(error: msgspec.ValidationError, cls: type[Settings]) -> str:
-    """What to say instead of msgspec's line, which repeats the value."""
-    name = str(error).rpartition(" - at `$.")[2].rstrip("`")
-    fields = {field.name: field.type for field in inspect.type_info(cls).fields}  # type: ignore[attr-defined]
-    return f"{name.upper()}: must be {_requirement(fields[name])}"

@@ -49,9 +49,10 @@ class Line(Struct, frozen=True):
 
 def examine(facts: Facts) -> list[Line]:
     """Return all lines, in the order in which trouble should be looked at."""
-    if facts.settings_error:
+    if facts.settings_errors:
         return [
-            Line("settings", "fail", facts.settings_error, "Correct this variable.")
+            Line("settings", "fail", f"{why}.", "Correct this variable.")
+            for why in facts.settings_errors
         ]
     checks = (settings, volume, lock, login, attempts, cli, hosts, clock, cluster)
     return [line for check in checks for line in check(facts)]
