@@ -5,7 +5,7 @@ the pass of the model's rate limit until the response has begun, or no call woul
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 
@@ -27,6 +27,7 @@ from proxy.limits import Limits
 from proxy.schema import messages_response
 from proxy.translate import error
 from proxy.translate import headers as response_headers
+from proxy.translate.assemble import Translation
 
 OAUTH_BETA = "oauth-2025-04-20"  # required with any OAuth or federation token
 
@@ -88,8 +89,10 @@ class Opening:
         sent: outgoing.Sent,
         scope: cancellation.CancelScope,
         way: trail.Trail,
+        on_repair: Callable[[Translation], None],
     ) -> None:
         self._standing = standing
+        self._on_repair = on_repair
         self._way = way
         self._sent = sent
         self._scope = scope
@@ -123,7 +126,8 @@ class Opening:
                 else:
                     self._lease.accepted()
                     self._limit.open()
-                    del self._sent  # the stream keeps this object, not the body
+                    # the stream keeps this object, and not the body or the completion
+                    del self._sent, self._on_repair
                     return stream
         except cancellation.Cancelled as ex:
             raise event_stream.to_error(ex.reason) from None
@@ -169,6 +173,7 @@ class Opening:
                 if repaired is None:
                     raise self._given_up(failed) from None
                 self._sent = repaired
+                self._on_repair(repaired)
             case retry.Step.GIVE_UP:
                 raise self._given_up(failed) from None
 

@@ -50,6 +50,12 @@ class WayBack(Struct, frozen=True):
     """Seconds since the epoch."""
 
 
+def repaired(way_back: WayBack, sent: assemble.Translation) -> WayBack:
+    """The way back once a repaired request has been sent instead."""
+    made = request.repaired_context(way_back.context, sent.request)
+    return structs.replace(way_back, context=made)
+
+
 class Reader:
     """Reads the requests of all paths that take an input, which differ in what they ask.
 

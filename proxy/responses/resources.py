@@ -7,7 +7,7 @@ import msgspec
 
 from proxy import errors, front, serving, store
 from proxy.responses import answering, kept
-from proxy.responses.reading import Reader, content
+from proxy.responses.reading import Reader, content, repaired
 from proxy.services import Services
 
 PAGE = 20
@@ -130,6 +130,7 @@ def add_routes(
         decode=reader.decode,
         content=content,
         translate=reader.create,
+        repaired=repaired,
         whole=answering.Whole,
         streamed=answering.streamed,
     )
@@ -138,6 +139,7 @@ def add_routes(
         decode=reader.decode_whole,
         content=content,
         translate=reader.compact,
+        repaired=repaired,
         whole=answering.Compacted,
         streamed=answering.never_streamed,
     )

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from proxy import errors, settings
-from proxy.schema import messages_request, responses_request
+from proxy.schema import messages_request, responses_request, responses_response
 from proxy.schema import responses_items as wire
 from proxy.translate import ask, assemble, fields, json_text, names, warn
 from proxy.translate.responses import context, envelope, items, tools, turns
@@ -118,6 +118,27 @@ def response_context(
     )
 
 
+def repaired_context(
+    made: context.Context, upstream: messages_request.MessagesRequest
+) -> context.Context:
+    """The context once ``upstream``, a repaired request, has been sent instead (rows b0).
+
+    Thinking that the repair has left out is reported as Anthropic itself reports what it
+    drops because it does not fit what stands before it (row r4.reported).
+    """
+    still = _thinking(upstream)
+    gone = [item for path, item in made.replayed.items() if path not in still]
+    removed = (
+        responses_response.InputTransformation(id=item, reason="prefix_mismatch")
+        for item in dict.fromkeys(gone)
+    )
+    return structs.replace(
+        made,
+        echo=context.with_sampling(made.echo, upstream.temperature, upstream.top_p),
+        removed=(*made.removed, *removed),
+    )
+
+
 def _instructions(request: responses_request.ResponsesRequest) -> list[ask.Said]:
     """The first system block: its own, so that the prefix before the input is cached."""
     text = request.instructions
@@ -153,12 +174,23 @@ def _replayed(
     """Where the thinking of the input stands in what is sent, and the ids of its items."""
     if not thoughts:
         return {}
+    return {
+        path: thoughts[turns.signature(block)]
+        for path, block in _thinking(upstream).items()
+        if turns.signature(block) in thoughts
+    }
+
+
+def _thinking(
+    upstream: messages_request.MessagesRequest,
+) -> dict[str, messages_request.Thinking | messages_request.RedactedThinking]:
+    """The thinking blocks of a request by their paths, in Anthropic's words."""
     kinds = messages_request.Thinking | messages_request.RedactedThinking
     return {
-        f"messages.{m}.content.{c}": thoughts[turns.signature(block)]
+        f"messages.{m}.content.{c}": block
         for m, message in enumerate(upstream.messages)
         for c, block in enumerate(message.content)
-        if isinstance(block, kinds) and turns.signature(block) in thoughts
+        if isinstance(block, kinds)
     }
 
 
