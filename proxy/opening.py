@@ -265,7 +265,7 @@ class Opening:
         if end is not None:
             circumstances = self._circumstances(response.headers)
             failed = error.to_openai_error(200, end.error, circumstances)
-            raise _failed(failed, circumstances, end.error.message)
+            raise _failed(failed, circumstances, end.error)
         if not opening:
             cut = error.incomplete(self._circumstances(response.headers))
             cut.reason = "cut"
@@ -332,24 +332,33 @@ class Opening:
             outgoing.passed_headers(self._sent, response.headers, datetime.now(UTC))
         )
         failed.upstream_request_id = response.headers.get("request-id", "")
-        return _failed(failed, circumstances, reported.message if reported else "")
+        return _failed(failed, circumstances, reported)
 
 
 def _failed(
-    failed: errors.ProxyError, circumstances: error.Circumstances, message: str
+    failed: errors.ProxyError,
+    circumstances: error.Circumstances,
+    reported: messages_response.Error | None,
 ) -> _FailedCall:
-    """An error that Anthropic reported, as the retry loop sees it."""
+    """An error response as the retry loop sees it.
+
+    ``reported`` is ``None`` where something else than Anthropic responded, say a login
+    page: its 401 says nothing of the credential.
+    """
     match failed.status:
         case 400:
             failure = retry.Failure.INVALID
-        case 401:
+        case 401 if reported is not None:
             failure = retry.Failure.UNAUTHORIZED
         case 429 | 500 | 502 | 503 if "retry-after" in failed.headers:
             failure = retry.Failure.BUSY
         case _:
             failure = retry.Failure.FINAL
     return _FailedCall(
-        failure, failed, retry_after=circumstances.retry_after, message=message
+        failure,
+        failed,
+        retry_after=circumstances.retry_after,
+        message=reported.message if reported is not None else "",
     )
 
 
