@@ -17,16 +17,21 @@ class Asked(Protocol):
     """A decoded request, as far as every API's looks the same."""
 
     @property
-    def model(self) -> str | None: ...
+    def model(self) -> str | None:
+        """The model's name as the client sent it; ``None`` or blank for the default."""
+
     @property
-    def stream(self) -> bool | None: ...
+    def stream(self) -> bool | None:
+        """Whether the client wants server-sent events; ``None`` is no."""
 
 
 class Facts(Protocol):
     """What the log line says of a response, known when it is complete."""
 
     @property
-    def finish_reason(self) -> str | None: ...
+    def finish_reason(self) -> str | None:
+        """How the response ended, in the word of the client's API; ``None`` until then."""
+
     @property
     def skipped(self) -> int:
         """Events that this version does not know."""

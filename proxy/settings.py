@@ -142,10 +142,12 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def is_loopback(self) -> bool:
+        """Whether only this machine can reach the API."""
         return is_loopback(self.host)
 
     @property
     def has_inbound_key(self) -> bool:
+        """Whether clients must send a key, of the setting's or of the file's."""
         return bool(self.proxy_api_key or self.proxy_api_keys_file)
 
     def longer_than_clients_wait(self) -> list[str]:

@@ -172,22 +172,27 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def config_dir(self) -> Path:
+        """The directory of the login, absolute."""
         return Path(self.claude_config_dir)
 
     @property
     def before(self) -> timedelta:
+        """How long before the expiry attempts begin."""
         return timedelta(seconds=self.refresh_before)
 
     @property
     def interval(self) -> timedelta:
+        """The shortest time between two attempts."""
         return timedelta(seconds=self.refresh_interval)
 
     @property
     def longest_cli_run(self) -> timedelta:
+        """How long the CLI may take for one command."""
         return timedelta(seconds=self.cli_timeout)
 
     @property
     def time_zone(self) -> ZoneInfo:
+        """The time zone of the schedule."""
         return ZoneInfo(self.refresh_time_zone)
 
     def arguments(self, command: Command) -> tuple[str, ...]:

@@ -28,10 +28,12 @@ class Asked(Struct, frozen=True):
 
     @property
     def model(self) -> str | None:
+        """See ``front.Asked``."""
         return self.request.model
 
     @property
     def stream(self) -> bool | None:
+        """See ``front.Asked``."""
         return self.request.stream
 
 
@@ -67,6 +69,7 @@ class Reader:
         self._pending = kept.Pending(services.store.limit // 2)
 
     def decode(self, given: bytes) -> Asked:
+        """A request's body; what its fields mean is checked later."""
         return Asked(body.decode(given, responses_request.DECODER), given)
 
     def decode_whole(self, given: bytes) -> Asked:
