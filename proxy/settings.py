@@ -62,11 +62,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     prompt_caching: Literal["auto", "always", "off"] = "auto"
     """When to add `cache_control` to a request that has none: `auto` (if it has tools or earlier turns), `always` or `off`."""
     cache_ttl: Literal["auto", "5m", "1h"] = "auto"
-    """How long Anthropic keeps the tools and the first system message of a request whose `cache_control` the proxy sets: `5m`, `1h`, or `auto` (an hour where the same ones came back after more than five minutes within the last hour)."""
+    """How long Anthropic keeps the tools and the first system message of a request whose `cache_control` the proxy sets: `5m`, `1h`, or `auto` (an hour if the same ones came back after more than five minutes within the last hour)."""
     reasoning_display: Literal["", "summarized", "omitted"] = ""
     """`summarized`: ask every model that thinks by default for readable reasoning. Empty: only when the client asks for reasoning."""
     strict_params: bool = False
-    """`1`: refuse (400) what would otherwise be dropped or changed with a warning that changes the response ([which](translation.md))."""
+    """`1`: refuse (400) requests that would otherwise be changed in a way that affects the response; [the table of warnings](translation.md#warnings) lists the changes."""
 
     max_requests: Count = 512
     """Completions in flight. Any more get an immediate 503."""
@@ -80,20 +80,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Seconds for which the call of a plain completion goes on after its client has left, so that [a retry can join it](memory.md#retries-that-join). `0`: it is cancelled at once."""
 
     connect_timeout: Seconds = 10.0
-    """Seconds to connect to Anthropic, the look-up of its name included."""
+    """Seconds to connect to Anthropic, looking up its name included."""
     header_timeout: Seconds = 60.0
     """Seconds to wait for Anthropic's response headers."""
     idle_timeout: Seconds = 45.0
-    """Seconds without a byte of a response, pings included: a dead line. Twice as long is the time for the first content, a second try included."""
+    """Seconds without a single byte of a response, not even a ping, after which the line counts as dead. The first content must come within twice that time, a second try included."""
     progress_timeout: Seconds = 600.0
-    """Seconds for which a response to a request that thinks may only ping; for other requests it is twice `IDLE_TIMEOUT`, if that is less."""
+    """Seconds for which Anthropic may send nothing but pings while the model thinks; without thinking it is twice `IDLE_TIMEOUT`, if that is less."""
     total_timeout: Seconds = 3600.0
     """Seconds for a whole completion."""
     drain_timeout: Seconds = 25.0
     """Seconds that running completions have to finish after SIGTERM."""
 
     status_page: Literal["local", "open"] = "local"
-    """Who may see the [status page](#the-status-page) on `HEALTH_PORT`: `local`, this machine alone and `kubectl port-forward`; `open`, everybody who reaches the port."""
+    """Who may see the [status page](#the-status-page) on `HEALTH_PORT`: `local`, only this machine, `kubectl port-forward` included; `open`, anybody who can reach the port."""
     prices_file: str = ""
     """A JSON file that replaces the built-in table of prices; see [Prices](#prices)."""
     log_format: Literal["json", "text"] = "json"
