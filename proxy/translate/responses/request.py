@@ -1,6 +1,7 @@
 """A Responses request as an ask, and what its response depends on (rows r1, r4)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
@@ -50,9 +51,8 @@ def to_ask(
     conversation = turns.to_conversation(given, room, warnings)
     box = _toolbox(request, given, warnings)
     own = request.output_config
-    management, limit = request.context_management, request.max_output_tokens
-    tokens = fields.whole(limit, "max_output_tokens")
     at = "max_output_tokens"
+    tokens = fields.whole(request.max_output_tokens, at)
     return Reading(
         ask=ask.Ask(
             model=(request.model or "").strip() or config.default_model,
@@ -77,11 +77,7 @@ def to_ask(
             cache_control=request.cache_control,
             inference_geo=request.inference_geo,
             speed=request.speed,
-            context_management=(
-                {"edits": [_edit(one, i) for i, one in enumerate(management)]}
-                if isinstance(management, list)
-                else management
-            ),
+            context_management=_management(request.context_management),
             compact=conversation.compact,
         ),
         clients=box.clients,
@@ -249,6 +245,15 @@ def _output(
             return ask.JSONOf(schema=schema, at=f"{at}.schema")
         case wire.TextFormat() | None:
             return None
+
+
+def _management(
+    given: list[responses_request.ContextEdit] | dict[str, Any] | None,
+) -> dict[str, Any] | None:
+    """OpenAI's list of edits as Anthropic's object, which passes as it is."""
+    if isinstance(given, list):
+        return {"edits": [_edit(one, i) for i, one in enumerate(given)]}
+    return given
 
 
 def _edit(edit: responses_request.ContextEdit, i: int) -> dict[str, object]:
