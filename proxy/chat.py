@@ -17,6 +17,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ChatCompletions:
+    """``POST /v1/chat/completions``: a chat completion, whole or streamed."""
+
     def __init__(self, services: Services) -> None:
         self._services = services
         self._api = api(services)

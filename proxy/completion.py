@@ -30,6 +30,7 @@ from proxy import (
     trail,
 )
 from proxy.services import Services
+from proxy.translate.assemble import Translation
 
 CLIENT_GONE = 499
 """nginx's status for a client that left; only the log shows it."""
@@ -91,7 +92,7 @@ class Completion:
                 owner, self._name, scope=scope, slot=slot, way=self._way, record=record
             )
         waiting = time.monotonic()
-        self._events = services.upstream.open(sent, scope, self._way)
+        self._events = services.upstream.open(sent, scope, self._way, self._on_repair)
         self._waited += time.monotonic() - waiting
         record.first_event_ms = self._elapsed_ms()
         head = self._events.head
@@ -99,6 +100,9 @@ class Completion:
         record.upstream_model = head.model
         self._warnings = head.warnings
         self._headers = self._headers_with(head.request_id, head.headers)
+
+    def _on_repair(self, sent: Translation) -> None:
+        self._way_back = self._api.repaired(self._way_back, sent)
 
     def _translated(
         self, req: falcon.Request, arriving: admission.Body

@@ -43,7 +43,7 @@ def limited_by(sent: Sent) -> Hashable:
     return (sent.model, "count_tokens") if sent.counts else sent.model
 
 
-def repaired(sent: Sent, message: str) -> Sent | None:
+def repaired(sent: Sent, message: str) -> Translation | None:
     """What to send after a 400 with this message; ``None`` where it is the client's to mend."""
     match sent:
         case Translation():

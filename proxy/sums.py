@@ -121,6 +121,7 @@ class Sums(Collector):
         self.histograms = histograms
 
     def collect(self) -> Iterator[Metric]:
+        """All metrics at one moment; called by ``prometheus_client`` for each scrape."""
         with self.lock:
             counters = [one.family() for one in self.counters.values()]
             histograms = [one.family() for one in self.histograms.values()]

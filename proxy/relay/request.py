@@ -49,6 +49,7 @@ class Relayed(Struct, frozen=True, kw_only=True):
 
     @property
     def path(self) -> str:
+        """Path and query of the request to Anthropic."""
         path = "/v1/messages"
         if self.endpoint == "count_tokens":
             path += "/count_tokens"

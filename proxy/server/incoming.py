@@ -184,13 +184,16 @@ class LengthBody(Body):
 
     @property
     def leaves_much(self) -> bool:
+        """See ``Body``."""
         return self._left > UNREAD
 
     @property
     def is_read(self) -> bool:
+        """See ``Body``."""
         return not self._left
 
     def read1(self, size: int) -> bytes:
+        """See ``Body``. What was received beyond the body is left for the next request."""
         size = min(size, self._left)
         data = self._incoming.read(size, self._left) if size else b""
         if len(data) > size:
@@ -224,9 +227,14 @@ class ChunkedBody(Body):
 
     @property
     def is_read(self) -> bool:
+        """See ``Body``."""
         return not self.leaves_much
 
     def read1(self, size: int) -> bytes:
+        """See ``Body``: at most the rest of one chunk.
+
+        Raises ``BadBody`` also for a body of tiny chunks, whose framing is most of it.
+        """
         try:
             while not self._part and self._reader.parser is not None:
                 part: bytes | None = next(self._reader.parser, None)

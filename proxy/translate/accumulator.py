@@ -118,6 +118,7 @@ class MessageAccumulator:
 
     @property
     def message(self) -> messages_response.Message:
+        """The message as far as its events have come, its blocks in their order."""
         return messages_response.Message(
             id=self._head.id,
             model=self._head.model,

@@ -48,6 +48,8 @@ class Rules(Struct, frozen=True, kw_only=True):
 
 
 class Conversation(Struct, frozen=True, kw_only=True):
+    """A conversation as it is sent to Anthropic."""
+
     system: list[messages_request.Text]
     messages: list[messages_request.Message]
     replays_thinking: bool

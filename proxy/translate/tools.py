@@ -14,6 +14,8 @@ ANY_PARAMETERS = Raw(b'{"type":"object"}')
 
 
 class Tools(Struct, frozen=True, kw_only=True):
+    """What a request sends of tools, and what of them is put into words instead."""
+
     tools: list[messages_request.AnyTool] | None = None
     choice: messages_request.ToolChoice | None = None
     instruction: str | None = None
@@ -23,6 +25,7 @@ class Tools(Struct, frozen=True, kw_only=True):
 
     @property
     def forced(self) -> bool:
+        """Whether a call is forced, which rules out thinking with a budget."""
         return self.choice is not None and self.choice.type in {"any", "tool"}
 
 

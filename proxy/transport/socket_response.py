@@ -49,11 +49,13 @@ class SocketResponse:
     # What the parser calls.
 
     def on_message_begin(self) -> None:
+        """A response begins. Raises ``ValueError`` if one is over already."""
         if self._done:  # llhttp would go on and append another body to ours
             self._keep = False
             raise ValueError("bytes after the response")
 
     def on_headers_complete(self) -> None:
+        """Take over the status and the headers, unless they are of a 1xx."""
         status = self._parser.get_status_code() if self._parser else 0
         if status >= 200:  # noqa: PLR2004 - 1xx are hints, the response comes later
             self.status = status
@@ -64,6 +66,7 @@ class SocketResponse:
             self._fields.clear()
 
     def on_message_complete(self) -> None:
+        """The response is whole; note whether its connection may be kept."""
         if self.status and self._parser is not None:
             self._done = True
             self._keep = self._parser.should_keep_alive()  # known only in here
