@@ -67,15 +67,20 @@ THOUGHTS = st.sampled_from(
 )  # fmt: skip
 
 
+# Strategies are made once: to make one takes longer than to draw from it.
+OUTPUT = MAYBE_BLANK | st.lists(USER_PART, max_size=2)
+FLAG = st.sampled_from([{}, {"is_error": True}])
+
+
 @st.composite
 def calls(draw: st.DrawFn) -> tuple[dict, dict]:
     """A call of any kind, and its output."""
     call_id = draw(CALL_ID)
-    given = draw(MAYBE_BLANK | st.lists(USER_PART, max_size=2))
+    given = draw(OUTPUT)
     function = (
         {"type": "function_call", "name": draw(GOOD_NAME), "arguments": draw(ARGUMENTS)},
         {"type": "function_call_output", "output": given,
-         **draw(st.sampled_from([{}, {"is_error": True}]))},
+         **draw(FLAG)},
     )  # fmt: skip
     custom = (
         {"type": "custom_tool_call", "name": "run", "namespace": "js",
@@ -94,32 +99,36 @@ def calls(draw: st.DrawFn) -> tuple[dict, dict]:
     return {**call, "call_id": call_id}, {**output, "call_id": call_id}
 
 
+CALLS = st.lists(calls(), min_size=1, max_size=3)
+BETWEEN = st.lists(THOUGHTS | ASSISTANTS, max_size=3)
+LATE = st.lists(SYSTEMS | USERS, max_size=1)
+
+
 @st.composite
 def rounds(draw: st.DrawFn) -> list[dict]:
     """Calls with text and reasoning between them, then all outputs in any order."""
-    pairs = draw(st.lists(calls(), min_size=1, max_size=3))
+    pairs = draw(CALLS)
     turn = [call for call, _ in pairs]
-    for one in draw(st.lists(THOUGHTS | ASSISTANTS, max_size=3)):
+    for one in draw(BETWEEN):
         turn.insert(draw(st.integers(0, len(turn))), one)
     outputs = draw(st.permutations([output for _, output in pairs]))
-    for one in draw(st.lists(SYSTEMS | USERS, max_size=1)):
+    for one in draw(LATE):
         outputs.insert(draw(st.integers(0, len(outputs))), one)
     return [*turn, *outputs]
 
 
+ROUNDS = rounds()
 REPLIES = st.lists(THOUGHTS | ASSISTANTS, min_size=1, max_size=3)
+GROUPS = st.lists(
+    st.one_of(ROUNDS, REPLIES, USERS.map(lambda one: [one]),
+              SYSTEMS.map(lambda one: [one])),
+    max_size=6,
+)  # fmt: skip
 
 
 @st.composite
 def good_input(draw: st.DrawFn) -> list[dict]:
-    groups = draw(
-        st.lists(
-            st.one_of(rounds(), REPLIES, USERS.map(lambda one: [one]),
-                      SYSTEMS.map(lambda one: [one])),
-            max_size=6,
-        )
-    )  # fmt: skip
-    items = [one for group in groups for one in group]
+    items = [one for group in draw(GROUPS) for one in group]
     if draw(st.booleans()):
         summary = {"type": "compaction", "content": "They said hello."}
         compaction = {"type": "compaction", "encrypted_content": sealed(summary)}
@@ -180,10 +189,13 @@ FIELDS = maybe(
 )
 
 
+INPUT = good_input()
+
+
 @st.composite
 def good_requests(draw: st.DrawFn) -> dict[str, Any]:
     """Requests that OpenAI itself would take, in every odd combination."""
-    items = draw(good_input())
+    items = draw(INPUT)
     tools = draw(TOOLS)
     if draw(st.booleans()):
         late = {"type": "additional_tools", "role": "developer", "tools": tools}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from request_strategies import MAYBE_BLANK, SAID
 from responses_requests import earlier, function, sent, user
-from responses_strategies import ASSISTANTS, SYSTEMS, THOUGHTS, rounds
+from responses_strategies import ASSISTANTS, ROUNDS, SYSTEMS, THOUGHTS
 
 MODELS = ["claude-opus-5-5", "claude-sonnet-4-6", "claude-haiku-4-5", "claude-sonnet-5"]
 TOOLS = [function("get"), function("files.read")]
@@ -22,12 +22,17 @@ TEXT_ONLY = st.builds(
 )
 
 
+SOME_SYSTEMS = st.lists(SYSTEMS, max_size=2)
+SOME_USERS = st.lists(MAYBE_BLANK, max_size=2)
+SOME_THOUGHTS = st.lists(THOUGHTS | ASSISTANTS, max_size=2)
+
+
 @st.composite
 def user_turns(draw: st.DrawFn) -> list[dict]:
     """What stands between two replies: users, blanks, late system messages."""
-    turns = [user(text) for text in draw(st.lists(MAYBE_BLANK, max_size=2))]
+    turns = [user(text) for text in draw(SOME_USERS)]
     turns.append(user(draw(SAID)))
-    for one in draw(st.lists(SYSTEMS, max_size=2)):
+    for one in draw(SOME_SYSTEMS):
         turns.insert(draw(st.integers(0, len(turns))), one)
     return turns
 
@@ -35,21 +40,24 @@ def user_turns(draw: st.DrawFn) -> list[dict]:
 @st.composite
 def replies(draw: st.DrawFn) -> list[dict]:
     """A reply that says something: one that was blank is exempt."""
-    return [*draw(st.lists(THOUGHTS | ASSISTANTS, max_size=2)), draw(TEXT_ONLY)]
+    return [*draw(SOME_THOUGHTS), draw(TEXT_ONLY)]
+
+
+USER_TURNS, REPLIES = user_turns(), replies()
 
 
 @st.composite
 def conversations(draw: st.DrawFn) -> list[list[dict]]:
     """Successive inputs of one conversation; each ends in a user's or a tool's turn."""
-    history = draw(st.lists(SYSTEMS, max_size=2))
+    history = draw(SOME_SYSTEMS)
     inputs = []
     for _ in range(draw(st.integers(2, 3))):
-        history = [*history, *draw(user_turns())]
+        history = [*history, *draw(USER_TURNS)]
         inputs.append(history)
         for _ in range(draw(st.integers(0, 2))):
-            history = [*history, *draw(rounds())]
+            history = [*history, *draw(ROUNDS)]
             inputs.append(history)
-        history = [*history, *draw(replies())]
+        history = [*history, *draw(REPLIES)]
     return inputs
 
 
