@@ -90,10 +90,14 @@ LOOSE_MESSAGE = st.one_of(
 )  # fmt: skip
 
 
+CALLS = st.lists(CALL, min_size=1, max_size=3)
+THOUGHTFUL = st.lists(THINKING, max_size=2)
+
+
 @st.composite
 def rounds(draw: st.DrawFn) -> list[dict]:
     """Calls and their results, sometimes one too few, with things in between."""
-    calls = draw(st.lists(CALL, min_size=1, max_size=3))
+    calls = draw(CALLS)
     results = [
         {"role": "tool", "tool_call_id": one["id"], "content": draw(CONTENT)}
         for one in calls
@@ -103,7 +107,7 @@ def rounds(draw: st.DrawFn) -> list[dict]:
                        {"role": "system", "content": draw(TEXT)})  # fmt: skip
     assistant = {"role": "assistant", "content": draw(CONTENT), "tool_calls": calls}
     if draw(st.booleans()):
-        assistant["thinking_blocks"] = draw(st.lists(THINKING, max_size=2))
+        assistant["thinking_blocks"] = draw(THOUGHTFUL)
     return [assistant, *results]
 
 
@@ -228,28 +232,35 @@ SYSTEMS = merged(
     MARK,
 )  # fmt: skip
 THOUGHTS = st.just({}) | st.builds(lambda some: {"thinking_blocks": some},
-                                   st.lists(THINKING, max_size=2))  # fmt: skip
+                                   THOUGHTFUL)  # fmt: skip
+
+
+# Strategies are made once: to make one takes longer than to draw from it.
+GOOD_IDS = st.lists(st.sampled_from(["c1", "c2", "call:3", "y" * 80]), min_size=1,
+                    max_size=3)  # fmt: skip
+OUTPUT = MAYBE_BLANK | st.lists(GOOD_PART, max_size=2)
+FLAG = st.sampled_from([{}, {}, {"is_error": True}])
+LATE = st.lists(SYSTEMS, max_size=1)
+BESIDE_CALLS = st.none() | MAYBE_BLANK | TEXTS
 
 
 @st.composite
 def good_rounds(draw: st.DrawFn) -> list[dict]:
     """Calls and all their results, in any order, with system messages in between."""
-    ids = draw(st.lists(st.sampled_from(["c1", "c2", "call:3", "y" * 80]), min_size=1,
-                        max_size=3))  # fmt: skip
+    ids = draw(GOOD_IDS)
     calls = [
         {"id": i, "type": "function",
          "function": {"name": draw(GOOD_NAME), "arguments": draw(ARGUMENTS)}}
         for i in ids
     ]  # fmt: skip
     results: list[dict] = [
-        {"role": "tool", "tool_call_id": i,
-         "content": draw(MAYBE_BLANK | st.lists(GOOD_PART, max_size=2)), **draw(MARK),
-         **draw(st.sampled_from([{}, {}, {"is_error": True}]))}
+        {"role": "tool", "tool_call_id": i, "content": draw(OUTPUT), **draw(MARK),
+         **draw(FLAG)}
         for i in draw(st.permutations(ids))
     ]  # fmt: skip
-    for one in draw(st.lists(SYSTEMS, max_size=1)):
+    for one in draw(LATE):
         results.insert(draw(st.integers(0, len(results))), one)
-    assistant = {"role": "assistant", "content": draw(st.none() | MAYBE_BLANK | TEXTS)}
+    assistant = {"role": "assistant", "content": draw(BESIDE_CALLS)}
     return [{**assistant, "tool_calls": calls, **draw(THOUGHTS)}, *results]
 
 
@@ -259,21 +270,22 @@ REPLIES = st.builds(
 )  # fmt: skip
 
 
+GROUPS = st.lists(
+    st.one_of(good_rounds(), REPLIES, USERS.map(lambda one: [one]),
+              SYSTEMS.map(lambda one: [one])),
+    max_size=6,
+)  # fmt: skip
+END_IN_SYSTEMS = st.lists(SYSTEMS, min_size=1, max_size=3)
+
+
 @st.composite
 def good_messages(draw: st.DrawFn) -> list[dict]:
-    groups = draw(
-        st.lists(
-            st.one_of(good_rounds(), REPLIES, USERS.map(lambda one: [one]),
-                      SYSTEMS.map(lambda one: [one])),
-            max_size=6,
-        )
-    )  # fmt: skip
-    messages = [message for group in groups for message in group]
+    messages = [message for group in draw(GROUPS) for message in group]
     end = draw(st.sampled_from(["user", "user", "user and system", "as it is"]))
     if end != "as it is" or not any(m["role"] == "user" for m in messages):
         messages.append(draw(USERS))
     if end == "user and system":
-        messages += draw(st.lists(SYSTEMS, min_size=1, max_size=3))
+        messages += draw(END_IN_SYSTEMS)
     return messages
 
 
@@ -299,6 +311,42 @@ GOOD_TOOLS = st.lists(
 ).map(_by_name)
 
 
+GOOD_MESSAGES = good_messages()
+GOOD_FIELDS = maybe(
+    max_tokens=st.sampled_from([1, 100, 1025, 5000, 200_000, None]),
+    temperature=st.sampled_from([0, 0.5, 1, 1.7, None]),
+    top_p=st.sampled_from([0.5, 0.97, 1]),
+    top_k=st.sampled_from([0, 5, 40]),
+    stop=st.sampled_from(["END", "\n", "", ["a", " "], [], None]),
+    parallel_tool_calls=st.booleans(),
+    response_format=st.one_of(
+        st.sampled_from([None, {"type": "text"}, {"type": "json_object"}]),
+        st.builds(
+            lambda s: {"type": "json_schema",
+                       "json_schema": {"name": "x", "schema": s}},
+            GOOD_SCHEMA.filter(lambda one: one is not None),
+        ),
+    ),
+    reasoning_effort=st.sampled_from(
+        ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+    ),
+    thinking=st.sampled_from(
+        [{"type": "adaptive"}, {"type": "enabled", "budget_tokens": 2000},
+         {"type": "enabled"}, {"type": "disabled"}, {"type": "between_tools"}]
+    ),
+    output_config=st.sampled_from([{}, {"effort": "max"}, {"effort": "low"}]),
+    cache_control=st.sampled_from([{"type": "ephemeral"},
+                                   {"type": "ephemeral", "ttl": "1h"}]),
+    user=st.sampled_from(["u", "ada@example.com", "", "z" * 300, "555 010 9999"]),
+    service_tier=st.sampled_from(["auto", "default", "flex", "odd"]),
+    prompt_cache_options=st.sampled_from([{}, {"mode": "explicit"}, {"ttl": "30m"}]),
+    web_search_options=st.sampled_from(
+        [{}, {"user_location": {"type": "approximate", "approximate": {"city": "X"}}}]
+    ),
+    seed=st.integers(), verbosity=st.sampled_from(["low", "high"]),
+)  # fmt: skip
+
+
 @st.composite
 def good_requests(draw: st.DrawFn) -> dict:
     """Requests that OpenAI itself would take, in every odd combination."""
@@ -307,45 +355,12 @@ def good_requests(draw: st.DrawFn) -> dict:
     if tools:
         name = tools[0]["function"]["name"]
         choices += ["required", {"type": "function", "function": {"name": name}}]
-    fields = maybe(
-        max_tokens=st.sampled_from([1, 100, 1025, 5000, 200_000, None]),
-        temperature=st.sampled_from([0, 0.5, 1, 1.7, None]),
-        top_p=st.sampled_from([0.5, 0.97, 1]),
-        top_k=st.sampled_from([0, 5, 40]),
-        stop=st.sampled_from(["END", "\n", "", ["a", " "], [], None]),
-        tool_choice=st.sampled_from(choices),
-        parallel_tool_calls=st.booleans(),
-        response_format=st.one_of(
-            st.sampled_from([None, {"type": "text"}, {"type": "json_object"}]),
-            st.builds(
-                lambda s: {"type": "json_schema",
-                           "json_schema": {"name": "x", "schema": s}},
-                GOOD_SCHEMA.filter(lambda one: one is not None),
-            ),
-        ),
-        reasoning_effort=st.sampled_from(
-            ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-        ),
-        thinking=st.sampled_from(
-            [{"type": "adaptive"}, {"type": "enabled", "budget_tokens": 2000},
-             {"type": "enabled"}, {"type": "disabled"}, {"type": "between_tools"}]
-        ),
-        output_config=st.sampled_from([{}, {"effort": "max"}, {"effort": "low"}]),
-        cache_control=st.sampled_from([{"type": "ephemeral"},
-                                       {"type": "ephemeral", "ttl": "1h"}]),
-        user=st.sampled_from(["u", "ada@example.com", "", "z" * 300, "555 010 9999"]),
-        service_tier=st.sampled_from(["auto", "default", "flex", "odd"]),
-        prompt_cache_options=st.sampled_from([{}, {"mode": "explicit"}, {"ttl": "30m"}]),
-        web_search_options=st.sampled_from(
-            [{}, {"user_location": {"type": "approximate", "approximate": {"city": "X"}}}]
-        ),
-        seed=st.integers(), verbosity=st.sampled_from(["low", "high"]),
-    )  # fmt: skip
     return {
         "model": draw(MODELS),
-        "messages": draw(good_messages()),
+        "messages": draw(GOOD_MESSAGES),
         **({"tools": tools} if tools or draw(st.booleans()) else {}),
-        **draw(fields),
+        **draw(maybe(tool_choice=st.sampled_from(choices))),
+        **draw(GOOD_FIELDS),
     }
 
 

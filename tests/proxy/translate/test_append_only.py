@@ -34,13 +34,21 @@ def message(role: str, content: object, **more: object) -> dict:
     return {"role": role, "content": content, **more}
 
 
+SPOKEN = WORDS | BLANK
+SOME_SPOKEN = st.lists(SPOKEN, max_size=2)
+SOME_WORDS = st.lists(WORDS, max_size=2)
+SOME_THINKING = st.lists(THINKING, max_size=2)
+IDS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3)
+TEXT = st.none() | SPOKEN
+
+
 @st.composite
 def user_turns(draw: st.DrawFn) -> list[dict]:
     """What stands between two assistant replies: users, blanks, late system messages."""
-    spoken = draw(st.lists(WORDS | BLANK, max_size=2))
+    spoken = draw(SOME_SPOKEN)
     turns = [message("user", text) for text in spoken]
     turns.append(message("user", draw(WORDS)))
-    for text in draw(st.lists(WORDS | BLANK, max_size=2)):
+    for text in draw(SOME_SPOKEN):
         where = draw(st.integers(0, len(turns)))
         turns.insert(where, message("system", text))
     return turns
@@ -49,7 +57,7 @@ def user_turns(draw: st.DrawFn) -> list[dict]:
 @st.composite
 def tool_rounds(draw: st.DrawFn) -> list[dict]:
     """A round of a tool loop, with system messages in odd places; ends with results."""
-    ids = draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=3))
+    ids = draw(IDS)
     calls = [
         {
             "id": i,
@@ -58,16 +66,14 @@ def tool_rounds(draw: st.DrawFn) -> list[dict]:
         }
         for i in ids
     ]
-    text = draw(st.none() | WORDS | BLANK)
+    text = draw(TEXT)
     results = [
-        message(
-            "tool", draw(WORDS | BLANK), tool_call_id=i, is_error=draw(st.booleans())
-        )
+        message("tool", draw(SPOKEN), tool_call_id=i, is_error=draw(st.booleans()))
         for i in draw(st.permutations(ids))
     ]
-    for one in draw(st.lists(WORDS, max_size=2)):
+    for one in draw(SOME_WORDS):
         results.insert(draw(st.integers(0, len(results))), message("system", one))
-    thinking = draw(st.lists(THINKING, max_size=2))
+    thinking = draw(SOME_THINKING)
     reply = message("assistant", text, tool_calls=calls, thinking_blocks=thinking)
     return [reply, *results]
 
@@ -75,16 +81,19 @@ def tool_rounds(draw: st.DrawFn) -> list[dict]:
 REPLY = WORDS.map(lambda text: [message("assistant", text)])
 
 
+USER_TURNS, TOOL_ROUNDS = user_turns(), tool_rounds()
+
+
 @st.composite
 def conversations(draw: st.DrawFn) -> list[list[dict]]:
     """Successive requests of one conversation; each ends in a user or tool turn."""
-    history = [message("system", text) for text in draw(st.lists(WORDS, max_size=2))]
+    history = [message("system", text) for text in draw(SOME_WORDS)]
     requests = []
     for _ in range(draw(st.integers(2, 4))):
-        history = [*history, *draw(user_turns())]
+        history = [*history, *draw(USER_TURNS)]
         requests.append(history)
         for _ in range(draw(st.integers(0, 2))):
-            history = [*history, *draw(tool_rounds())]
+            history = [*history, *draw(TOOL_ROUNDS)]
             requests.append(history)
         history = [*history, *draw(REPLY)]
     return requests
