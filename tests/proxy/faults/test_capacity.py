@@ -85,7 +85,7 @@ def test_512_streams_are_held_and_health_answers(start, upstream, many_descripto
     streams = [proxy.raw("hold") for _ in range(512)]
     for sock in streams:
         read_until(sock, b"word0")
-    assert proxy.metric("claude_proxy_requests_in_flight") == 512
+    until(lambda: proxy.metric("claude_proxy_requests_in_flight") == 512)
     assert proxy.ask("ok").error["code"] == "at_capacity"
     for path in ("/healthz", "/readyz", "/metrics"):
         assert proxy.health(path) == 200

@@ -294,7 +294,7 @@ def test_an_upstream_that_is_not_there_says_so(start):
     assert "the connection was refused" in told.error["message"]
     assert proxy.line("x")["reason"] == "refused"
     series = 'claude_proxy_errors_total{code="upstream_unreachable",reason="refused"}'
-    assert proxy.metric(series) == 1
+    until(lambda: proxy.metric(series) == 1)
 
 
 # A restart in the middle of a tool loop.

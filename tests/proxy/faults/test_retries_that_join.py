@@ -109,7 +109,7 @@ def test_an_answer_that_came_in_between_is_picked_up_once(
     leave(proxy, upstream, path=path, **fields)
     upstream.release()
     until(lambda: proxy.metric(KEPT) == 1)
-    assert proxy.metric("claude_proxy_requests_in_flight") == 0
+    until(lambda: proxy.metric("claude_proxy_requests_in_flight") == 0)
     assert is_answer(proxy.ask("hold", stream=False, path=path, **fields))
     assert len(upstream.of("hold")) == 1
     again = pool.submit(proxy.ask, "hold", stream=False, path=path, **fields)
@@ -232,7 +232,8 @@ def test_the_log_and_the_metrics_count_it_once(start, upstream, pool):
     until(lambda: proxy.metric("claude_proxy_joins_total") == 2)
     assert proxy.metric("claude_proxy_unclaimed_calls_total") == 0
     complete = 'claude_proxy_upstream_calls_total{outcome="complete"}'
-    assert proxy.metric(complete) == 2, "that one, and the first of this proxy"
+    what = "not that one alone, and the first of this proxy"
+    until(lambda: proxy.metric(complete) == 2, what=what)
 
 
 def test_an_error_goes_to_the_one_who_waits_with_its_wait(start, upstream):
@@ -307,7 +308,7 @@ def test_a_hundred_that_leave_for_good_leave_no_call_longer_than_the_grace(
     lines = [proxy.line(f"silent;tag={i}") for i in range(100)]
     assert all(one["client_gone"] for one in lines)
     assert sum(one["unclaimed"] for one in lines) == 4
-    assert proxy.metric("claude_proxy_unclaimed_calls_total") == 4
+    until(lambda: proxy.metric("claude_proxy_unclaimed_calls_total") == 4)
     proxy.check_nothing_is_left()
 
 
@@ -358,7 +359,7 @@ def test_one_key_has_four_calls_without_a_client_and_all_have_sixteen(
     for one in left:
         one.result(LONG)
     until(lambda: upstream.open_calls == 16)
-    assert held(keyed) == 16
+    until(lambda: held(keyed) == 16)
     keyed.signal(signal.SIGTERM)
     assert keyed.wait()[0] == 0
 
@@ -433,4 +434,5 @@ def test_a_response_that_is_kept_by_its_id_is_kept_once(start, upstream):
     got = json.loads(proxy.ask("hold", stream=False, **request).body)
     url = f"{proxy.url}{RESPONSES}/{got['id']}"
     assert httpx2.get(url, trust_env=False, verify=PLAIN).json()["id"] == got["id"]
-    assert proxy.metric('claude_proxy_memory_entries{kind="responses"}') == 1
+    entries = 'claude_proxy_memory_entries{kind="responses"}'
+    until(lambda: proxy.metric(entries) == 1)

@@ -154,6 +154,7 @@ class Proxy(Gunicorn):
             return None
 
     def metric(self, name):
+        """What `/metrics` says, up to a tenth of a second ago: its page is used again."""
         url = f"http://127.0.0.1:{self.health_port}/metrics"
         for line in httpx2.get(
             url, timeout=LONG, trust_env=False, verify=PLAIN
