@@ -234,7 +234,7 @@ class RequestId:
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Leave the id in ``req.context.request_id`` and in the response's header."""
-        given = req.get_header("x-request-id") or ""
+        given = req.env.get("HTTP_X_REQUEST_ID", "")
         request_id = (
             given
             if _REQUEST_ID.fullmatch(given)

@@ -10,7 +10,6 @@ completion ends.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from http import HTTPStatus
 from typing import Any
 
 import falcon
@@ -43,9 +42,7 @@ class Completion:
     def __init__(
         self, services: Services, api: front.Front[Any, Any], request_id: str
     ) -> None:
-        self.record = log.Completion(
-            request_id=request_id, api=api.name, status=HTTPStatus.OK
-        )
+        self.record = log.Completion(request_id=request_id, api=api.name, status=200)
         self._services = services
         self._api = api
         self._way_back: Any = None
@@ -73,7 +70,7 @@ class Completion:
         after that, so that a client that sends slowly takes nobody's.
         """
         services = self._services
-        self._traceparent = req.get_header("traceparent") or ""
+        self._traceparent = req.env.get("HTTP_TRACEPARENT", "")
         refusal = services.slots.refusal()
         is_full = refusal is admission.Refusal.AT_CAPACITY
         if refusal and not (is_full and services.held.serves(req.context.owner)):
@@ -89,7 +86,7 @@ class Completion:
         services, record = self._services, self.record
         slot = self._slot = self._admitted()
         scope = self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))
-        if self._name and not outgoing.counts_tokens(sent):
+        if self._name and not sent.counts:
             owner = req.context.owner
             self._call = services.held.began(
                 owner, self._name, scope=scope, slot=slot, way=self._way, record=record
@@ -127,10 +124,16 @@ class Completion:
 
     def _name_of(self, content: object, req: falcon.Request) -> str:
         """What a retry shares with the request that it repeats."""
-        counting = ("anthropic-version", "anthropic-beta")  # of all headers, these do
-        sent = (req.get_header(name) or "" for name in counting)
+        sent = req.env.get  # of all headers, these two count
         return joining.name_of(
-            (self._api.name, req.path, req.query_string, *sent), content
+            (
+                self._api.name,
+                req.path,
+                req.query_string,
+                sent("HTTP_ANTHROPIC_VERSION", ""),
+                sent("HTTP_ANTHROPIC_BETA", ""),
+            ),
+            content,
         )
 
     def _translation_of(

@@ -253,7 +253,7 @@ class Opening:
         if response.status // 100 != 2:  # noqa: PLR2004 - the class of successes
             raise self._refused(response)
         kind = response.headers.get("content-type", "").lower()
-        if outgoing.counts_tokens(self._sent) or "text/event-stream" not in kind:
+        if self._sent.counts or "text/event-stream" not in kind:
             opening = self._whole(response)
             event_stream.until_content(iter([opening]), self._way.started)
             return self._stream(response, opening, iter(()))
@@ -274,9 +274,8 @@ class Opening:
 
     def _whole(self, response: transport.Response) -> event_stream.Batch:
         """A response that comes whole, as the events that say as much."""
-        counts = outgoing.counts_tokens(self._sent)
         try:
-            if counts:
+            if self._sent.counts:
                 return event_stream.of_count(response)
             return event_stream.of_message(response)
         except event_stream.UNREADABLE:

@@ -77,8 +77,11 @@ class Incoming:
         return end >= 0
 
     def take_head(self) -> bytes:
-        """The head that is here, without its empty line; the rest is its body."""
-        end = head.end_of(self.held, self._scanned)
+        """The head that `holds_head` has found, without its empty line.
+
+        The rest is its body.
+        """
+        end = self._scanned
         data, self.held = self.held[:end], self.held[end + len(head.END) :]
         self._scanned = 0
         return data
@@ -158,6 +161,8 @@ def body_of(request: Head, incoming: Incoming, sock: socket.socket) -> Body:
 
 def finish(body: Body, incoming: Incoming) -> bool:
     """Read what the application left of a body, within bounds; true if that is all."""
+    if body.is_read:
+        return True
     if body.leaves_much:
         return False
     incoming.deadline = time.monotonic() + UNREAD_TIMEOUT

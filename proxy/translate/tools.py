@@ -121,7 +121,9 @@ def _strict(
 ) -> list[messages_request.Tool]:
     """Keep ``strict`` where Anthropic can compile it: closed schemas, at most twenty."""
     strict = sum(tool.strict is True for tool in tools)
-    if strict > MAX_STRICT or (strict and not model.structured_outputs):
+    if not strict:
+        return tools
+    if strict > MAX_STRICT or not model.structured_outputs:
         warnings.add("strict_dropped", param="tools")
         return [structs.replace(tool, strict=None) for tool in tools]
     return [_compiled(tool, warnings) if tool.strict else tool for tool in tools]

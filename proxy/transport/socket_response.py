@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import operator
 import select
 import socket
 import ssl
@@ -58,10 +59,9 @@ class SocketResponse:
         status = self._parser.get_status_code() if self._parser else 0
         if status >= 200:  # noqa: PLR2004 - 1xx are hints, the response comes later
             self.status = status
-            self.headers = {  # trailers follow, and override nothing
-                _lowered(name): value.decode("latin-1")
-                for name, value in self._fields.items()
-            }
+            # trailers follow, and override nothing
+            names, values = map(_lowered, self._fields), self._fields.values()
+            self.headers = dict(zip(names, map(_text, values), strict=True))
         else:
             self._fields.clear()
 
@@ -78,12 +78,14 @@ class SocketResponse:
         scope, sock = self._scope, self._sock
         scope.attach(sock)
         scope.waiting_for_headers()
-        with contextlib.suppress(OSError):  # there may be a response all the same
+        try:
             if len(body) < RECEIVE:
                 sock.sendall(head + body)
             else:  # no copy of a large one
                 sock.sendall(head)
                 sock.sendall(body)
+        except OSError:
+            pass  # there may be a response all the same
         while not self.status:
             self._receive()
         scope.began()
@@ -211,6 +213,9 @@ class SocketResponse:
         ):
             self._receive()
             self._sock.settimeout(None)
+
+
+_text = operator.methodcaller("decode", "latin-1")
 
 
 @functools.lru_cache(256)  # an upstream sends the same names every time
