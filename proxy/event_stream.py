@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from proxy import cancellation, errors, sse, trail, transport
-from proxy.schema import messages_response
+from proxy.schema import messages_decoding, messages_response
 from proxy.translate import error, json_text, whole
 
 UNREADABLE = (transport.TransportError, msgspec.DecodeError, sse.EventTooLargeError)
@@ -192,10 +192,10 @@ def batches(response: transport.Response) -> Iterator[Batch]:
             yield Batch()
             continue
         payloads = decoder.feed(data)
-        events, broken = messages_response.decode_events(payloads)
+        events, broken = messages_decoding.decode_events(payloads)
         if broken is not None:  # half a surrogate pair is no reason to fail
             payloads = list(map(json_text.whole_characters, payloads))
-            events, broken = messages_response.decode_events(payloads)
+            events, broken = messages_decoding.decode_events(payloads)
         if events:
             batch = Batch(events)
             batch.raw = decoder.raw
@@ -217,7 +217,7 @@ def of_message(response: transport.Response) -> Batch:
     payloads = whole.to_payloads(_body(response))
     names = (msgspec.json.decode(one, type=_Named).type for one in payloads)
     raw = b"".join(map(sse.encode_named, names, payloads))
-    return batch_of(map(messages_response.decode_event, payloads), raw)
+    return batch_of(map(messages_decoding.decode_event, payloads), raw)
 
 
 class _Named(Struct):

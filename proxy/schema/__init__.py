@@ -14,6 +14,7 @@
     messages_request    what is sent to Anthropic
     messages_response   what Anthropic sends back; open, so that an event, a block or a
                         delta that is new becomes ``Unknown`` and breaks nothing
+    messages_decoding   the same from its bytes
 
 No module here knows the clock, the network or a framework.
 """

@@ -1,10 +1,9 @@
 """What Anthropic's Messages API sends back: messages, stream events, errors.
 
 Known shapes are typed; everything else stays open. An event, a block or a delta that is
-new becomes ``Unknown`` and never breaks a response.
+new becomes ``Unknown`` and never breaks a response: see ``messages_decoding``.
 """
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -13,8 +12,9 @@ from msgspec import Meta, Raw, Struct
 # ------------------------------------------------------------------ messages
 
 
-_MOST = 1 << 53
-Count = Annotated[int, Meta(ge=0, le=_MOST)]
+MOST = 1 << 53
+"""Tokens: the most that a count may say."""
+Count = Annotated[int, Meta(ge=0, le=MOST)]
 """Tokens. A count outside these bounds is nonsense, and is not reported."""
 
 
@@ -287,116 +287,3 @@ class Unknown(Struct, frozen=True):
 
 
 Event = KnownEvent | OpaqueBlockStart | Unknown
-
-decode_error_response = msgspec.json.Decoder(ErrorResponse).decode
-"""An error body; raises ``msgspec.DecodeError`` for HTML and ``ValidationError``
-(a subclass) for JSON of another shape."""
-
-# ------------------------------------------------------------------ decoding
-
-_known: msgspec.json.Decoder[KnownEvent] = msgspec.json.Decoder(KnownEvent)
-
-
-_known_events = msgspec.json.Decoder(list[KnownEvent])
-
-
-def decode_events(
-    payloads: list[bytes],
-) -> tuple[Sequence[Event], msgspec.DecodeError | None]:
-    """Decode payloads that arrived together: the events, and what ended them early.
-
-    The events before one that cannot be read are good. All are decoded in one call where
-    they are as expected, which halves the time of a short delta.
-    """
-    try:
-        if len(payloads) == 1:
-            known = [_known.decode(payloads[0])]
-        else:
-            known = _known_events.decode(b"[%b]" % b",".join(payloads))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        known = []
-    if len(known) == len(payloads):  # else a payload held a comma between two values
-        return known, None
-    events: list[Event] = []
-    try:
-        for payload in payloads:
-            events.append(decode_event(payload))  # noqa: PERF401 - kept on an error
-    except msgspec.DecodeError as ex:
-        return events, ex
-    return events, None
-
-
-def decode_event(data: bytes) -> Event:
-    """Decode one SSE ``data`` payload.
-
-    A known event with a malformed secondary field is read without that field: it may
-    be the start of a response that has been paid for, or carry its only stop reason.
-    Returns ``Unknown`` for any other JSON. Raises ``msgspec.DecodeError`` for what is
-    not JSON at all (a broken stream).
-    """
-    try:
-        try:
-            return _known.decode(data)
-        except msgspec.ValidationError:
-            return _opaque(data) or _recovered(msgspec.json.decode(data))
-    except (UnicodeDecodeError, RecursionError) as ex:  # no text; nested without end
-        raise msgspec.DecodeError(type(ex).__name__) from None
-
-
-class _Start(Struct, frozen=True, tag="content_block_start"):
-    index: int
-    content_block: Raw
-
-
-class _OfAnyType(Struct, frozen=True):
-    type: str
-
-
-_start = msgspec.json.Decoder(_Start)
-_of_any_type = msgspec.json.Decoder(_OfAnyType)
-
-
-def is_opaque(block_type: str) -> bool:
-    """Whether a block of this type is kept as it is: any server tool's result is."""
-    known = block_type in {"server_tool_use", "compaction"}
-    return known or block_type.endswith("_tool_result")
-
-
-def _opaque(data: bytes) -> OpaqueBlockStart | None:
-    """The start of an opaque block, if it is one, its bytes untouched."""
-    try:
-        start = _start.decode(data)
-        block_type = _of_any_type.decode(start.content_block).type
-    except msgspec.ValidationError:
-        return None
-    if not is_opaque(block_type):
-        return None
-    return OpaqueBlockStart(start.index, OpaqueBlock(block_type, start.content_block))
-
-
-def _recovered(event: object) -> Event:
-    match event:
-        case {"type": "message_start", "message": {"id": str(head), **rest}}:
-            model = rest.get("model")
-            named = model if isinstance(model, str) else ""
-            return MessageStart(StartedMessage(head, named, _usage(rest.get("usage"))))
-        case {"type": "message_delta", "delta": {**delta}, **rest}:
-            reason = delta.get("stop_reason")
-            stop = Stop(reason if isinstance(reason, str) else None)
-            return MessageDelta(stop, _usage(rest.get("usage")))
-        case {"type": "content_block_start", "index": int(index),
-              "content_block": {"type": "text"}}:  # fmt: skip
-            return ContentBlockStart(index, TextBlock())
-        case _:
-            return Unknown()
-
-
-def _usage(said: object) -> Usage:
-    """The counts of a usage object that can be read."""
-    counts = said if isinstance(said, dict) else {}
-    readable = {
-        name: count
-        for name, count in counts.items()
-        if name.endswith("_tokens") and type(count) is int and 0 <= count <= _MOST
-    }
-    return msgspec.convert(readable, Usage)

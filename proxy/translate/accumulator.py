@@ -8,12 +8,12 @@ from proxy.schema import messages_response
 from proxy.translate import opaque
 from proxy.written import Written
 
-_Silent = (
-    messages_response.ContentBlockStop
-    | messages_response.MessageStop
-    | messages_response.Ping
-    | messages_response.ErrorEvent
-)
+_SILENT = {
+    messages_response.ContentBlockStop,
+    messages_response.MessageStop,
+    messages_response.Ping,
+    messages_response.ErrorEvent,
+}
 """Events that add nothing to the message."""
 
 
@@ -65,14 +65,13 @@ class MessageAccumulator:
             if texts:
                 self._delta(index, messages_response.TextDelta("".join(texts)))
                 texts = []
-            self.feed(event)
+            if type(event) not in _SILENT:
+                self.feed(event)
         if texts:
             self._delta(index, messages_response.TextDelta("".join(texts)))
 
     def feed(self, event: messages_response.Event) -> None:
         """Take one event."""
-        if isinstance(event, _Silent):
-            return
         match event:
             case messages_response.ContentBlockDelta():
                 self._delta(event.index, event.delta)  # nearly all are
@@ -93,6 +92,13 @@ class MessageAccumulator:
                     self._transformations = transformations
             case messages_response.Unknown():
                 self.skipped += 1
+            case (
+                messages_response.ContentBlockStop()
+                | messages_response.MessageStop()
+                | messages_response.Ping()
+                | messages_response.ErrorEvent()
+            ):
+                pass
 
     def _delta(self, index: int, delta: messages_response.Delta) -> None:
         if index not in self._blocks:  # a delta of a block of an unknown type

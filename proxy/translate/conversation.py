@@ -157,12 +157,12 @@ class _Turns:
         if one.moved is not None and self.out:
             cache.mark_last(self.out[-1].content, one.moved)
         match one:
+            case ask.Assistant():
+                self._take_turn(one)
             case ask.User(blocks=blocks):
                 self._add("user", [*blocks])
             case ask.System(blocks=texts):
                 self._add("system", [*texts])
-            case ask.Assistant():
-                self._take_turn(one)
             case ask.Compacted(block=block):
                 self._add("assistant", [block])
 
@@ -179,7 +179,7 @@ class _Turns:
         content: list[Any] = []
         spoken = thinks = False
         for block in turn.blocks:
-            if isinstance(block, ask.Call):
+            if type(block) is ask.Call:
                 use_id = self._ids.take(block.id)
                 use = tool_use.tool_use(
                     block, use_id, self._rules.properties, self._warnings

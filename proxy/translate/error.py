@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from proxy import errors
-from proxy.schema import messages_response, openai
+from proxy.schema import messages_decoding, messages_response, openai
 
 WORTH_A_RETRY = frozenset({429, 500, 502, 503})
 
@@ -330,6 +330,6 @@ def to_object(error: errors.ProxyError) -> openai.Error:
 def decode_error(body: bytes) -> messages_response.Error | None:
     """The error of a body, or ``None`` where it is not Anthropic's JSON (HTML, cut)."""
     try:
-        return messages_response.decode_error_response(body).error
+        return messages_decoding.decode_error_response(body).error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -208,13 +208,15 @@ def test_import_refuses_what_is_no_login(volume, fake):
     assert "sk-ant-secret" not in output(done)
 
 
-def test_a_bad_setting_is_named(volume, fake):
+def test_each_bad_setting_has_a_line(volume, fake):
     done = refresher_process.refresher(
-        volume, fake("ok").path, "once", REFRESH_BEFORE="30"
+        volume, fake("ok").path, "once", REFRESH_BEFORE="30", FALLBACK="maybe"
     )
 
     assert done.returncode == 78
-    assert "REFRESH_BEFORE: must be a whole number from 60 to 25200" in output(done)
+    before, fallback = sorted(output(done).splitlines(), reverse=True)
+    assert "REFRESH_BEFORE: must be a whole number from 60 to 25200" in before
+    assert "FALLBACK: must be on or off" in fallback
 
 
 def test_the_operator_says_what_to_install(volume, fake, tmp_path):

@@ -169,15 +169,18 @@ def _assistant_run(
     calls = _Calls()
     i = first
     turns: list[ask.Assistant] = []
-    while i < len(messages) and isinstance(
-        message := messages[i], chat_request.AssistantMessage
-    ):
+    while i < len(messages):
+        message = messages[i]
+        if type(message) is not chat_request.AssistantMessage:
+            break
         turns.append(_assistant(message, i, calls, warnings))
         i += 1
     late: list[ask.Said] = []
     results: dict[int, ask.Result] = {}
     while i < len(messages):
         message = messages[i]
+        if type(message) is chat_request.UserMessage:  # mostly
+            break
         if isinstance(message, Result):
             call, result = _result(message, i, calls)
             if call.position in results:  # the last one wins

@@ -94,6 +94,13 @@ def test_a_port_in_use_stops_the_start_in_one_line(tmp_path, name):
     assert stderr.count("\n") == 1
 
 
+def test_each_bad_setting_has_a_line(tmp_path):
+    said = proxy_command.refused_start(tmp_path, PORT="eighty", LOG_LEVEL="chatty")
+
+    names = [line.split(": ")[1] for line in said.splitlines()]
+    assert sorted(names) == ["LOG_LEVEL", "PORT"]
+
+
 def test_one_port_for_both_stops_the_start(tmp_path):
     port = free_port()
     stderr = proxy_command.refused_start(tmp_path, PORT=port, HEALTH_PORT=port)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import msgspec
 
 from proxy import sse
-from proxy.schema import chat_response, messages_response
+from proxy.schema import chat_response, messages_decoding, messages_response
 from proxy.translate import accumulator
 from proxy.translate.chat import response, stream
 
@@ -16,7 +16,7 @@ CREATED = 1_790_000_000
 def events_of(pieces: Iterable[bytes]) -> list[messages_response.Event]:
     decoder = sse.Decoder()
     return [
-        messages_response.decode_event(payload)
+        messages_decoding.decode_event(payload)
         for piece in pieces
         for payload in decoder.feed(piece)
     ]

@@ -5,7 +5,7 @@ import json
 import msgspec
 
 from proxy import sse
-from proxy.schema import messages_response
+from proxy.schema import messages_decoding
 from proxy.translate import accumulator
 from proxy.translate.responses import (
     context,
@@ -111,6 +111,6 @@ def opened(item):
 
 def recorded(path):
     return [
-        messages_response.decode_event(payload)
+        messages_decoding.decode_event(payload)
         for payload in sse.Decoder().feed(path.read_bytes())
     ]

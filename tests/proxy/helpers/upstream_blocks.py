@@ -4,7 +4,7 @@ import json
 
 import msgspec
 
-from proxy.schema import messages_response
+from proxy.schema import messages_decoding
 
 
 def text(*pieces, citations=()):
@@ -106,7 +106,7 @@ def message(*blocks, reason="end_turn", details=None, **more):
 
 def decoded(events):
     return [
-        messages_response.decode_event(json.dumps(event).encode()) for event in events
+        messages_decoding.decode_event(json.dumps(event).encode()) for event in events
     ]
 
 

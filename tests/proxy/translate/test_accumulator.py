@@ -10,7 +10,13 @@ from proxy.schema.messages_response import (
     ContentBlock,
     ContentBlockDelta,
     ContentBlockStart,
+    ContentBlockStop,
+    Error,
+    ErrorEvent,
+    Event,
     InputJSONDelta,
+    MessageStop,
+    Ping,
     RedactedThinkingBlock,
     TextBlock,
     TextDelta,
@@ -44,6 +50,26 @@ def test_a_stop_reason_stays_where_a_later_event_has_none() -> None:
     later = {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 9}}
 
     assert accumulated([*events[:-1], later, events[-1]]).stop_reason == "max_tokens"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [ContentBlockStop(0), MessageStop(), Ping(), ErrorEvent(Error("overloaded_error"))],
+    ids=lambda event: type(event).__name__,
+)
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "with others"])
+def test_events_that_only_mark_time_add_nothing(event: Event, *, alone: bool) -> None:
+    heard = accumulator.MessageAccumulator()
+    heard.feed_all(decoded([head(), start(0, text("Hi")[0])]))
+    before = heard.message
+
+    if alone:
+        heard.feed(event)
+    else:
+        heard.feed_all([event, event])
+
+    assert heard.message == before
+    assert heard.skipped == 0
 
 
 def test_a_text_block_stands_where_its_text_begins() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from proxy.schema import messages_response
+from proxy.schema import messages_decoding, messages_response
 from proxy.translate.chat import kept
 from request_translation import translated
 
@@ -39,7 +39,7 @@ def message(*blocks: dict, stop: str = "tool_use") -> messages_response.Message:
     content: list[messages_response.Block] = []
     for block in blocks:
         data = msgspec.json.encode(block)
-        if messages_response.is_opaque(block["type"]):
+        if messages_decoding.is_opaque(block["type"]):
             opaque = messages_response.OpaqueBlock(block["type"], msgspec.Raw(data))
             content.append(opaque)
         else:

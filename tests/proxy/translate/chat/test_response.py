@@ -11,7 +11,7 @@ import pytest
 from falcon import testing
 
 from proxy import sse
-from proxy.schema import messages_response
+from proxy.schema import messages_decoding, messages_response
 from proxy.translate import arguments, finish
 from proxy.translate.chat import response
 from response_translation import as_data, chunks_of, completion_of, events_of
@@ -149,7 +149,7 @@ def tool_stream(*pieces: str) -> str:
         {"type": "message_stop"},
     ]  # fmt: skip
     decoded = [
-        messages_response.decode_event(json.dumps(event).encode()) for event in events
+        messages_decoding.decode_event(json.dumps(event).encode()) for event in events
     ]
     [call] = as_data(completion_of(decoded))["choices"][0]["message"]["tool_calls"]
     streamed = "".join(

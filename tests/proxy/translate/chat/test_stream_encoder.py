@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from proxy import sse
-from proxy.schema import messages_response
+from proxy.schema import messages_decoding, messages_response
 from proxy.translate.chat import response, stream, stream_encoder
 
 ANSWERS = sorted(Path(__file__).parents[2].glob("golden/answers/*.anthropic.sse"))
@@ -30,7 +30,7 @@ def long_way(events):
 @pytest.mark.parametrize("path", ANSWERS, ids=lambda path: path.name)
 def test_all_recorded_answers_are_told_as_their_chunks_say(path):
     payloads = sse.Decoder().feed(path.read_bytes())
-    events = [messages_response.decode_event(one) for one in payloads]
+    events = [messages_decoding.decode_event(one) for one in payloads]
     assert stream_encoder.StreamEncoder(chunks()).feed(events) == long_way(events)
     singly = stream_encoder.StreamEncoder(chunks())
     assert b"".join(singly.feed([one]) for one in events) == long_way(events)
@@ -40,7 +40,7 @@ def test_all_recorded_answers_are_told_as_their_chunks_say(path):
     "text", ["a", '"', "\\", "\x00", "\n\n", "data: x", "é\u2028😀"]
 )
 def test_any_text_is_told_as_its_chunk_says(text):
-    start = messages_response.decode_event(
+    start = messages_decoding.decode_event(
         b'{"type":"message_start","message":{"id":"msg_1","type":"message","role":'
         b'"assistant","model":"m","content":[],"usage":{}}}'
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy import errors, sse
-from proxy.schema import messages_response
+from proxy.schema import messages_decoding
 from proxy.translate import finish
 from responses_translation import (
     encoder,
@@ -206,7 +206,7 @@ def test_a_stream_that_is_cut_at_any_byte_completes_nothing(
     encoding = encoder()
     arrived = sse.Decoder().feed(wire[:cut])
     hypothesis.event("with blocks" if len(arrived) > 1 else "without blocks")
-    begun = encoding.feed([messages_response.decode_event(one) for one in arrived])
+    begun = encoding.feed([messages_decoding.decode_event(one) for one in arrived])
 
     seen = read(begun + encoding.broken(errors.internal()))
 

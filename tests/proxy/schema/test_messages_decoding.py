@@ -1,11 +1,11 @@
-"""proxy.schema.messages_response: what is known of an event is read, however odd."""
+"""proxy.schema.messages_decoding: what is known of an event is read, however odd."""
 
 import json
 
 import msgspec
 import pytest
 
-from proxy.schema import messages_response
+from proxy.schema import messages_decoding
 from proxy.schema.messages_response import (
     ContentBlockStart,
     MessageDelta,
@@ -43,9 +43,9 @@ from proxy.schema.messages_response import (
 def test_a_known_event_with_an_odd_field_is_read_without_it(
     event: object, read: object
 ) -> None:
-    assert messages_response.decode_event(json.dumps(event).encode()) == read
+    assert messages_decoding.decode_event(json.dumps(event).encode()) == read
 
 
 def test_what_is_not_json_is_a_broken_stream() -> None:
     with pytest.raises(msgspec.DecodeError):
-        messages_response.decode_event(b"<html>")
+        messages_decoding.decode_event(b"<html>")
