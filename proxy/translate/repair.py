@@ -1,4 +1,4 @@
-"""Repairs a request after one of exactly six rejections by Anthropic (rows b0).
+"""Repairs a request after one of six kinds of rejections by Anthropic (rows b0).
 
 The capability table can be wrong about a model, and how long a prompt is only Anthropic
 can count; a 400 costs nothing and says what was wrong. Any other rejection is relayed.
@@ -22,9 +22,11 @@ _NO_ROOM = re.compile(
     r"input length and `max_tokens` exceed context limit: (\d+) \+ \d+ > (\d+)"
 )
 _STRICT = re.compile(
-    r"Too many strict tools|too many optional|[Cc]ompiled grammar"
-    r"|Grammar compilation timed out|Schema is too complex"
+    r"Too many strict tools|too many optional|too many parameters with union types"
+    r"|[Cc]ompiled grammar|Grammar compilation timed out|Schema is too complex"
+    r"|^tools\.\d+\.custom: |^output_(?:config\.)?format\.schema: "
 )
+"""Too much for the grammar compiler, or a part of a schema that it does not take."""
 
 
 def repaired(
