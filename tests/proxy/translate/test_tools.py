@@ -62,7 +62,7 @@ CASES = [
     *[
         Case("b5.function", f"parameters {given!r} are an empty object",
              {"tools": [tool(parameters=given)]}, {"tools": [ours()]})
-        for given in (None, {})
+        for given in ([], None, {})
     ],
     Case("b5.function", "nulls of a serialiser are absent keys",
          {"tools": [tool(description=None, strict=None, parameters={
