@@ -168,6 +168,8 @@ class FunctionChoice(
 
 class AllowedTools(Struct, frozen=True, kw_only=True):
     mode: Literal["auto", "required"] | None = None
+    tools: list[Any] | None = None
+    """Each as in `FunctionChoice`. Only one that is alone makes a difference."""
 
 
 class AllowedToolsChoice(
