@@ -86,9 +86,9 @@ class EventStream:
     def __iter__(self) -> Iterator[Batch]:
         """Batches of events, the last one ending with ``message_stop``.
 
-        Raises ``UpstreamError`` for a cut, a stall, an ``error`` event or an end
-        without a stop reason,
-        ``UnavailableError`` when the proxy shuts down, ``ClientGoneError``.
+        Raises ``UpstreamError`` for a cut, a stall, an ``error`` event or an end without
+        a stop reason, ``UnavailableError`` when the proxy shuts down,
+        ``ClientGoneError``.
         """
         try:
             for batch in self._batches:
@@ -119,7 +119,8 @@ class EventStream:
 
     def _count(self, batch: Batch) -> None:
         """Note what a batch reports of the response's usage and of its end."""
-        for event in batch:
+        first = [*map(type, batch)].index(messages_response.MessageDelta)
+        for event in batch[first:]:
             if type(event) is messages_response.MessageDelta:
                 self._way.progressed(event.usage)
                 if event.delta.stop_reason is not None:
@@ -127,7 +128,8 @@ class EventStream:
 
     def _ended(self, batch: Batch) -> Iterator[Batch]:
         """The events up to the first that ends the response; an error is raised."""
-        end = next(i for i, kind in enumerate(map(type, batch)) if kind in _ENDS)
+        kinds = [*map(type, batch)]
+        end = min(kinds.index(kind) for kind in _ENDS if kind in kinds)
         match batch[end]:
             case messages_response.ErrorEvent(reported):
                 if end:
