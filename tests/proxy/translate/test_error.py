@@ -486,6 +486,34 @@ def test_b0_repair_room_lowers_our_own_limit_to_what_fits(strict: bool) -> None:
     assert repair.repaired(mended, NO_ROOM) is None
 
 
+@pytest.mark.parametrize(
+    ("tool", "output", "message", "warning"),
+    [
+        (1, 17, "Schemas contains too many parameters with union types", "schema_not_enforced"),
+        (17, 1, "Schemas contains too many parameters with union types", "strict_dropped"),
+        (17, 1, "output_config.format.schema: Invalid schema: …", "schema_not_enforced"),
+        (1, 17, "tools.0.custom: Invalid schema: …", "strict_dropped"),
+        (1, 17, "Too many strict tools (21).", "strict_dropped"),
+    ],
+)  # fmt: skip
+def test_b0_repair_strict_gives_up_what_is_named_or_the_larger_of_tools_and_schema(
+    tool: int, output: int, message: str, warning: str
+) -> None:
+    function = {"name": "f", "strict": True, "parameters": nullable(tool)}
+    schema = {"name": "x", "schema": nullable(output)}
+    one = translated(
+        {
+            "messages": HI,
+            "tools": [{"type": "function", "function": function}],
+            "response_format": {"type": "json_schema", "json_schema": schema},
+        }
+    )
+
+    mended = repair.repaired(one, message)
+
+    assert mended.warnings == (warning,)
+
+
 def nullable(count: int) -> dict:
     names = [f"p{i}" for i in range(count)]
     return {
