@@ -107,7 +107,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         for field in msgspec.structs.fields(cls):
             value = environ.get(field.name.upper(), "").strip()
             if value and not (field.name.endswith("port") and "://" in value):
-                given[field.name] = value
+                _refuse_quotes(field.name.upper(), value)
+                is_path = field.name.endswith(("_path", "_file"))
+                given[field.name] = _at_home(value, environ) if is_path else value
         if "host" in given:
             given["host"] = given["host"].removeprefix("[").removesuffix("]")
         given.setdefault("claude_credentials_path", _default_path(environ))
@@ -155,6 +157,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             raise SettingsError("HEALTH_PORT: must be another port than PORT")
         if not self.proxy_api_key.isprintable():
             raise SettingsError("PROXY_API_KEY: must be one line of printable text")
+        if not self.default_model.isprintable() or " " in self.default_model:
+            raise SettingsError("DEFAULT_MODEL: must be the name of one model")
 
     def check_exposure(self) -> None:
         """Refuse to serve strangers: a wider address needs an inbound key.
@@ -175,6 +179,23 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower().rstrip(".") == "localhost"
+
+
+def _refuse_quotes(name: str, value: str) -> None:
+    """Say so where an env file's quotes have become a part of the value.
+
+    ``docker run --env-file``, Compose's lists and Kubernetes keep them. A key with them
+    would refuse every client that sends it without.
+    """
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        raise SettingsError(f"{name}: must have no quotes around it")
+
+
+def _at_home(value: str, environ: Mapping[str, str]) -> str:
+    """A path below ``~``, which no shell has expanded in an env file; else the value."""
+    if not value.startswith("~/"):
+        return value
+    return environ.get("HOME", "/").rstrip("/") + value[1:]
 
 
 def _default_path(environ: Mapping[str, str]) -> str:

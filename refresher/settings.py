@@ -107,6 +107,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         for name in VARIABLES:
             value = environ.get(name, "").strip()
             if value and not (name.endswith("PORT") and "://" in value):
+                if name not in _SHELL_WORDS and _is_quoted(value):
+                    raise SettingsError(f"{name}: must have no quotes around it")
                 given[name.lower()] = value.lower() if name in _WORDS else value
         given["claude_config_dir"] = _directory(
             str(given.get("claude_config_dir", "~/.claude")), environ.get("HOME")
@@ -194,6 +196,9 @@ VARIABLES = tuple(
 )
 """The names of the settings; the other fields follow from the environment."""
 
+_SHELL_WORDS = {"REFRESH_COMMAND", "FALLBACK_COMMAND"}
+"""Quotes belong to these."""
+
 _WORDS = {"FALLBACK", "LOG_LEVEL"}
 """Case does not matter in these: `INFO` is `info`."""
 
@@ -214,6 +219,11 @@ _HARMFUL_WORDS = {
     "/cost": _BURNS,
     "/usage": _BURNS,
 }
+
+
+def _is_quoted(value: str) -> bool:
+    """Whether an env file's quotes have become a part of the value."""
+    return len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
 
 
 def _command_problem(text: str) -> str | None:

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import trustme
@@ -114,6 +115,16 @@ def test_a_wrong_setting_is_a_failure_and_exits_with_1(volume, fake):
     [line] = json.loads(done.stdout)
     assert (done.returncode, line["check"], line["verdict"]) == (1, "settings", "fail")
     assert "REFRESH_BEFORE: must be" in line["why"]
+
+
+def test_a_report_that_nobody_can_read_changes_no_exit_status(volume, fake):
+    with Path("/dev/full").open("w") as full:
+        process = refresher_process.start(
+            volume, fake("ok").path, "doctor", stdout=full, REFRESH_BEFORE="soon"
+        )
+        _, err = process.communicate(timeout=60)
+
+    assert (process.returncode, err) == (1, b"")
 
 
 def test_a_report_for_people_is_coloured_on_a_terminal():

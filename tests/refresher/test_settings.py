@@ -112,6 +112,19 @@ def test_a_command_that_is_known_to_do_harm_is_refused(name, value):
         Settings.from_environ({"HOME": "/h", name: value})
 
 
+@pytest.mark.parametrize("value", ['"x"', "'x'", '""', " 'x' "])
+@pytest.mark.parametrize("name", ["CLAUDE_CONFIG_DIR", "CLAUDE_BIN", "REFRESH_BEFORE"])
+def test_quotes_that_an_env_file_has_kept_are_refused(name, value):
+    with pytest.raises(SettingsError, match=f"^{name}: must have no quotes around it$"):
+        Settings.from_environ({"HOME": "/h", name: value})
+
+
+def test_the_quotes_of_shell_words_are_theirs():
+    found = Settings.from_environ({"HOME": "/h", "FALLBACK_COMMAND": "'-p' 'hello'"})
+
+    assert found.arguments(Command.FALLBACK) == ("-p", "hello")
+
+
 def test_a_home_is_needed_only_for_the_default_directory():
     assert str(Settings.from_environ({"CLAUDE_CONFIG_DIR": "/v"}).config_dir) == "/v"
     with pytest.raises(settings.SettingsError, match="CLAUDE_CONFIG_DIR"):

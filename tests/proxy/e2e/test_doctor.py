@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 import trustme
@@ -91,6 +92,18 @@ def test_the_command_says_what_is_broken_and_exits_with_1(tmp_path):
     [line] = json.loads(done.stdout)
     assert (done.returncode, line["check"], line["verdict"]) == (1, "settings", "fail")
     assert "PORT: must be an integer" in line["why"]
+
+
+def test_a_report_that_nobody_can_read_changes_no_exit_status(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [proxy_command.COMMAND, "doctor"],
+            env=proxy_command.environment(tmp_path, {"PORT": "eighty"}),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_a_report_for_people_is_coloured_on_a_terminal():
