@@ -348,6 +348,9 @@ def _federation(base_url: str | None) -> Federation | None:
 
     if os.environ.get("ANTHROPIC_AUTH_TOKEN"):
         return None  # the SDK would prefer it, and it is not one of our sources
+    for name, value in os.environ.items():
+        if name.startswith("ANTHROPIC_"):
+            settings.refuse_quotes(name, value)
     try:
         result = (
             sdk.default_credentials(base_url=base_url)

@@ -107,7 +107,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         for field in msgspec.structs.fields(cls):
             value = environ.get(field.name.upper(), "").strip()
             if value and not (field.name.endswith("port") and "://" in value):
-                _refuse_quotes(field.name.upper(), value)
+                refuse_quotes(field.name.upper(), value)
                 is_path = field.name.endswith(("_path", "_file"))
                 given[field.name] = _at_home(value, environ) if is_path else value
         if "host" in given:
@@ -181,11 +181,11 @@ def is_loopback(host: str) -> bool:
         return host.lower().rstrip(".") == "localhost"
 
 
-def _refuse_quotes(name: str, value: str) -> None:
+def refuse_quotes(name: str, value: str) -> None:
     """Say so where an env file's quotes have become a part of the value.
 
     ``docker run --env-file``, Compose's lists and Kubernetes keep them. A key with them
-    would refuse every client that sends it without.
+    would refuse every client that sends it without. Raises ``SettingsError``.
     """
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         raise SettingsError(f"{name}: must have no quotes around it")

@@ -115,7 +115,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         )
         given["skipped_for"] = next(filter(environ.get, OTHER_CREDENTIALS), None)
         given["cli_environ"] = {
-            name: environ[name] for name in PASSED_TO_CLI if environ.get(name)
+            name: environ[name].strip() for name in PASSED_TO_CLI if environ.get(name)
         }
         try:
             settings = msgspec.convert(given, cls, strict=False)

@@ -148,6 +148,12 @@ def test_the_cli_sees_the_network_settings_and_nothing_else():
     assert found.cli_environ == network
 
 
+def test_a_newline_after_a_path_is_no_part_of_it():
+    found = Settings.from_environ({"HOME": "/h", "NODE_EXTRA_CA_CERTS": "/ca.pem\n"})
+
+    assert found.cli_environ == {"NODE_EXTRA_CA_CERTS": "/ca.pem"}
+
+
 def test_a_port_that_kubernetes_sets_for_a_service_counts_as_unset():
     found = Settings.from_environ({"HOME": "/h", "HEALTH_PORT": "tcp://10.0.0.1:80"})
 

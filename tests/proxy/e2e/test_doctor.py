@@ -94,6 +94,20 @@ def test_the_command_says_what_is_broken_and_exits_with_1(tmp_path):
     assert "PORT: must be an integer" in line["why"]
 
 
+def test_a_newline_after_a_network_proxys_url_is_ignored(tmp_path):
+    nobody = f"http://127.0.0.1:{free_port()}\n"
+    given = {"ANTHROPIC_API_KEY": KEY, "HTTPS_PROXY": nobody, "PORT": free_port()}
+    done = subprocess.run(
+        [proxy_command.COMMAND, "doctor", "--json"],
+        env=proxy_command.environment(tmp_path, given),
+        capture_output=True,
+        check=False,
+    )
+    lines = {line["check"]: line for line in json.loads(done.stdout)}
+    assert lines["settings"]["verdict"] == "ok"
+    assert "HTTPS_PROXY" in lines["connection"]["do"]
+
+
 def test_a_report_that_nobody_can_read_changes_no_exit_status(tmp_path):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
