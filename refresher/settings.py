@@ -169,9 +169,10 @@ class Settings(Struct, frozen=True, kw_only=True):
 
         Raises SettingsError, which says what is wrong with it.
         """
-        problem = _schedule_problem(schedule) or _time_zone_problem(time_zone)
-        if problem:
-            raise SettingsError(f"`{schedule}` in `{time_zone}`: {problem}")
+        if problem := _schedule_problem(schedule):
+            raise SettingsError(f"schedule: `{schedule}`: {problem}")
+        if problem := _time_zone_problem(time_zone):
+            raise SettingsError(f"timeZone: `{time_zone}`: {problem}")
         return msgspec.structs.replace(
             self, refresh_schedule=schedule, refresh_time_zone=time_zone
         )

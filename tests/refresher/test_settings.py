@@ -185,14 +185,16 @@ def test_a_credential_may_bring_a_schedule_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("schedule", "zone"), [("61 * * * *", "UTC"), ("0 * * * *", "Mars/Olympus")]
+    ("schedule", "zone", "named"),
+    [
+        ("61 * * * *", "UTC", "schedule: `61 * * * *`: must be five cron fields"),
+        ("0 * * * *", "Mars/Olympus", "timeZone: `Mars/Olympus`: must be a name"),
+    ],
 )
-def test_a_credentials_bad_schedule_is_named(schedule, zone):
+def test_of_a_credentials_schedule_what_is_wrong_is_named(schedule, zone, named):
     plain = Settings.from_environ({"HOME": "/h"})
 
-    with pytest.raises(
-        SettingsError, match=f"`{re.escape(schedule)}` in `{zone}`: must"
-    ):
+    with pytest.raises(SettingsError, match=re.escape(named)):
         plain.scheduled(schedule, zone)
 
 
