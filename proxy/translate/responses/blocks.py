@@ -33,7 +33,7 @@ class Text(Block):
 
     def begins_with(self, delta: messages_response.Delta) -> bool:
         first = isinstance(delta, messages_response.TextDelta) and bool(delta.text)
-        return first and not self.slots
+        return first and not self.has_item
 
     def direct(self, delta: messages_response.Delta) -> str | None:
         if type(delta) is messages_response.TextDelta and delta.text and self._pieces:
@@ -196,7 +196,7 @@ class ServerTool(Block):
         yield from ()
 
     def opened(self, numbers: Numbers) -> Events:
-        if self.is_use and self.slots:
+        if self.is_use and self.has_item:
             yield responses_events.WebSearchInProgress(
                 item_id=self.place.item_id,
                 output_index=self.place.output_index,
@@ -229,7 +229,7 @@ class Compaction(OwnItem):
 
     def begins_with(self, delta: messages_response.Delta) -> bool:
         summary = isinstance(delta, messages_response.CompactionDelta) and delta.content
-        return bool(summary) and not self.slots
+        return bool(summary) and not self.has_item
 
     def take(self, delta: messages_response.Delta, numbers: Numbers) -> Events:  # noqa: ARG002
         if isinstance(delta, messages_response.CompactionDelta):

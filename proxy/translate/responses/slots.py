@@ -61,7 +61,6 @@ class Search(Slot):
         self._result, self.sealed = result, True
         self.blocks.append(result)
         result.place = self.place
-        result.slots.append(self)
 
     def begun(self) -> out.Item:
         return out.WebSearchCall(id=self.place.item_id, status="in_progress")
