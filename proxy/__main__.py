@@ -81,7 +81,8 @@ def main() -> None:
         else:
             serve(config)
     except settings.SettingsError as ex:
-        sys.stderr.write(f"claude-proxy: {ex}\n")
+        for problem in ex.problems:
+            sys.stderr.write(f"claude-proxy: {problem}\n")
         raise SystemExit(CONFIG_ERROR) from None
 
 

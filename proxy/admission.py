@@ -7,16 +7,11 @@ back in a second is served better than one that waits in silence.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import math
 import threading
 import time
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+from typing import Self
 
 SLOWEST = 1024
 """Bytes a second at which a body must arrive ..."""
@@ -38,18 +33,14 @@ class Refusal(enum.Enum):
 class Slot:
     """The right to one completion in flight; give it back with `release`."""
 
-    __slots__ = ("_admission", "_lock")
+    __slots__ = ("_admission",)
 
     def __init__(self, admission: Admission) -> None:
-        self._admission: Admission | None = admission
-        self._lock = threading.Lock()
+        self._admission = admission
 
     def release(self) -> None:
         """Give the slot back. A second call does nothing."""
-        with self._lock:
-            admission, self._admission = self._admission, None
-        if admission is not None:
-            admission.leave()
+        self._admission.leave(self)
 
     def __enter__(self) -> Self:
         return self
@@ -63,14 +54,14 @@ class Admission:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._in_flight = 0
+        self._taken: set[Slot] = set()
         self._draining = False
         self._lock = threading.Lock()
 
     @property
     def in_flight(self) -> int:
         """Slots in use."""
-        return self._in_flight
+        return len(self._taken)
 
     def drain(self) -> None:
         """Refuse everything from now on; what is in flight may finish."""
@@ -80,20 +71,21 @@ class Admission:
         """What `enter` would refuse with now: check before reading a large body."""
         if self._draining:
             return Refusal.SHUTTING_DOWN
-        return Refusal.AT_CAPACITY if self._in_flight >= self.limit else None
+        return Refusal.AT_CAPACITY if len(self._taken) >= self.limit else None
 
     def enter(self) -> Slot | Refusal:
         """Take a slot, or return at once why there is none."""
         with self._lock:
             if (refusal := self.refusal()) is not None:
                 return refusal
-            self._in_flight += 1
-        return Slot(self)
+            slot = Slot(self)
+            self._taken.add(slot)
+        return slot
 
-    def leave(self) -> None:
-        """Count one completion less (called by `Slot.release`)."""
+    def leave(self, slot: Slot) -> None:
+        """Have one completion less (called by `Slot.release`)."""
         with self._lock:
-            self._in_flight -= 1
+            self._taken.discard(slot)
 
 
 class Body:
@@ -113,31 +105,46 @@ class Body:
         self._began = self._last = time.monotonic()
         self._speed = 0.0  # bytes a second, lately; as of the last ones
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bodies.done(self)
+
     def add(self, data: bytes) -> bool:
         """Keep what has arrived; false if there is no room for it, or no longer."""
-        return self._bodies.add(self, data)
+        with self._bodies.lock:
+            if self.gave_way:
+                return False
+            now = time.monotonic()
+            self._speed = self._speed_at(now) + len(data) / HALF_LIFE
+            self._last = now
+            if not self._bodies.took(self, len(data)):
+                return False
+            self.data += data
+        return True
 
     def take(self, size: int) -> bool:
         """Take room for what is built from it; false if there is none."""
-        return self._bodies.take(self, size)
+        with self._bodies.lock:
+            return self._bodies.took(self, size)
 
     def whole(self) -> bytes | None:
         """All that has arrived. From then on it gives way to nobody.
 
         ``None`` if it had to give way before.
         """
-        return self._bodies.complete(self)
+        with self._bodies.lock:
+            if self.gave_way:
+                return None
+            self.is_arriving = False
+            data, self.data = bytes(self.data), bytearray()
+        return data
 
     def is_too_slow(self) -> bool:
         """Whether less than `SLOWEST` has arrived for each second, after `PATIENCE`."""
         seconds = time.monotonic() - self._began
         return seconds > PATIENCE and self.held < SLOWEST * seconds
-
-    def note(self, size: int) -> None:
-        """Note that so many bytes have arrived (called by `Bodies.add`)."""
-        now = time.monotonic()
-        self._speed = self._speed_at(now) + size / HALF_LIFE
-        self._last = now
 
     def seconds_left(self, size: int = 0) -> float:
         """How long it will go on arriving, after ``size`` bytes more, at this speed."""
@@ -165,49 +172,29 @@ class Bodies:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.lock = threading.Lock()
+        """Hold it to change anything of a body."""
         self._taken = 0
         self._under_way: set[Body] = set()
-        self._lock = threading.Lock()
 
-    @contextlib.contextmanager
-    def under_way(self) -> Iterator[Body]:
-        """One more body; the end of the block gives its room back."""
+    def under_way(self) -> Body:
+        """One more body, for a ``with`` block at whose end its room is given back."""
         body = Body(self)
-        with self._lock:
+        with self.lock:
             self._under_way.add(body)
-        try:
-            yield body
-        finally:
-            with self._lock:
-                self._under_way.discard(body)
-                self._give_back(body)
+        return body
 
-    def add(self, body: Body, data: bytes) -> bool:
-        """Take room for one body, from slower ones where need be (see `Body.add`)."""
-        with self._lock:
-            if body.gave_way:
-                return False
-            body.note(len(data))
-            if not self._took(body, len(data)):
-                return False
-            body.data += data
-        return True
+    def done(self, body: Body) -> None:
+        """Forget a body (called by `Body.__exit__`)."""
+        with self.lock:
+            self._under_way.discard(body)
+            self._give_back(body)
 
-    def take(self, body: Body, size: int) -> bool:
-        """See `Body.take`."""
-        with self._lock:
-            return self._took(body, size)
+    def took(self, body: Body, size: int) -> bool:
+        """Take room for a body, from slower ones where need be; false if there is none.
 
-    def complete(self, body: Body) -> bytes | None:
-        """See `Body.whole`."""
-        with self._lock:
-            if body.gave_way:
-                return None
-            body.is_arriving = False
-            data, body.data = bytes(body.data), bytearray()
-        return data
-
-    def _took(self, body: Body, size: int) -> bool:
+        Called by the body, which holds the lock.
+        """
         if self._taken + size > self.limit and self._taken > body.held:
             giving_way = self._slower_than(body, size)
             if not giving_way:

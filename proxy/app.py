@@ -233,7 +233,8 @@ class RequestId:
     """``x-request-id``: the caller's, if it is well formed, or a new one."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        given = req.get_header("x-request-id") or ""
+        """Leave the id in ``req.context.request_id`` and in the response's header."""
+        given = req.env.get("HTTP_X_REQUEST_ID", "")
         request_id = (
             given
             if _REQUEST_ID.fullmatch(given)

@@ -129,7 +129,7 @@ def _no_room() -> errors.UnavailableError:
 
 
 def _check_type(req: falcon.Request) -> None:
-    encoding = req.get_header("content-encoding", default="identity")
+    encoding = req.env.get("HTTP_CONTENT_ENCODING", "identity")
     kind = (req.content_type or "application/json").split(";")[0].strip().lower()
     if encoding.strip().lower() != "identity":
         raise errors.InvalidRequestError(
@@ -222,12 +222,13 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     Raises ``InvalidRequestError`` with ``param`` set to the field that does not fit.
     """
     body = json_text.whole_characters(body)
-    with _json_errors():
-        try:
-            _check_utf_8(body)  # ``Raw`` parts are passed on unread
-            return decoder.decode(body)
-        except msgspec.ValidationError as ex:
-            raise misfit.as_error(ex, body, decoder.type) from None
+    try:
+        _check_utf_8(body)  # ``Raw`` parts are passed on unread
+        return decoder.decode(body)
+    except msgspec.ValidationError as ex:
+        raise misfit.as_error(ex, body, decoder.type) from None
+    except _NO_JSON as ex:
+        raise _no_json(ex) from None
 
 
 def fields(body: bytes) -> dict[str, msgspec.Raw]:
@@ -235,32 +236,28 @@ def fields(body: bytes) -> dict[str, msgspec.Raw]:
 
     Raises ``InvalidRequestError``.
     """
-    with _json_errors():
-        try:
-            _check_utf_8(body)
-            return _fields(body)
-        except msgspec.ValidationError:
-            raise errors.InvalidRequestError(
-                "The body must be a JSON object", code="invalid_json"
-            ) from None
+    try:
+        _check_utf_8(body)
+        return _fields(body)
+    except msgspec.ValidationError:
+        raise errors.InvalidRequestError(
+            "The body must be a JSON object", code="invalid_json"
+        ) from None
+    except _NO_JSON as ex:
+        raise _no_json(ex) from None
 
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-@contextlib.contextmanager
-def _json_errors() -> Iterator[None]:
-    """Raise ``InvalidRequestError`` for what is no JSON, or too deep to be read."""
-    try:
-        yield
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise errors.InvalidRequestError(
-            "The body is not valid JSON", code="invalid_json"
-        ) from None
-    except RecursionError:
-        raise errors.InvalidRequestError(
-            "The body is nested too deeply", code="invalid_json"
-        ) from None
+_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def _no_json(ex: Exception) -> errors.InvalidRequestError:
+    """What the client gets for a body that raised one of `_NO_JSON`."""
+    deep = isinstance(ex, RecursionError)
+    what = "is nested too deeply" if deep else "is not valid JSON"
+    return errors.InvalidRequestError(f"The body {what}", code="invalid_json")
 
 
 def _check_utf_8(body: bytes) -> None:

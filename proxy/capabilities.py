@@ -50,6 +50,7 @@ class Model(Struct, frozen=True, kw_only=True):
 
     @property
     def adaptive(self) -> bool:
+        """The model decides by itself how long it thinks (``thinking.type: adaptive``)."""
         return "adaptive" in self.thinking
 
 

@@ -17,6 +17,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ChatCompletions:
+    """``POST /v1/chat/completions``: a chat completion, whole or streamed."""
+
     def __init__(self, services: Services) -> None:
         self._services = services
         self._api = api(services)
@@ -152,13 +154,12 @@ def _recalled(
 
     Signed thinking is of no use to another model.
     """
+    called = kept.call_ids(history)
     found: dict[str, kept.Turn] = {}
-    for message in history:
-        call_ids = kept.call_ids(message)
-        if call_ids and (data := turns.find(owner, call_ids)) is not None:
-            turn = kept.decode(data)
-            if turn.model == kept.model_name(model):
-                found.update(dict.fromkeys(turn.uses, turn))
+    for data in turns.find(owner, called) if called else ():
+        turn = kept.decode(data)
+        if turn.model == kept.model_name(model):
+            found.update(dict.fromkeys(turn.uses, turn))
     return found
 
 

@@ -10,7 +10,6 @@ completion ends.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from http import HTTPStatus
 from typing import Any
 
 import falcon
@@ -31,6 +30,7 @@ from proxy import (
     trail,
 )
 from proxy.services import Services
+from proxy.translate.assemble import Translation
 
 CLIENT_GONE = 499
 """nginx's status for a client that left; only the log shows it."""
@@ -42,9 +42,7 @@ class Completion:
     def __init__(
         self, services: Services, api: front.Front[Any, Any], request_id: str
     ) -> None:
-        self.record = log.Completion(
-            request_id=request_id, api=api.name, status=HTTPStatus.OK
-        )
+        self.record = log.Completion(request_id=request_id, api=api.name, status=200)
         self._services = services
         self._api = api
         self._way_back: Any = None
@@ -72,7 +70,7 @@ class Completion:
         after that, so that a client that sends slowly takes nobody's.
         """
         services = self._services
-        self._traceparent = req.get_header("traceparent") or ""
+        self._traceparent = req.env.get("HTTP_TRACEPARENT", "")
         refusal = services.slots.refusal()
         is_full = refusal is admission.Refusal.AT_CAPACITY
         if refusal and not (is_full and services.held.serves(req.context.owner)):
@@ -88,13 +86,13 @@ class Completion:
         services, record = self._services, self.record
         slot = self._slot = self._admitted()
         scope = self._scope = services.watchdog.scope(req.env.get("gunicorn.socket"))
-        if self._name and not outgoing.counts_tokens(sent):
+        if self._name and not sent.counts:
             owner = req.context.owner
             self._call = services.held.began(
                 owner, self._name, scope=scope, slot=slot, way=self._way, record=record
             )
         waiting = time.monotonic()
-        self._events = services.upstream.open(sent, scope, self._way)
+        self._events = services.upstream.open(sent, scope, self._way, self._on_repair)
         self._waited += time.monotonic() - waiting
         record.first_event_ms = self._elapsed_ms()
         head = self._events.head
@@ -102,6 +100,9 @@ class Completion:
         record.upstream_model = head.model
         self._warnings = head.warnings
         self._headers = self._headers_with(head.request_id, head.headers)
+
+    def _on_repair(self, sent: Translation) -> None:
+        self._way_back = self._api.repaired(self._way_back, sent)
 
     def _translated(
         self, req: falcon.Request, arriving: admission.Body
@@ -123,10 +124,16 @@ class Completion:
 
     def _name_of(self, content: object, req: falcon.Request) -> str:
         """What a retry shares with the request that it repeats."""
-        counting = ("anthropic-version", "anthropic-beta")  # of all headers, these do
-        sent = (req.get_header(name) or "" for name in counting)
+        sent = req.env.get  # of all headers, these two count
         return joining.name_of(
-            (self._api.name, req.path, req.query_string, *sent), content
+            (
+                self._api.name,
+                req.path,
+                req.query_string,
+                sent("HTTP_ANTHROPIC_VERSION", ""),
+                sent("HTTP_ANTHROPIC_BETA", ""),
+            ),
+            content,
         )
 
     def _translation_of(

@@ -64,6 +64,8 @@ Kind = Literal["api_key", "access_token", "federation", "file"]
 
 
 class CredentialSource(Protocol):
+    """Where tokens come from. Thread-safe: every completion asks for the token anew."""
+
     kind: Kind
     description: str
     """Where it comes from, for the start line and ``/readyz``."""
@@ -96,6 +98,7 @@ class Fixed:
         self._token = token
 
     def token(self) -> Token:
+        """The credential, which is the same for as long as the process runs."""
         return self._token
 
     def discard(self) -> None:
@@ -132,6 +135,7 @@ class Federation:
         return token
 
     def discard(self) -> None:
+        """Have the SDK mint another token the next time one is asked for."""
         self._cache.invalidate()
 
 
@@ -154,6 +158,11 @@ class File:
         self._trouble = ""
 
     def token(self) -> Token:
+        """The token that the file holds now, or the last good one while it holds none.
+
+        Raises ``MissingCredentialError`` if it has never held one. A volume that does
+        not respond costs one caller ``files.PATIENCE`` seconds.
+        """
         found = self._files.read()
         with self._lock:
             if found != self._seen:

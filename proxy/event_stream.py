@@ -115,13 +115,15 @@ class EventStream:
 
     def _count(self, batch: Batch) -> None:
         """Note what a batch reports of the response's usage."""
-        for event in batch:
+        first = [*map(type, batch)].index(messages_response.MessageDelta)
+        for event in batch[first:]:
             if type(event) is messages_response.MessageDelta:
                 self._way.progressed(event.usage)
 
     def _ended(self, batch: Batch) -> Iterator[Batch]:
         """The events up to the first that ends the response; an error is raised."""
-        end = next(i for i, kind in enumerate(map(type, batch)) if kind in _ENDS)
+        kinds = [*map(type, batch)]
+        end = min(kinds.index(kind) for kind in _ENDS if kind in kinds)
         match batch[end]:
             case messages_response.ErrorEvent(reported):
                 if end:

@@ -1,6 +1,6 @@
 """What differs between the APIs that a completion can be asked for by.
 
-A ``Front`` is five functions and a name. ``proxy.completion`` does everything else.
+A ``Front`` is six functions and a name. ``proxy.completion`` does everything else.
 """
 
 from collections.abc import Callable
@@ -10,22 +10,28 @@ import falcon
 from msgspec import Struct
 
 from proxy import admission, errors, event_stream, outgoing
+from proxy.translate.assemble import Translation
 
 
 class Asked(Protocol):
     """A decoded request, as far as every API's looks the same."""
 
     @property
-    def model(self) -> str | None: ...
+    def model(self) -> str | None:
+        """The model's name as the client sent it; ``None`` or blank for the default."""
+
     @property
-    def stream(self) -> bool | None: ...
+    def stream(self) -> bool | None:
+        """Whether the client wants server-sent events; ``None`` is no."""
 
 
 class Facts(Protocol):
     """What the log line says of a response, known when it is complete."""
 
     @property
-    def finish_reason(self) -> str | None: ...
+    def finish_reason(self) -> str | None:
+        """How the response ended, in the word of the client's API; ``None`` until then."""
+
     @property
     def skipped(self) -> int:
         """Events that this version does not know."""
@@ -85,6 +91,8 @@ class Front(Struct, Generic[R, W], frozen=True, kw_only=True):
     The request's body holds the room for what is decoded: the front takes more of it for
     what the request only refers to.
     """
+    repaired: Callable[[W, Translation], W] = lambda way_back, _: way_back
+    """The way back once a repaired request has been sent instead (rows b0)."""
     whole: Callable[[W, int], Whole]
     """The number is the time of the response, in seconds since the epoch."""
     streamed: Callable[[W, int], Streamed]

@@ -106,7 +106,7 @@ class InboundAuth:
         A web page can have its own name resolve to 127.0.0.1 (DNS rebinding). Its
         requests then count as same-origin and need no ``Origin``, on any path.
         """
-        if not self._keys.required and not _is_local(req.get_header("host")):
+        if not self._keys.required and not _is_local(req.env.get("HTTP_HOST")):
             raise self._refusal(
                 "Host: must be localhost or a loopback address while no key is set; "
                 "set PROXY_API_KEY to serve under other names",
@@ -129,7 +129,7 @@ class InboundAuth:
         owner = self._owner(req) if self._keys.required else None
         req.context.owner = owner or b""
         has_key = owner is not None
-        if req.get_header("origin") is not None and not has_key:
+        if "HTTP_ORIGIN" in req.env and not has_key:
             raise self._refusal(
                 "Requests from web pages (with an Origin header) need the proxy's key",
                 status=403,
@@ -181,8 +181,8 @@ def _sent(req: falcon.Request) -> list[str]:
     """The keys that a request carries: OpenAI's way, and Anthropic's to its clients."""
     scheme, _, key = (req.auth or "").partition(" ")
     sent = [key.strip()] if scheme.lower() == "bearer" else []
-    own = req.get_header("x-api-key")
-    version = req.get_header("anthropic-version")
+    own = req.env.get("HTTP_X_API_KEY")
+    version = req.env.get("HTTP_ANTHROPIC_VERSION")
     if own is not None and speaks_anthropic(req.path, version):
         sent.append(own.strip())
     return sent

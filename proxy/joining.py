@@ -56,6 +56,8 @@ def after(state: State, event: Event, *, room: bool = True) -> State:
     ``room``: there is room for one more call without a client, or for its answer.
     """
     match state, event:
+        case State.ASKED, Event.ANSWER:  # nearly always
+            return State.OVER
         case ((State.ASKED | State.JOINED), Event.LEFT):
             return State.HELD if room else State.OVER
         case (State.READY, Event.LEFT) | (State.HELD, Event.ANSWER):
@@ -64,7 +66,7 @@ def after(state: State, event: Event, *, room: bool = True) -> State:
             return State.JOINED
         case (State.KEPT, Event.JOIN) | (State.JOINED, Event.ANSWER | Event.ERROR):
             return State.READY
-        case (State.ASKED, Event.ANSWER | Event.ERROR) | (State.READY, Event.TAKEN):
+        case (State.ASKED, Event.ERROR) | (State.READY, Event.TAKEN):
             return State.OVER
         case (State.HELD, Event.ERROR | Event.SLOT_WANTED):
             return State.OVER

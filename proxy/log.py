@@ -116,11 +116,13 @@ def completed(facts: Completion) -> None:
     It is always written, and by no logger: a record costs four times the line.
     """
     facts = _printable(facts)
-    head = {**_head("info", time.time()), "message": "completion"}
-    if form.name == "json":  # two objects as one: one dictionary of all takes 2 us more
-        writer.write(_encode(head)[:-1] + b"," + _encode(facts)[1:] + b"\n")
+    now = time.time()
+    if form.name == "json":  # one dictionary of all takes 2 us more
+        head = f'{{"time":"{_moment(now)}","level":"info","message":"completion",'
+        writer.write(head.encode() + _encode(facts)[1:] + b"\n")
     else:
-        writer.write(_line({**head, **msgspec.structs.asdict(facts)}))
+        head_fields = {**_head("info", now), "message": "completion"}
+        writer.write(_line({**head_fields, **msgspec.structs.asdict(facts)}))
 
 
 class Handler(logging.Handler):
@@ -156,9 +158,13 @@ def to_line(record: logging.LogRecord) -> bytes:
 
 def _head(level: str, seconds: float) -> dict[str, Any]:
     """What every line begins with."""
+    return {"time": _moment(seconds), "level": level}
+
+
+def _moment(seconds: float) -> str:
+    """``2026-11-29T22:05:54.123+00:00``, for seconds since the epoch."""
     whole, microseconds = divmod(round(seconds * 1e6), 1_000_000)
-    when = f"{_to_the_second(whole)}.{microseconds // 1000:03}+00:00"
-    return {"time": when, "level": level}
+    return f"{_to_the_second(whole)}.{microseconds // 1000:03}+00:00"
 
 
 @functools.lru_cache(1)  # formatted once a second

@@ -27,6 +27,8 @@ _PING = sse.encode_named("ping", b'{"type": "ping"}')
 
 
 class Messages:
+    """``POST /v1/messages``: a message, whole or streamed."""
+
     def __init__(self, services: Services) -> None:
         self._services = services
         self._api = api(services, "messages")
@@ -37,6 +39,8 @@ class Messages:
 
 
 class CountTokens:
+    """``POST /v1/messages/count_tokens``: how many input tokens a message would have."""
+
     def __init__(self, services: Services) -> None:
         self._services = services
         self._api = api(services, "count_tokens")

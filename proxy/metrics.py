@@ -5,6 +5,7 @@ and ``other``, codes and warnings are the proxy's own. What Anthropic never repo
 no sample at all.
 """
 
+import functools
 import re
 import threading
 import time
@@ -122,12 +123,14 @@ _HISTOGRAMS = {
 _EXEMPLAR = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
+@functools.lru_cache(256)
 def model_label(name: str) -> str:
     """A model as a label: its name in the capability table, else ``other``."""
     plain = plain_name(name)
     return plain if plain in capabilities.IDS else "other"
 
 
+@functools.lru_cache(256)
 def plain_name(model: str) -> str:
     """A model's name as price lists have it: Anthropic's, without a date."""
     if model in capabilities.IDS:

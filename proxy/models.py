@@ -211,6 +211,7 @@ class Models:
         self._catalogue = catalogue
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """All models. With ``client_version``, as Codex asks, also what Codex must know."""
         models = self._catalogue.models()
         if _is_anthropics(req):
             ids = [model.row.id for model in models]

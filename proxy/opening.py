@@ -5,7 +5,7 @@ the pass of the model's rate limit until the response has begun, or no call woul
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 
@@ -27,6 +27,7 @@ from proxy.limits import Limits
 from proxy.schema import messages_response
 from proxy.translate import error
 from proxy.translate import headers as response_headers
+from proxy.translate.assemble import Translation
 
 OAUTH_BETA = "oauth-2025-04-20"  # required with any OAuth or federation token
 
@@ -88,8 +89,10 @@ class Opening:
         sent: outgoing.Sent,
         scope: cancellation.CancelScope,
         way: trail.Trail,
+        on_repair: Callable[[Translation], None],
     ) -> None:
         self._standing = standing
+        self._on_repair = on_repair
         self._way = way
         self._sent = sent
         self._scope = scope
@@ -123,7 +126,8 @@ class Opening:
                 else:
                     self._lease.accepted()
                     self._limit.open()
-                    del self._sent  # the stream keeps this object, not the body
+                    # the stream keeps this object, and not the body or the completion
+                    del self._sent, self._on_repair
                     return stream
         except cancellation.Cancelled as ex:
             raise event_stream.to_error(ex.reason) from None
@@ -167,6 +171,7 @@ class Opening:
                 if repaired is None:
                     raise self._given_up(failed) from None
                 self._sent = repaired
+                self._on_repair(repaired)
             case retry.Step.GIVE_UP:
                 raise self._given_up(failed) from None
         self._way.step(step.name.lower())  # only now is it sure that a call follows
@@ -247,7 +252,7 @@ class Opening:
         if response.status // 100 != 2:  # noqa: PLR2004 - the class of successes
             raise self._refused(response)
         kind = response.headers.get("content-type", "").lower()
-        if outgoing.counts_tokens(self._sent) or "text/event-stream" not in kind:
+        if self._sent.counts or "text/event-stream" not in kind:
             opening = self._whole(response)
             event_stream.until_content(iter([opening]), self._way.started)
             return self._stream(response, opening, iter(()))
@@ -259,7 +264,7 @@ class Opening:
         if end is not None:
             circumstances = self._circumstances(response.headers)
             failed = error.to_openai_error(200, end.error, circumstances)
-            raise _failed(failed, circumstances, end.error.message)
+            raise _failed(failed, circumstances, end.error)
         if not opening:
             cut = error.incomplete(self._circumstances(response.headers))
             cut.reason = "cut"
@@ -268,9 +273,8 @@ class Opening:
 
     def _whole(self, response: transport.Response) -> event_stream.Batch:
         """A response that comes whole, as the events that say as much."""
-        counts = outgoing.counts_tokens(self._sent)
         try:
-            if counts:
+            if self._sent.counts:
                 return event_stream.of_count(response)
             return event_stream.of_message(response)
         except event_stream.UNREADABLE:
@@ -326,24 +330,33 @@ class Opening:
             outgoing.passed_headers(self._sent, response.headers, datetime.now(UTC))
         )
         failed.upstream_request_id = response.headers.get("request-id", "")
-        return _failed(failed, circumstances, reported.message if reported else "")
+        return _failed(failed, circumstances, reported)
 
 
 def _failed(
-    failed: errors.ProxyError, circumstances: error.Circumstances, message: str
+    failed: errors.ProxyError,
+    circumstances: error.Circumstances,
+    reported: messages_response.Error | None,
 ) -> _FailedCall:
-    """An error that Anthropic reported, as the retry loop sees it."""
+    """An error response as the retry loop sees it.
+
+    ``reported`` is ``None`` where something else than Anthropic responded, say a login
+    page: its 401 says nothing of the credential.
+    """
     match failed.status:
         case 400:
             failure = retry.Failure.INVALID
-        case 401:
+        case 401 if reported is not None:
             failure = retry.Failure.UNAUTHORIZED
         case 429 | 500 | 502 | 503 if "retry-after" in failed.headers:
             failure = retry.Failure.BUSY
         case _:
             failure = retry.Failure.FINAL
     return _FailedCall(
-        failure, failed, retry_after=circumstances.retry_after, message=message
+        failure,
+        failed,
+        retry_after=circumstances.retry_after,
+        message=reported.message if reported is not None else "",
     )
 
 

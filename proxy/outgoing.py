@@ -38,21 +38,12 @@ def on_the_wire(sent: Sent) -> tuple[str, bytes]:
             return sent.path, sent.body
 
 
-def counts_tokens(sent: Sent) -> bool:
-    """Whether a number is asked for, and no message."""
-    match sent:
-        case Translation():
-            return sent.counts
-        case Relayed():
-            return sent.endpoint == "count_tokens"
-
-
 def limited_by(sent: Sent) -> Hashable:
     """What shares a rate limit: a model. Counting tokens has limits of its own."""
-    return (sent.model, "count_tokens") if counts_tokens(sent) else sent.model
+    return (sent.model, "count_tokens") if sent.counts else sent.model
 
 
-def repaired(sent: Sent, message: str) -> Sent | None:
+def repaired(sent: Sent, message: str) -> Translation | None:
     """What to send after a 400 with this message; ``None`` where it is the client's to mend."""
     match sent:
         case Translation():

@@ -84,34 +84,60 @@ class Pass:
         self._key = key
 
     def open(self) -> None:
-        """The call succeeded. Opens the gate, if this caller was let through it."""
-        self._gates.open(self._key, self)
+        """The call succeeded. Opens the gate, if this caller was let through it.
+
+        A call that began before the closing proves nothing.
+        """
+        gates = self._gates
+        if gates.closed:
+            with gates.lock:
+                if self._closing() is not None:
+                    del gates.closed[self._key]
 
     def close(self, seconds: float) -> None:
         """Shut the gate for so many seconds; this caller is the first to ask again."""
-        self._gates.close(self._key, self, seconds)
+        gates = self._gates
+        now = gates.clock()
+        with gates.lock:
+            gates.closed.pop(self._key, None)
+            probe_at = now + min(seconds, ASKED_AGAIN)
+            gates.closed[self._key] = _Closing(now + seconds, probe_at, self)
+            if len(gates.closed) > KNOWN:
+                del gates.closed[next(iter(gates.closed))]
 
     def release(self) -> None:
         """Let somebody else ask, if the gate is still shut."""
-        self._gates.release(self._key, self)
+        gates = self._gates
+        if gates.closed:
+            with gates.lock:
+                closing = self._closing()
+                if closing is not None:
+                    closing.holders.remove(self)
+
+    def _closing(self) -> _Closing | None:
+        """The closed gate that this caller was let through, if there is one."""
+        closing = self._gates.closed.get(self._key)
+        return closing if closing is not None and self in closing.holders else None
 
 
 class Gates:
     """One gate for each key, open unless closed. Thread-safe."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
-        self._clock = clock
-        self._closed: dict[Hashable, _Closing] = {}
-        self._lock = threading.Lock()
+        self.clock = clock
+        self.lock = threading.Lock()
+        """Hold it to look at ``closed``, but to see that it is empty."""
+        self.closed: dict[Hashable, _Closing] = {}
+        """The gates that are not open: a `Pass` opens and closes them."""
 
     def enter(self, key: Hashable) -> Pass | float:
         """A pass, or the seconds until the gate is due to open."""
         mine = Pass(self, key)
-        if not self._closed:
+        if not self.closed:
             return mine
-        now = self._clock()
-        with self._lock:
-            closing = self._closed.get(key)
+        now = self.clock()
+        with self.lock:
+            closing = self.closed.get(key)
             if closing is None:
                 return mine
             if not closing.lets_through(now):
@@ -119,29 +145,3 @@ class Gates:
             closing.holders.append(mine)
             closing.asked_at = now
             return mine
-
-    def open(self, key: Hashable, holder: Pass) -> None:
-        """See ``Pass.open``. A call that began before the closing proves nothing."""
-        if self._closed:
-            with self._lock:
-                closing = self._closed.get(key)
-                if closing is not None and holder in closing.holders:
-                    del self._closed[key]
-
-    def close(self, key: Hashable, holder: Pass, seconds: float) -> None:
-        """See ``Pass.close``."""
-        now = self._clock()
-        with self._lock:
-            self._closed.pop(key, None)
-            probe_at = now + min(seconds, ASKED_AGAIN)
-            self._closed[key] = _Closing(now + seconds, probe_at, holder)
-            if len(self._closed) > KNOWN:
-                del self._closed[next(iter(self._closed))]
-
-    def release(self, key: Hashable, holder: Pass) -> None:
-        """See ``Pass.release``."""
-        if self._closed:
-            with self._lock:
-                closing = self._closed.get(key)
-                if closing is not None and holder in closing.holders:
-                    closing.holders.remove(holder)

@@ -17,7 +17,14 @@ Count = Annotated[int, Meta(ge=1)]
 
 
 class SettingsError(Exception):
-    """A known variable with a bad value. The message names the variable, never its value."""
+    """Known variables with bad values: a line for each, ``NAME: must be …``.
+
+    A line names the variable and what is expected, never the value, which may be a key.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -55,11 +62,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     prompt_caching: Literal["auto", "always", "off"] = "auto"
     """When to add `cache_control` to a request that has none: `auto` (if it has tools or earlier turns), `always` or `off`."""
     cache_ttl: Literal["auto", "5m", "1h"] = "auto"
-    """How long Anthropic keeps the tools and the first system message of a request whose `cache_control` the proxy sets: `5m`, `1h`, or `auto` (an hour where the same ones came back after more than five minutes within the last hour)."""
+    """How long Anthropic keeps the tools and the first system message of a request whose `cache_control` the proxy sets: `5m`, `1h`, or `auto` (an hour if the same ones came back after more than five minutes within the last hour)."""
     reasoning_display: Literal["", "summarized", "omitted"] = ""
     """`summarized`: ask every model that thinks by default for readable reasoning. Empty: only when the client asks for reasoning."""
     strict_params: bool = False
-    """`1`: refuse (400) what would otherwise be dropped or changed with a warning that changes the response ([which](translation.md))."""
+    """`1`: refuse (400) requests that would otherwise be changed in a way that affects the response; [the table of warnings](translation.md#warnings) lists the changes."""
 
     max_requests: Count = 512
     """Completions in flight. Any more get an immediate 503."""
@@ -73,20 +80,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Seconds for which the call of a plain completion goes on after its client has left, so that [a retry can join it](memory.md#retries-that-join). `0`: it is cancelled at once."""
 
     connect_timeout: Seconds = 10.0
-    """Seconds to connect to Anthropic, the look-up of its name included."""
+    """Seconds to connect to Anthropic, looking up its name included."""
     header_timeout: Seconds = 60.0
     """Seconds to wait for Anthropic's response headers."""
     idle_timeout: Seconds = 45.0
-    """Seconds without a byte of a response, pings included: a dead line. Twice as long is the time for the first content, a second try included."""
+    """Seconds without a single byte of a response, not even a ping, after which the line counts as dead. The first content must come within twice that time, a second try included."""
     progress_timeout: Seconds = 600.0
-    """Seconds for which a response to a request that thinks may only ping; for other requests it is twice `IDLE_TIMEOUT`, if that is less."""
+    """Seconds for which Anthropic may send nothing but pings while the model thinks; without thinking it is twice `IDLE_TIMEOUT`, if that is less."""
     total_timeout: Seconds = 3600.0
     """Seconds for a whole completion."""
     drain_timeout: Seconds = 25.0
     """Seconds that running completions have to finish after SIGTERM."""
 
     status_page: Literal["local", "open"] = "local"
-    """Who may see the [status page](#the-status-page) on `HEALTH_PORT`: `local`, this machine alone and `kubectl port-forward`; `open`, everybody who reaches the port."""
+    """Who may see the [status page](#the-status-page) on `HEALTH_PORT`: `local`, only this machine, `kubectl port-forward` included; `open`, anybody who can reach the port."""
     prices_file: str = ""
     """A JSON file that replaces the built-in table of prices; see [Prices](#prices)."""
     log_format: Literal["json", "text"] = "json"
@@ -101,7 +108,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         Kubernetes puts ``<SERVICE>_PORT=tcp://…`` into every pod of a namespace, so a
         Service called ``health`` sets ``HEALTH_PORT``: such a value counts as unset.
 
-        Raises ``SettingsError`` for a value that does not fit.
+        Raises ``SettingsError`` for all values that do not fit, so that nobody has to
+        start the proxy once for each typo.
         """
         given: dict[str, str] = {}
         for field in msgspec.structs.fields(cls):
@@ -111,10 +119,16 @@ class Settings(Struct, frozen=True, kw_only=True):
         if "host" in given:
             given["host"] = given["host"].removeprefix("[").removesuffix("]")
         given.setdefault("claude_credentials_path", _default_path(environ))
-        try:
-            config = msgspec.convert(_lowered(given), cls, strict=False)
-        except msgspec.ValidationError as ex:
-            raise SettingsError(_message(ex, cls)) from None
+        given = _lowered(given)
+        kinds = {field.name: field.type for field in msgspec.structs.fields(cls)}
+        problems = [
+            f"{name.upper()}: must be {_requirement(kinds[name])}"
+            for name, value in given.items()
+            if not _fits(value, kinds[name])
+        ]
+        if problems:
+            raise SettingsError(*problems)
+        config = msgspec.convert(given, cls, strict=False)
         config.check()
         return config
 
@@ -128,10 +142,12 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def is_loopback(self) -> bool:
+        """Whether only this machine can reach the API."""
         return is_loopback(self.host)
 
     @property
     def has_inbound_key(self) -> bool:
+        """Whether clients must send a key, of the setting's or of the file's."""
         return bool(self.proxy_api_key or self.proxy_api_keys_file)
 
     def longer_than_clients_wait(self) -> list[str]:
@@ -149,12 +165,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     def check(self) -> None:
         """Refuse values that have the right type and still cannot work.
 
-        Raises ``SettingsError``.
+        Raises ``SettingsError`` for all of them.
         """
+        problems = []
         if self.health_port == self.port:
-            raise SettingsError("HEALTH_PORT: must be another port than PORT")
+            problems.append("HEALTH_PORT: must be another port than PORT")
         if not self.proxy_api_key.isprintable():
-            raise SettingsError("PROXY_API_KEY: must be one line of printable text")
+            problems.append("PROXY_API_KEY: must be one line of printable text")
+        if problems:
+            raise SettingsError(*problems)
 
     def check_exposure(self) -> None:
         """Refuse to serve strangers: a wider address needs an inbound key.
@@ -196,11 +215,24 @@ def _lowered(given: dict[str, str]) -> dict[str, str]:
     return {k: v.lower() if k in words else v for k, v in given.items()}
 
 
-def _requirement(kind: inspect.Type) -> str:
-    """What a field accepts, in words: ``an integer from 1 to 65535``."""
+def _fits(value: str, kind: object) -> bool:
+    """Whether the text of a variable is a value of its field's type."""
+    try:
+        msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _requirement(kind: object) -> str:
+    """What a field's type accepts, in words: ``an integer from 1 to 65535``."""
+    return _in_words(inspect.type_info(kind))
+
+
+def _in_words(kind: inspect.Type) -> str:
     match kind:
         case inspect.UnionType(types=(wanted, inspect.NoneType())):
-            return _requirement(wanted)
+            return _in_words(wanted)
         case inspect.LiteralType(values=values):
             *others, last = (str(one) for one in values if one)
             return f"{', '.join(others)} or {last}"
@@ -216,10 +248,3 @@ def _requirement(kind: inspect.Type) -> str:
             return f"a number above {limit:g} and at most {most:g}"
         case _:  # a field of another type needs words of its own
             raise TypeError(kind)
-
-
-def _message(error: msgspec.ValidationError, cls: type[Settings]) -> str:
-    """What to say instead of msgspec's line, which repeats the value."""
-    name = str(error).rpartition(" - at `$.")[2].rstrip("`")
-    fields = {field.name: field.type for field in inspect.type_info(cls).fields}  # type: ignore[attr-defined]
-    return f"{name.upper()}: must be {_requirement(fields[name])}"

@@ -61,14 +61,18 @@ class Turns(Kind[Entry]):
             self._add(entry)
         return True
 
-    def find(self, owner: Owner, call_ids: Iterable[str]) -> bytes | None:
-        """The turn that has one of these ids: the first that is found."""
+    def find(self, owner: Owner, turns: Iterable[Sequence[str]]) -> list[bytes]:
+        """Those of several turns that are kept, each looked for by the ids of its calls.
+
+        A turn of which no id is known is looked for in vain.
+        """
+        found: list[bytes] = []
         with self._room.lock:
-            entry = self._find(owner, call_ids)
-            if entry is None:
-                return None
-            self._room.touch(entry)
-            return entry.value
+            for call_ids in turns:
+                if call_ids and (entry := self._find(owner, call_ids)) is not None:
+                    self._room.touch(entry)
+                    found.append(entry.value)
+        return found
 
 
 class Answers(Kind[Entry]):

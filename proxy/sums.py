@@ -9,8 +9,8 @@ import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
-from typing import NamedTuple
 
+from msgspec import Struct
 from prometheus_client.core import (
     CounterMetricFamily,
     Exemplar,
@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 
-class Example(NamedTuple):
+class Example(Struct, frozen=True):
     """A completion that is behind a number: an exemplar, without the number."""
 
     request_id: str
@@ -121,6 +121,7 @@ class Sums(Collector):
         self.histograms = histograms
 
     def collect(self) -> Iterator[Metric]:
+        """All metrics at one moment; called by ``prometheus_client`` for each scrape."""
         with self.lock:
             counters = [one.family() for one in self.counters.values()]
             histograms = [one.family() for one in self.histograms.values()]
@@ -131,5 +132,5 @@ class Sums(Collector):
 def _exemplar(found: tuple[float, Example] | None) -> Exemplar | None:
     if found is None:
         return None
-    value, (request_id, at) = found
-    return Exemplar({"request_id": request_id}, value, at)
+    value, example = found
+    return Exemplar({"request_id": example.request_id}, value, example.at)

@@ -1,6 +1,6 @@
 """Anthropic's API, for this process's one credential."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from proxy import (
     cancellation,
@@ -14,6 +14,7 @@ from proxy import (
     transport,
 )
 from proxy.credentials import Token
+from proxy.translate.assemble import Translation
 from proxy.watchdog import Watchdog
 
 MODELS_PATH = "/v1/models?limit=1000"
@@ -88,11 +89,13 @@ class Upstream:
         sent: outgoing.Sent,
         scope: cancellation.CancelScope,
         way: trail.Trail,
+        on_repair: Callable[[Translation], None],
     ) -> event_stream.EventStream:
         """Call until content begins to arrive, or no further call would help.
 
-        Notes on ``way`` what is called and billed. Raises ``UpstreamError`` or
-        ``UnavailableError``, which carry what the client gets, and ``ClientGoneError``.
+        Notes on ``way`` what is called and billed; ``on_repair`` is called with what is
+        sent instead of ``sent``. Raises ``UpstreamError`` or ``UnavailableError``, which
+        carry what the client gets, and ``ClientGoneError``.
         """
         scope.thinks = sent.thinks
-        return opening.Opening(self._standing, sent, scope, way).run()
+        return opening.Opening(self._standing, sent, scope, way, on_repair).run()

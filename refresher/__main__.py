@@ -104,7 +104,8 @@ def run(words: Sequence[str]) -> int:
     try:
         settings = Settings.from_environ(os.environ)
     except SettingsError as ex:
-        print(f"claude-refresher: {ex}", file=sys.stderr)
+        for problem in ex.problems:
+            print(f"claude-refresher: {problem}", file=sys.stderr)
         return NEEDS_A_PERSON
     logging.basicConfig(
         level=settings.log_level.upper(),

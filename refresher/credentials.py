@@ -47,6 +47,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def expiry_known(self) -> bool:
+        """Whether the file says when the token expires; otherwise it counts as due."""
         return self.expires_at > LONG_AGO
 
     def __repr__(self) -> str:

@@ -49,9 +49,10 @@ class Line(Struct, frozen=True):
 
 def examine(facts: Facts) -> list[Line]:
     """Return all lines, in the order in which trouble should be looked at."""
-    if facts.settings_error:
+    if facts.settings_errors:
         return [
-            Line("settings", "fail", facts.settings_error, "Correct this variable.")
+            Line("settings", "fail", f"{why}.", "Correct this variable.")
+            for why in facts.settings_errors
         ]
     checks = (settings, volume, lock, login, attempts, cli, hosts, clock, cluster)
     return [line for check in checks for line in check(facts)]
@@ -63,6 +64,7 @@ def failed(lines: Iterable[Line]) -> bool:
 
 
 def settings(facts: Facts) -> Iterator[Line]:
+    """Whether the login is used at all; bad values are lines of `examine`."""
     if facts.skipped_for:
         yield Line(
             "settings",
@@ -75,6 +77,7 @@ def settings(facts: Facts) -> Iterator[Line]:
 
 
 def volume(facts: Facts) -> Iterator[Line]:
+    """Whether the login's directory can be written, is kept, and has room for a new token."""
     found = facts.volume
     if found.trouble:
         why, _, do = found.trouble.partition("; ")
@@ -112,6 +115,7 @@ def _kind(found: Volume) -> tuple[str, str]:
 
 
 def lock(facts: Facts) -> Iterator[Line]:
+    """Whether a refresh is running, and whether the volume has locks at all."""
     if facts.volume.trouble:
         return
     match facts.volume.lock:
@@ -139,6 +143,7 @@ def lock(facts: Facts) -> Iterator[Line]:
 
 
 def login(facts: Facts) -> Iterator[Line]:
+    """When the login and its access token end, and what the token may be used for."""
     found = facts.login
     if found.trouble:
         do = f"{LOG_IN[:1].upper()}{LOG_IN[1:]}."
@@ -190,6 +195,7 @@ def _expiry(now: datetime, expires: datetime | None) -> Line:
 
 
 def attempts(facts: Facts) -> Iterator[Line]:
+    """How the last attempt ended; nothing before the first one."""
     if facts.failures:
         many = "attempt" if facts.failures == 1 else f"{facts.failures} attempts"
         yield Line(
@@ -203,6 +209,7 @@ def attempts(facts: Facts) -> Iterator[Line]:
 
 
 def cli(facts: Facts) -> Iterator[Line]:
+    """Whether the CLI is there, runs, and is of the version that was tested."""
     found = facts.cli
     if found is None:
         return
@@ -269,6 +276,7 @@ OBSTACLES = {
 
 
 def hosts(facts: Facts) -> Iterator[Line]:
+    """Whether each host that the CLI calls can be reached, and which way."""
     for host in facts.hosts:
         way = "through a network proxy" if host.network_proxy else "directly"
         if not host.obstacle:
@@ -280,6 +288,7 @@ def hosts(facts: Facts) -> Iterator[Line]:
 
 
 def clock(facts: Facts) -> Iterator[Line]:
+    """Whether this clock agrees with that of the host which differs least."""
     known = [host.ahead for host in facts.hosts if host.ahead is not None]
     if not known:
         return
@@ -297,6 +306,7 @@ def clock(facts: Facts) -> Iterator[Line]:
 
 
 def cluster(facts: Facts) -> Iterator[Line]:
+    """What the API server says of the ClaudeCredential and of the refresher's rights."""
     found = facts.cluster
     if found is None:
         return

@@ -60,7 +60,7 @@ def gather(environ: Mapping[str, str]) -> facts.Facts:
     try:
         settings = Settings.from_environ(environ)
     except SettingsError as ex:
-        return facts.Facts(now=now, settings_error=f"{ex}.")
+        return facts.Facts(now=now, settings_errors=ex.problems)
     past = files.read_history(settings.config_dir)
     return facts.Facts(
         now=now,

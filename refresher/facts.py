@@ -78,7 +78,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     """Everything that the checks look at."""
 
     now: datetime
-    settings_error: str = ""
+    settings_errors: tuple[str, ...] = ()
     """Why nothing would start; then nothing else is known."""
     skipped_for: str | None = None
     """The variable because of which the login is not used."""

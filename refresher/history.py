@@ -71,6 +71,7 @@ _FIRST_YEAR = 2025
 
 
 def encode(history: History) -> bytes:
+    """Write a history as JSON for people and for `decode`. It holds no token."""
     return msgspec.json.format(msgspec.json.encode(history), indent=2) + b"\n"
 
 

@@ -131,6 +131,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def exit_code(self) -> int:
+        """The exit code of `once`; MEANINGS has one for each kind."""
         return MEANINGS[self.kind].exit_code
 
     def __str__(self) -> str:

@@ -40,7 +40,11 @@ PASSED_TO_CLI = (
 
 
 class SettingsError(Exception):
-    """A known variable has a bad value. The message names it and what is expected."""
+    """Known variables with bad values: a line for each, ``NAME: must be …``."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 class Command(enum.StrEnum):
@@ -101,7 +105,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         Kubernetes puts `<SERVICE>_PORT=tcp://…` into every pod of a namespace, so a
         Service called `health` sets HEALTH_PORT: such a value counts as unset.
 
-        Raises SettingsError for the first value that does not fit.
+        Raises SettingsError for all values that do not fit, so that nobody has to start
+        the program once for each typo.
         """
         given: dict[str, object] = {}
         for name in VARIABLES:
@@ -115,22 +120,29 @@ class Settings(Struct, frozen=True, kw_only=True):
         given["cli_environ"] = {
             name: environ[name] for name in PASSED_TO_CLI if environ.get(name)
         }
-        try:
-            settings = msgspec.convert(given, cls, strict=False)
-        except msgspec.ValidationError as ex:
-            raise SettingsError(_explain(str(ex))) from None
+        kinds = {field.name: field.type for field in msgspec.structs.fields(cls)}
+        problems = [
+            f"{name.upper()}: must be {_requirement(kinds[name])}"
+            for name, value in given.items()
+            if not _fits(value, kinds[name])
+        ]
+        if problems:
+            raise SettingsError(*problems)
+        settings = msgspec.convert(given, cls, strict=False)
         settings.check()
         return settings
 
     def check(self) -> None:
-        """Check what the types cannot say. Raises SettingsError."""
-        for name in ("refresh_command", "fallback_command"):
-            if problem := _command_problem(getattr(self, name)):
-                raise SettingsError(f"{name.upper()}: {problem}")
-        if problem := _schedule_problem(self.refresh_schedule):
-            raise SettingsError(f"REFRESH_SCHEDULE: {problem}")
-        if problem := _time_zone_problem(self.refresh_time_zone):
-            raise SettingsError(f"REFRESH_TIME_ZONE: {problem}")
+        """Check what the types cannot say. Raises SettingsError for all that is wrong."""
+        found = {
+            "REFRESH_COMMAND": _command_problem(self.refresh_command),
+            "FALLBACK_COMMAND": _command_problem(self.fallback_command),
+            "REFRESH_SCHEDULE": _schedule_problem(self.refresh_schedule),
+            "REFRESH_TIME_ZONE": _time_zone_problem(self.refresh_time_zone),
+        }
+        problems = [f"{name}: {problem}" for name, problem in found.items() if problem]
+        if problems:
+            raise SettingsError(*problems)
 
     def renewing(self, before: str) -> Self:
         """Return these settings with another `refresh_before`, such as `1h30m`.
@@ -160,22 +172,27 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def config_dir(self) -> Path:
+        """The directory of the login, absolute."""
         return Path(self.claude_config_dir)
 
     @property
     def before(self) -> timedelta:
+        """How long before the expiry attempts begin."""
         return timedelta(seconds=self.refresh_before)
 
     @property
     def interval(self) -> timedelta:
+        """The shortest time between two attempts."""
         return timedelta(seconds=self.refresh_interval)
 
     @property
     def longest_cli_run(self) -> timedelta:
+        """How long the CLI may take for one command."""
         return timedelta(seconds=self.cli_timeout)
 
     @property
     def time_zone(self) -> ZoneInfo:
+        """The time zone of the schedule."""
         return ZoneInfo(self.refresh_time_zone)
 
     def arguments(self, command: Command) -> tuple[str, ...]:
@@ -266,13 +283,20 @@ def _directory(text: str, home: str | None) -> str:
     return home + text[1:]
 
 
-def _explain(error: str) -> str:
-    """``Expected `int` >= 60 - at `$.a` `` -> ``A: must be a whole number …``."""
-    name = error.rpartition("$.")[2].rstrip("`")
-    field = next(f for f in msgspec.structs.fields(Settings) if f.name == name)
-    info = msgspec.inspect.type_info(field.type)
+def _fits(value: object, kind: object) -> bool:
+    """Whether the text of a variable is a value of its field's type."""
+    try:
+        msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _requirement(kind: object) -> str:
+    """What a field's type accepts, in words: `a whole number from 60 to 600`."""
+    info = msgspec.inspect.type_info(kind)
     if isinstance(info, msgspec.inspect.LiteralType):
-        words = get_args(field.type)  # in their own order; `info` sorts them
-        return f"{name.upper()}: must be {', '.join(words[:-1])} or {words[-1]}"
+        words = get_args(kind)  # in their own order; `info` sorts them
+        return f"{', '.join(words[:-1])} or {words[-1]}"
     assert isinstance(info, msgspec.inspect.IntType)  # noqa: S101 - text always fits
-    return f"{name.upper()}: must be a whole number from {info.ge} to {info.le}"
+    return f"a whole number from {info.ge} to {info.le}"

@@ -39,9 +39,10 @@ INFERENCE = "user:inference"
 
 def examine(facts: Facts) -> list[Line]:
     """All lines, in the order in which trouble should be looked at."""
-    if facts.settings_error:
+    if facts.settings_errors:
         return [
-            Line("settings", "fail", facts.settings_error, "Correct this variable.")
+            Line("settings", "fail", f"{why}.", "Correct this variable.")
+            for why in facts.settings_errors
         ]
     checks = (settings, ports, keys, credential, network, clock, deadlines, resources)
     return [line for check in checks for line in check(facts)]
@@ -53,6 +54,7 @@ def failed(lines: Iterable[Line]) -> bool:
 
 
 def settings(_facts: Facts) -> Iterator[Line]:
+    """That all is well: settings with bad values end in ``examine``."""
     yield Line("settings", "ok", "Every variable has a usable value.")
 
 

@@ -34,7 +34,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     """Everything that the checks look at. Times are seconds, since the epoch or long."""
 
     now: float
-    settings_error: str = ""
+    settings_errors: tuple[str, ...] = ()
     """Why the proxy would not start; then nothing else is known."""
     ports: tuple[Port, ...] = ()
     keys_file: bool = False

@@ -144,6 +144,7 @@ def _answered(call: Call, place: str) -> Line:
 
 
 def clock(facts: Facts) -> Iterator[Line]:
+    """Whether this clock agrees with the ``date`` of Anthropic's response."""
     skew = facts.call.skew if facts.call else None
     if skew is None:
         return

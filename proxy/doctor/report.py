@@ -76,7 +76,7 @@ def gather(environ: Mapping[str, str]) -> facts.Facts:
         config.check_exposure()
         proxy = app.create_app(config, environ)
     except settings.SettingsError as ex:
-        return facts.Facts(now=now, settings_error=f"{ex}.")
+        return facts.Facts(now=now, settings_errors=ex.problems)
     try:
         return structs.replace(
             _of_credential(proxy, facts.Facts(now=now)),

@@ -43,7 +43,13 @@ class Relayed(Struct, frozen=True, kw_only=True):
     """Nothing is changed, so there are none."""
 
     @property
+    def counts(self) -> bool:
+        """Only the tokens of its prompt are to be counted."""
+        return self.endpoint == "count_tokens"
+
+    @property
     def path(self) -> str:
+        """Path and query of the request to Anthropic."""
         path = "/v1/messages"
         if self.endpoint == "count_tokens":
             path += "/count_tokens"

@@ -26,12 +26,15 @@ class Whole:
 
     @property
     def skipped(self) -> int:
+        """See ``front.Facts``."""
         return self._accumulated.skipped
 
     def feed(self, batch: event_stream.Batch) -> None:
+        """See ``front.Whole``."""
         self._accumulated.feed_all(batch)
 
     def encoded(self) -> bytes:
+        """The response object as JSON. Raises as ``ResponseObject.ended`` does."""
         return _encode(self.response())
 
     def response(self) -> out.Response:
@@ -53,6 +56,7 @@ class Compacted(Whole):
     """A compaction: its item alone, in an object of its own."""
 
     def encoded(self) -> bytes:
+        """A ``response.compaction`` as JSON: its ``output`` is the compaction item alone."""
         made = self.response()
         compaction = {
             "id": made.id,
@@ -78,9 +82,14 @@ class Count:
         self._body = b""
 
     def feed(self, batch: event_stream.Batch) -> None:
+        """Take Anthropic's body, the one batch of ``event_stream.of_count``."""
         self._body = batch.raw
 
     def encoded(self) -> bytes:
+        """``{"object": "response.input_tokens", "input_tokens": …}``.
+
+        Raises ``UpstreamError`` if Anthropic's body holds no count.
+        """
         try:
             count = msgspec.json.decode(self._body, type=_Counted).input_tokens
         except msgspec.ValidationError:

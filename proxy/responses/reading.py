@@ -28,10 +28,12 @@ class Asked(Struct, frozen=True):
 
     @property
     def model(self) -> str | None:
+        """See ``front.Asked``."""
         return self.request.model
 
     @property
     def stream(self) -> bool | None:
+        """See ``front.Asked``."""
         return self.request.stream
 
 
@@ -50,6 +52,12 @@ class WayBack(Struct, frozen=True):
     """Seconds since the epoch."""
 
 
+def repaired(way_back: WayBack, sent: assemble.Translation) -> WayBack:
+    """The way back once a repaired request has been sent instead."""
+    made = request.repaired_context(way_back.context, sent.request)
+    return structs.replace(way_back, context=made)
+
+
 class Reader:
     """Reads the requests of all paths that take an input, which differ in what they ask.
 
@@ -61,6 +69,7 @@ class Reader:
         self._pending = kept.Pending(services.store.limit // 2)
 
     def decode(self, given: bytes) -> Asked:
+        """A request's body; what its fields mean is checked later."""
         return Asked(body.decode(given, responses_request.DECODER), given)
 
     def decode_whole(self, given: bytes) -> Asked:

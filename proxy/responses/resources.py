@@ -7,7 +7,7 @@ import msgspec
 
 from proxy import errors, front, serving, store
 from proxy.responses import answering, kept
-from proxy.responses.reading import Reader, content
+from proxy.responses.reading import Reader, content, repaired
 from proxy.services import Services
 
 PAGE = 20
@@ -60,6 +60,7 @@ class Response:
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, response_id: str
     ) -> None:
+        """The response object as its client received it; a 404 if it is not kept."""
         if req.get_param("stream") == "true":
             raise errors.InvalidRequestError(
                 "stream: must be false; a response is streamed once, while it is made",
@@ -71,6 +72,7 @@ class Response:
     def on_delete(
         self, req: falcon.Request, resp: falcon.Response, response_id: str
     ) -> None:
+        """Forget it. Responses that are built on it keep their history."""
         if not self._responses.delete(req.context.owner, response_id):
             _not_found(response_id)
         resp.data = _encode({"id": response_id, "object": "response", "deleted": True})
@@ -112,6 +114,7 @@ class Cancel:
     def on_post(
         self, req: falcon.Request, _resp: falcon.Response, response_id: str
     ) -> None:
+        """A 400 for a response that is kept, and a 404 for any other."""
         _found(self._responses, req, response_id)
         raise errors.InvalidRequestError("Cannot cancel a synchronous response.")
 
@@ -130,6 +133,7 @@ def add_routes(
         decode=reader.decode,
         content=content,
         translate=reader.create,
+        repaired=repaired,
         whole=answering.Whole,
         streamed=answering.streamed,
     )
@@ -138,6 +142,7 @@ def add_routes(
         decode=reader.decode_whole,
         content=content,
         translate=reader.compact,
+        repaired=repaired,
         whole=answering.Compacted,
         streamed=answering.never_streamed,
     )

@@ -22,6 +22,8 @@ class TextPart(
 
 
 class ImageURL(Struct, frozen=True, kw_only=True):
+    """An https URL or a ``data:`` URI. ``detail`` means nothing to Claude."""
+
     url: str
     detail: str | None = None
 
@@ -33,6 +35,8 @@ class ImagePart(
 
 
 class File(Struct, frozen=True, kw_only=True):
+    """Content (``file_data``, a ``data:`` URI or base64) or the id of an uploaded file."""
+
     file_data: str | None = None
     file_id: str | None = None
     filename: str | None = None
@@ -63,11 +67,15 @@ AssistantPart = TextPart | RefusalPart
 
 
 class FunctionCall(Struct, frozen=True, kw_only=True, gc=False):
+    """A call in the history. ``arguments`` should be JSON text; not all clients send that."""
+
     name: str
     arguments: str | None = None
 
 
 class ToolCall(common.Cacheable, frozen=True, kw_only=True):
+    """A call in the history, which a ``ToolMessage`` with its id answers."""
+
     id: str | None = None
     type: str | None = None
     function: FunctionCall | None = None
@@ -103,6 +111,8 @@ class UserMessage(
 class AssistantMessage(
     common.Cacheable, frozen=True, kw_only=True, tag_field="role", tag="assistant"
 ):
+    """A turn of the assistant's. ``thinking_blocks`` is LiteLLM's extension."""
+
     content: str | list[AssistantPart] | None = None
     refusal: str | None = None
     audio: dict[str, Raw] | None = None
@@ -114,6 +124,8 @@ class AssistantMessage(
 class ToolMessage(
     common.Cacheable, frozen=True, kw_only=True, tag_field="role", tag="tool"
 ):
+    """The result of a call. ``is_error`` is an extension: OpenAI's API has no such field."""
+
     tool_call_id: str
     content: str | list[ToolPart] | None = None
     is_error: bool | None = None
@@ -122,6 +134,8 @@ class ToolMessage(
 class FunctionMessage(
     common.Cacheable, frozen=True, kw_only=True, tag_field="role", tag="function"
 ):
+    """The result of a ``function_call``, the older form of calls."""
+
     name: str
     content: str | None = None
 
@@ -140,6 +154,8 @@ Message = (
 
 
 class Function(common.Cacheable, frozen=True, kw_only=True):
+    """A function, flat in ``functions`` and nested in ``tools``."""
+
     name: str
     description: str | None = None
     parameters: Raw = common.ABSENT
@@ -167,6 +183,8 @@ class FunctionChoice(
 
 
 class AllowedTools(Struct, frozen=True, kw_only=True):
+    """Which of its tools the model may call; only ``mode`` is looked at."""
+
     mode: Literal["auto", "required"] | None = None
 
 
@@ -197,6 +215,8 @@ class JSONObjectFormat(
 
 
 class JSONSchema(Struct, frozen=True, kw_only=True):
+    """The format asked for; ``name`` and ``description`` are never sent."""
+
     name: str | None = None
     description: str | None = None
     schema: Raw = common.ABSENT
@@ -216,6 +236,8 @@ ResponseFormat = TextFormat | JSONObjectFormat | JSONSchemaFormat
 
 
 class StreamOptions(Struct, frozen=True, kw_only=True):
+    """``include_usage`` asks for one more chunk, with the token counts."""
+
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
 

@@ -23,6 +23,8 @@ class Function(Struct, frozen=True):
 
 
 class ToolCall(Struct, frozen=True, kw_only=True):
+    """A call of one of the client's tools, under the client's own name for it."""
+
     id: str
     type: str = "function"
     function: Function
@@ -50,10 +52,14 @@ class URLCitation(Struct, frozen=True, kw_only=True):
 
 
 class Annotation(Struct, frozen=True, tag="url_citation"):
+    """A citation of a search result."""
+
     url_citation: URLCitation
 
 
 class Message(Struct, frozen=True, kw_only=True):
+    """The answer. ``reasoning_content`` and ``thinking_blocks`` are extensions."""
+
     role: str = "assistant"
     content: str | None
     refusal: str | None = None
@@ -72,6 +78,8 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 
 class PromptTokensDetails(Struct, frozen=True):
+    """Of the prompt: tokens read from the cache, and written to it."""
+
     cached_tokens: int
     cache_write_tokens: int
 
@@ -81,6 +89,8 @@ class CompletionTokensDetails(Struct, frozen=True):
 
 
 class Usage(Struct, frozen=True):
+    """Token counts. ``prompt_tokens`` includes what the cache held."""
+
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
@@ -102,11 +112,15 @@ class ChatCompletion(Struct, frozen=True, kw_only=True):
 
 
 class FunctionDelta(Struct, frozen=True, kw_only=True):
+    """``arguments`` is a piece of JSON text, to be appended to those before it."""
+
     name: str | UnsetType = UNSET
     arguments: str | UnsetType = UNSET
 
 
 class ToolCallDelta(Struct, frozen=True, kw_only=True):
+    """A piece of a call: id and name come with the first one of an ``index`` only."""
+
     index: int
     id: str | UnsetType = UNSET
     type: str | UnsetType = UNSET
@@ -114,6 +128,8 @@ class ToolCallDelta(Struct, frozen=True, kw_only=True):
 
 
 class Delta(Struct, frozen=True, kw_only=True):
+    """What a chunk adds to the message."""
+
     role: str | UnsetType = UNSET
     content: str | UnsetType = UNSET
     refusal: str | UnsetType = UNSET
@@ -125,6 +141,8 @@ class Delta(Struct, frozen=True, kw_only=True):
 
 
 class ChunkChoice(Struct, frozen=True, kw_only=True):
+    """The one choice; ``finish_reason`` comes with the last chunk that has a choice."""
+
     index: int = 0
     delta: Delta
     logprobs: None = None

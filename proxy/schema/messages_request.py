@@ -17,6 +17,8 @@ Under 2026-10-21, which SDK 2.x sends by default, no model takes ``temperature``
 
 
 class CacheControl(Struct, frozen=True, omit_defaults=True, tag="ephemeral"):
+    """A cache breakpoint: the prompt up to here is kept, for five minutes without a ``ttl``."""
+
     ttl: Literal["5m", "1h"] | None = None
 
 
@@ -36,6 +38,8 @@ class Block(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 class SearchCitation(
     Struct, frozen=True, kw_only=True, tag="web_search_result_location"
 ):
+    """A citation of a search result, as an earlier response had it."""
+
     url: str
     title: str | None
     encrypted_index: str
@@ -43,26 +47,36 @@ class SearchCitation(
 
 
 class Text(Block, frozen=True, kw_only=True, omit_defaults=True, tag="text"):
+    """Text of any role. Blank text is rejected."""
+
     text: str
     citations: list[SearchCitation] | None = None
     """The assistant's alone: the API rejects them in any other text."""
 
 
 class Base64Source(Struct, frozen=True, kw_only=True, tag="base64"):
+    """A file in the request itself."""
+
     media_type: str
     data: str
 
 
 class URLSource(Struct, frozen=True, kw_only=True, tag="url"):
+    """A file that Anthropic fetches; the proxy never does."""
+
     url: str
 
 
 class TextSource(Struct, frozen=True, kw_only=True, tag="text"):
+    """A plain text file, unencoded."""
+
     media_type: str = "text/plain"
     data: str
 
 
 class FileSource(Struct, frozen=True, kw_only=True, tag="file"):
+    """A file of Anthropic's Files API, by its id."""
+
     file_id: str
 
 
@@ -71,11 +85,15 @@ class Image(Block, frozen=True, kw_only=True, tag="image"):
 
 
 class Document(Block, frozen=True, kw_only=True, omit_defaults=True, tag="document"):
+    """A PDF or a text file."""
+
     source: Base64Source | URLSource | TextSource | FileSource
     title: str | None = None
 
 
 class ToolUse(Block, frozen=True, kw_only=True, tag="tool_use"):
+    """A call of a client's tool. ``input`` is its arguments as a JSON object."""
+
     id: str
     name: str
     input: Raw
@@ -84,17 +102,23 @@ class ToolUse(Block, frozen=True, kw_only=True, tag="tool_use"):
 class ToolResult(
     Block, frozen=True, kw_only=True, omit_defaults=True, tag="tool_result"
 ):
+    """What a call gave. It must stand in the user message directly after the call's."""
+
     tool_use_id: str
     content: str | list[Text | Image | Document] | None = None
     is_error: bool | None = None
 
 
 class Thinking(Struct, frozen=True, kw_only=True, tag="thinking"):
+    """Signed thinking, which is accepted only as it was received."""
+
     thinking: str
     signature: str
 
 
 class RedactedThinking(Struct, frozen=True, kw_only=True, tag="redacted_thinking"):
+    """Thinking that Anthropic has encrypted, accepted only as it was received."""
+
     data: str
 
 
@@ -105,6 +129,8 @@ ContentBlock = (
 
 
 class Message(Struct, frozen=True, kw_only=True, gc=False):
+    """One turn. ``system`` is a mid-conversation system message, which newer models take."""
+
     role: Literal["user", "assistant", "system"]
     content: list[ContentBlock]
 
@@ -113,6 +139,8 @@ class Message(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Tool(Block, frozen=True, kw_only=True, omit_defaults=True):
+    """A client's tool. ``input_schema`` is a schema of an object, in draft 2020-12."""
+
     name: str
     description: str | None = None
     input_schema: Raw
@@ -145,6 +173,8 @@ AnyTool = Tool | WebSearchTool
 
 
 class ToolChoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``any`` forces some call, ``tool`` one of the tool ``name``."""
+
     type: Literal["auto", "any", "tool", "none"]
     name: str | None = None
     disable_parallel_tool_use: bool | None = None
@@ -157,6 +187,8 @@ class BlockBinding(Struct, frozen=True, kw_only=True):
 
 
 class ThinkingConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whether the model thinks. ``enabled`` takes a budget, ``adaptive`` an effort instead."""
+
     type: Literal["enabled", "adaptive", "disabled", "between_tools"]
     budget_tokens: int | None = None
     display: str | None = None
@@ -168,6 +200,8 @@ class JSONSchemaFormat(Struct, frozen=True, kw_only=True, tag="json_schema"):
 
 
 class OutputConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much effort to make, and the schema that the response must conform to."""
+
     effort: str | None = None
     format: JSONSchemaFormat | None = None
 
@@ -177,6 +211,8 @@ class Compaction(Struct, frozen=True, kw_only=True, tag="summarize"):
 
 
 class Metadata(Struct, frozen=True, kw_only=True):
+    """``user_id`` must not identify a person."""
+
     user_id: str
 
 

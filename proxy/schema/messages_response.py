@@ -49,6 +49,8 @@ class Usage(Struct, frozen=True):
 
 
 class StopDetails(Struct, frozen=True):
+    """Why a response was refused, where Anthropic says so."""
+
     category: str | None = None
     explanation: str | None = None
 
@@ -61,6 +63,8 @@ _error_details = msgspec.json.Decoder(_ErrorDetails | None).decode
 
 
 class Error(Struct, frozen=True):
+    """An error of Anthropic's, in a body or inside a stream."""
+
     type: str = ""
     """Empty where a gateway's error has none: then the status decides."""
     message: str = ""
@@ -78,6 +82,8 @@ class Error(Struct, frozen=True):
 
 
 class ErrorResponse(Struct, frozen=True):
+    """The body of a response with an error status."""
+
     error: Error
     request_id: str | None = None
 
@@ -107,12 +113,16 @@ class TextBlock(Struct, frozen=True, tag="text"):
 
 
 class ToolUseBlock(Struct, frozen=True, tag="tool_use"):
+    """A call of a client's tool; in a stream ``input`` is empty and deltas bring it."""
+
     id: str
     name: str
     input: Raw = Raw(b"{}")
 
 
 class ThinkingBlock(Struct, frozen=True, tag="thinking"):
+    """Signed thinking. ``thinking`` is a summary, or empty with ``display: omitted``."""
+
     thinking: str = ""
     signature: str = ""
 
@@ -156,6 +166,8 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class StartedMessage(Struct, frozen=True):
+    """A message before its content: what is known when its stream begins."""
+
     id: str
     model: str = ""
     usage: Usage = Usage()
@@ -185,6 +197,8 @@ class TextDelta(Struct, frozen=True, gc=False, tag="text_delta"):
 
 
 class InputJSONDelta(Struct, frozen=True, gc=False, tag="input_json_delta"):
+    """A piece of a call's arguments, cut anywhere in the JSON text."""
+
     partial_json: str
 
 
@@ -193,6 +207,8 @@ class ThinkingDelta(Struct, frozen=True, gc=False, tag="thinking_delta"):
 
 
 class SignatureDelta(Struct, frozen=True, tag="signature_delta"):
+    """The signature of a thinking block, in one piece, at its end."""
+
     signature: str
 
 
@@ -234,6 +250,8 @@ class Stop(Struct, frozen=True):
 
 
 class MessageDelta(Struct, frozen=True, tag="message_delta"):
+    """Why the message ends. Counts in ``usage`` are totals, and replace those before."""
+
     delta: Stop = Stop()
     usage: Usage = Usage()
     input_transformations: list[InputTransformation] | None = None

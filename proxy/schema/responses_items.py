@@ -107,11 +107,15 @@ class Kind(Struct, frozen=True, kw_only=True):
 
 
 class Message(common.Cacheable, frozen=True, kw_only=True):
+    """What somebody says; its ``type`` may be missing."""
+
     role: Literal["user", "assistant", "system", "developer"]
     content: str | list[Part] | None = None
 
 
 class Reasoning(Struct, frozen=True, kw_only=True):
+    """Thinking of an earlier response; without content, a reference to a kept item."""
+
     id: str | None = None
     encrypted_content: str | None = None
 
@@ -194,10 +198,14 @@ class ToolSearchOutput(common.Cacheable, frozen=True, kw_only=True):
 
 
 class AdditionalTools(Struct, frozen=True, kw_only=True):
+    """Tools that are offered besides those of the request."""
+
     tools: list[Raw] | None = None
 
 
 class ItemReference(Struct, frozen=True, kw_only=True):
+    """Stands for the kept item of this id."""
+
     id: str
 
 
@@ -210,6 +218,8 @@ class Foreign(Struct, frozen=True, kw_only=True):
 
 
 class Compaction(Struct, frozen=True, kw_only=True):
+    """An envelope that stands for all items before it."""
+
     encrypted_content: str
 
 

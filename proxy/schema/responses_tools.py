@@ -31,6 +31,8 @@ class CustomFormat(Struct, frozen=True, kw_only=True):
 
 
 class CustomTool(common.Cacheable, frozen=True, kw_only=True):
+    """A tool whose input is free text, or text of a grammar."""
+
     name: Name
     description: str | None = None
     format: CustomFormat | None = None
@@ -38,6 +40,8 @@ class CustomTool(common.Cacheable, frozen=True, kw_only=True):
 
 
 class NamespaceTool(Struct, frozen=True, kw_only=True):
+    """Functions and custom tools under a common name."""
+
     name: Name
     description: str | None = None
     tools: list[Raw]
@@ -66,11 +70,15 @@ class ToolSearchTool(common.Cacheable, frozen=True, kw_only=True):
 
 
 class Filters(Struct, frozen=True, kw_only=True):
+    """Domains that a web search may return, or may not: one of the two lists."""
+
     allowed_domains: list[str] | None = None
     blocked_domains: list[str] | None = None
 
 
 class WebSearchTool(Struct, frozen=True, kw_only=True):
+    """OpenAI's search, in place of which Anthropic's is offered."""
+
     filters: Filters | None = None
     user_location: common.ApproximateLocation | None = None
     external_web_access: bool | None = None

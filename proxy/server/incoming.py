@@ -79,8 +79,11 @@ class Incoming:
         return end >= 0
 
     def take_head(self) -> bytes:
-        """The head that is here, without its empty line; the rest is its body."""
-        end = head.end_of(self.held, self._scanned)
+        """The head that `holds_head` has found, without its empty line.
+
+        The rest is its body.
+        """
+        end = self._scanned
         data, self.held = self.held[:end], self.held[end + len(head.END) :]
         self._scanned = 0
         return data
@@ -163,6 +166,8 @@ def body_of(request: Head, incoming: Incoming) -> Body:
 
 def finish(body: Body, incoming: Incoming) -> bool:
     """Read what the application left of a body, within bounds; true if that is all."""
+    if body.is_read:
+        return True
     if body.leaves_much:
         return False
     incoming.deadline = time.monotonic() + UNREAD_TIMEOUT
@@ -184,13 +189,16 @@ class LengthBody(Body):
 
     @property
     def leaves_much(self) -> bool:
+        """See ``Body``."""
         return self._left > (0 if self._incoming.withheld else UNREAD)
 
     @property
     def is_read(self) -> bool:
+        """See ``Body``."""
         return not self._left
 
     def read1(self, size: int) -> bytes:
+        """See ``Body``. What was received beyond the body is left for the next request."""
         size = min(size, self._left)
         data = self._incoming.read(size, self._left) if size else b""
         if len(data) > size:
@@ -224,9 +232,14 @@ class ChunkedBody(Body):
 
     @property
     def is_read(self) -> bool:
+        """See ``Body``."""
         return not self.leaves_much
 
     def read1(self, size: int) -> bytes:
+        """See ``Body``: at most the rest of one chunk.
+
+        Raises ``BadBody`` also for a body of tiny chunks, whose framing is most of it.
+        """
         try:
             while not self._part and self._reader.parser is not None:
                 part: bytes | None = next(self._reader.parser, None)

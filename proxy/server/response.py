@@ -64,7 +64,7 @@ class Response:
             given = {(name.lower(), value.lower()) for name, value in headers}
             self.keep = self.keep and ("connection", "close") not in given
             headers = [one for one in headers if one[0].lower() != "connection"]
-        lines = [f"{name}: {value}" for name, value in headers]
+        lines = [*map(": ".join, headers)]
         if _UNSAFE.search("".join(lines)):
             raise ValueError("a header holds a control character")
         self._status, self._headers = status, lines

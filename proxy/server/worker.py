@@ -95,6 +95,9 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
         super().__init__(*args, **kwargs)
         self.on_drain: Callable[[float], None] = lambda deadline: None  # noqa: ARG005
         self.threads = Threads()
+        # Each look into gunicorn's configuration is a search through its settings.
+        self._most: int = self.cfg.worker_connections
+        self._keep_alive: int = self.cfg.keepalive
         self._connections: dict[int, Connection] = {}  # by descriptor
         self._returned: collections.deque[Connection] = collections.deque()
         self._accepting = False
@@ -179,8 +182,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
                 connection.expires = min(connection.expires, idle_until)
 
     def _is_full(self) -> bool:
-        limit: int = self.cfg.worker_connections
-        return len(self._connections) >= limit
+        return len(self._connections) >= self._most
 
     def _longest_idle(self) -> Connection | None:
         """The connection that goes first when there are too many."""
@@ -312,7 +314,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
                 self._give_back(connection, keep=served is Served.KEEP)
 
     def _is_last(self) -> bool:
-        return not self.alive or not self.cfg.keepalive
+        return not self.alive or not self._keep_alive
 
     def _go_on(self, connection: Connection) -> None:
         """From the pump: what comes next may take time."""
@@ -334,7 +336,7 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is untyped
             elif arrived is Arrived.A_PART:
                 connection.expires = now + self.receive_timeout
             else:
-                connection.expires = now + self.cfg.keepalive
+                connection.expires = now + self._keep_alive
         connection.idle_since, connection.idle = now, True
         connection.busy = False  # from here on it is the main thread's
         if connection.missed or waits or not self._accepting or not self.alive:

@@ -8,13 +8,23 @@ from proxy.schema import messages_response
 from proxy.translate import opaque
 from proxy.written import Written
 
+_Silent = (
+    messages_response.ContentBlockStop
+    | messages_response.MessageStop
+    | messages_response.Ping
+    | messages_response.ErrorEvent
+)
+"""Events that add nothing to the message."""
+
 
 def merge_usage(
     old: messages_response.Usage, new: messages_response.Usage
 ) -> messages_response.Usage:
     """Counts in ``message_delta`` are cumulative: set what is reported, never add."""
-    counts = {k: v for k, v in structs.asdict(new).items() if v is not None}
-    return structs.replace(old, **counts) if counts else old
+    both = zip(structs.astuple(old), structs.astuple(new), strict=True)
+    return messages_response.Usage(
+        *[before if now is None else now for before, now in both]
+    )
 
 
 class MessageAccumulator:
@@ -61,12 +71,14 @@ class MessageAccumulator:
 
     def feed(self, event: messages_response.Event) -> None:
         """Take one event."""
+        if isinstance(event, _Silent):
+            return
         match event:
             case messages_response.ContentBlockDelta():
                 self._delta(event.index, event.delta)  # nearly all are
             case messages_response.MessageStart(message):
                 self._head, self._usage = message, message.usage
-                self._transformed(message.input_transformations)
+                self._transformations = message.input_transformations or []
             case messages_response.ContentBlockStart(index, block):
                 self._blocks[index] = block
                 self._written[index] = Written()
@@ -77,16 +89,10 @@ class MessageAccumulator:
                 if stop.stop_reason is not None:
                     self._stop = stop
                 self._usage = merge_usage(self._usage, usage)
-                self._transformed(transformations)
+                if transformations is not None:
+                    self._transformations = transformations
             case messages_response.Unknown():
                 self.skipped += 1
-            case (
-                messages_response.ContentBlockStop()
-                | messages_response.MessageStop()
-                | messages_response.Ping()
-                | messages_response.ErrorEvent()
-            ):
-                pass
 
     def _delta(self, index: int, delta: messages_response.Delta) -> None:
         if index not in self._blocks:  # a delta of a block of an unknown type
@@ -112,6 +118,7 @@ class MessageAccumulator:
 
     @property
     def message(self) -> messages_response.Message:
+        """The message as far as its events have come, its blocks in their order."""
         return messages_response.Message(
             id=self._head.id,
             model=self._head.model,
@@ -121,12 +128,6 @@ class MessageAccumulator:
             stop_details=self._stop.stop_details,
             input_transformations=self._transformations,
         )
-
-    def _transformed(
-        self, reported: list[messages_response.InputTransformation] | None
-    ) -> None:
-        if reported is not None:
-            self._transformations = reported
 
     def _add_text(self, index: int, text: str) -> None:
         """Add to a text block, which stands where its text begins, as in a stream."""

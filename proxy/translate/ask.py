@@ -28,6 +28,8 @@ class System(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class User(Struct, frozen=True, kw_only=True, gc=False):
+    """What the user says in one turn."""
+
     blocks: list[UserBlock]
     moved: Control = None
 
@@ -71,6 +73,7 @@ class Assistant(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def calls(self) -> list[Call]:
+        """The calls among its blocks, one for each of ``results``."""
         return [block for block in self.blocks if isinstance(block, Call)]
 
 
@@ -107,6 +110,8 @@ class Offered(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Choice(Struct, frozen=True, kw_only=True):
+    """Whether a tool must be called, and which: Anthropic's ``tool_choice`` in its words."""
+
     mode: Literal["auto", "any", "tool", "none"]
     name: str | None = None
     """The client's full name of the tool that must be called."""
@@ -133,6 +138,8 @@ class JSONOf(Struct, frozen=True, kw_only=True):
 
 
 class Limit(Struct, frozen=True, kw_only=True):
+    """The most that the response may have, thinking included."""
+
     tokens: int
     at: str
 

@@ -238,7 +238,7 @@ def _betas(asked: ask.Ask, *, bound: bool) -> Iterator[str]:
     if asked.compact:
         yield COMPACTION_BETA
     for one in asked.said:
-        if isinstance(one, ask.Compacted):
+        if type(one) is ask.Compacted:
             yield COMPACTION_BETA if one.signed else COMPACTING_EDIT_BETA
     if asked.speed is not None:
         yield FAST_MODE_BETA
@@ -270,5 +270,5 @@ def _automatic(asked: ask.Ask, config: settings.Settings) -> bool:
             return False
         case "auto":
             return bool(asked.tools) or any(
-                isinstance(one, ask.Assistant | ask.Compacted) for one in asked.said
+                type(one) in {ask.Assistant, ask.Compacted} for one in asked.said
             )

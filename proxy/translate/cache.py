@@ -6,6 +6,7 @@ breakpoints never changes what the model reads, nor which replayed thinking is v
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Literal, TypeVar
 
 from msgspec import structs
@@ -83,18 +84,11 @@ def place(
 
 def _has_own(request: messages_request.MessagesRequest) -> bool:
     """Whether the client set any breakpoint."""
-    if request.cache_control is not None:
-        return True
-    for block in (*(request.tools or ()), *(request.system or ())):
-        if block.cache_control is not None:
+    contents = [message.content for message in request.messages]
+    carriers = chain([request], request.tools or (), request.system or (), *contents)
+    for carrier in carriers:  # of which thinking and raw blocks can have none
+        if getattr(carrier, "cache_control", None) is not None:
             return True
-    for message in request.messages:
-        for content in message.content:
-            if (
-                isinstance(content, messages_request.Block)
-                and content.cache_control is not None
-            ):
-                return True
     return False
 
 

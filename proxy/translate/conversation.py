@@ -48,6 +48,8 @@ class Rules(Struct, frozen=True, kw_only=True):
 
 
 class Conversation(Struct, frozen=True, kw_only=True):
+    """A conversation as it is sent to Anthropic."""
+
     system: list[messages_request.Text]
     messages: list[messages_request.Message]
     replays_thinking: bool
@@ -176,7 +178,6 @@ class _Turns:
         uses: list[messages_request.ToolUse] = []
         content: list[Any] = []
         spoken = thinks = False
-        keeps = self._keeps_thinking(turn)
         for block in turn.blocks:
             if isinstance(block, ask.Call):
                 use_id = self._ids.take(block.id)
@@ -189,7 +190,7 @@ class _Turns:
             elif not isinstance(block, ask.Thinking):
                 content.append(block)
                 spoken = True
-            elif keeps:
+            elif self._keeps_thinking(turn):
                 content.append(block)
                 thinks = True
         if not spoken:  # a turn of thinking alone is rejected

@@ -148,6 +148,11 @@ def _by_status(status: int, circumstances: Circumstances) -> errors.UpstreamErro
     said = f"The upstream responded with status {status} and no error that it explains"
     base = "check ANTHROPIC_API_BASE"
     match status:
+        case 401 | 403:
+            said = (
+                f"Something on the way to Anthropic refused the request (status {status}"
+                "): check ANTHROPIC_API_BASE and HTTPS_PROXY"
+            )
         case 404:
             said = f"Nothing there speaks the Messages API (status 404): {base}"
         case 407:

@@ -49,6 +49,7 @@ def default_limit(
 
 
 def stop_sequences(asked: list[str], warnings: warn.Warnings) -> list[str] | None:
+    """``stop`` without blank sequences, each of which Anthropic would reject; ``None`` for none."""
     kept = [stop for stop in asked if stop.strip()]
     if len(kept) < len(asked):  # Anthropic: each must contain non-white space
         warnings.add("stop_whitespace_dropped", param="stop")
@@ -56,12 +57,15 @@ def stop_sequences(asked: list[str], warnings: warn.Warnings) -> list[str] | Non
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
+    """The sampling fields to send; ``None`` for those that are not."""
+
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
 
     @property
     def given(self) -> bool:
+        """Whether any is sent, which takes the older API version (``SAMPLING_VERSION``)."""
         return (self.temperature, self.top_p, self.top_k) != (None, None, None)
 
 
@@ -113,6 +117,7 @@ def metadata(user: str | None) -> messages_request.Metadata | None:
 
 
 def service_tier(asked: str | None, warnings: warn.Warnings) -> str | None:
+    """OpenAI's tier in Anthropic's word; ``None``, with a warning, for one it does not have."""
     if asked is None:
         return None
     if asked not in _TIERS:

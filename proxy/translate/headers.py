@@ -31,7 +31,9 @@ def to_client(headers: Mapping[str, str], now: datetime) -> dict[str, str]:
     out = {}
     for theirs, ours in _RATE_LIMITS:
         value = headers.get(theirs)
-        if value and theirs.endswith("-reset"):
+        if value is None:
+            continue
+        if theirs.endswith("-reset"):
             value = _seconds_until(value, now)
         if value and value.isascii() and value.isprintable():
             out[ours] = value

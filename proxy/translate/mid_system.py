@@ -1,5 +1,6 @@
 """Mid-conversation system messages: those after the first user turn (b4.mid_system)."""
 
+import operator
 from collections.abc import Sequence
 
 from proxy import capabilities
@@ -7,6 +8,9 @@ from proxy.schema import messages_request
 
 OPERATOR = "[A message from the operator of this conversation, not from the user]\n"
 """Precedes a mid-conversation system message on models without ``role: system``."""
+
+
+_role_of = operator.attrgetter("role")
 
 
 def place(
@@ -20,16 +24,19 @@ def place(
     """
     if not model.mid_system:
         return [_as_user(turn) if turn.role == "system" else turn for turn in turns]
+    if "system" not in map(_role_of, turns):  # nearly always
+        return [*turns]
     out: list[messages_request.Message] = []
     waiting: list[messages_request.Message] = []
     for turn in turns:
         if turn.role == "system":
             waiting.append(turn)
             continue
-        if turn.role == "assistant":
+        if waiting and turn.role == "assistant":
             _settle(out, waiting)
         out.append(turn)
-    _settle(out, waiting)
+    if waiting:
+        _settle(out, waiting)
     return out
 
 
@@ -37,7 +44,7 @@ def _settle(
     out: list[messages_request.Message], waiting: list[messages_request.Message]
 ) -> None:
     """Place the waiting system messages here: an assistant turn or the end follows."""
-    if waiting and out and out[-1].role == "user":
+    if out and out[-1].role == "user":
         blocks = [block for message in waiting for block in message.content]
         out.append(messages_request.Message(role="system", content=blocks))
     else:

@@ -61,6 +61,7 @@ class UseIds:
         self._next: dict[str, int] = {}  # id -> the number its next use gets
 
     def take(self, call_id: str) -> str:
+        """The id to send for the next call with this id of the client's."""
         base = unique = tool_use_id(call_id)
         if base not in self._used:  # the usual case
             self._used.add(base)

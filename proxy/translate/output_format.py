@@ -16,6 +16,8 @@ BY_SCHEMA = (
 
 
 class Output(Struct, frozen=True):
+    """What JSON is asked for by: a format that Anthropic enforces, an instruction, or neither."""
+
     format: messages_request.JSONSchemaFormat | None = None
     instruction: str | None = None
     """Goes to the end of the system prompt; a function of that wish alone,

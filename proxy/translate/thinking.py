@@ -28,6 +28,8 @@ Display = Literal["", "summarized", "omitted"]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
+    """Whether the model thinks, and what to send for it."""
+
     config: messages_request.ThinkingConfig | None = None
     effort: str | None = None
     on: bool = False

@@ -20,6 +20,8 @@ _UNIONS = frozenset({"anyOf", "oneOf", "allOf"})
 
 
 class ToolSchema(Struct, frozen=True):
+    """A function's parameters as Anthropic takes them."""
+
     schema: Raw
     renamed: dict[str, str]
     """Client's property -> Anthropic's, for those that had to change."""

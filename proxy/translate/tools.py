@@ -14,6 +14,8 @@ ANY_PARAMETERS = Raw(b'{"type":"object"}')
 
 
 class Tools(Struct, frozen=True, kw_only=True):
+    """What a request sends of tools, and what of them is put into words instead."""
+
     tools: list[messages_request.AnyTool] | None = None
     choice: messages_request.ToolChoice | None = None
     instruction: str | None = None
@@ -23,6 +25,7 @@ class Tools(Struct, frozen=True, kw_only=True):
 
     @property
     def forced(self) -> bool:
+        """Whether a call is forced, which rules out thinking with a budget."""
         return self.choice is not None and self.choice.type in {"any", "tool"}
 
 
@@ -118,7 +121,9 @@ def _strict(
 ) -> list[messages_request.Tool]:
     """Keep ``strict`` where Anthropic can compile it: closed schemas, at most twenty."""
     strict = sum(tool.strict is True for tool in tools)
-    if strict > MAX_STRICT or (strict and not model.structured_outputs):
+    if not strict:
+        return tools
+    if strict > MAX_STRICT or not model.structured_outputs:
         warnings.add("strict_dropped", param="tools")
         return [structs.replace(tool, strict=None) for tool in tools]
     return [_compiled(tool, warnings) if tool.strict else tool for tool in tools]

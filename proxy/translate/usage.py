@@ -26,6 +26,7 @@ class Counts(Struct, frozen=True, kw_only=True):
 
     @property
     def total(self) -> int:
+        """What the request and its response took together."""
         return self.input + self.output
 
 

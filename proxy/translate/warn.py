@@ -58,4 +58,5 @@ class Warnings:
 
     @property
     def codes(self) -> tuple[str, ...]:
+        """The codes so far, in the order of their first occurrence."""
         return tuple(self._codes)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import operator
 import select
 import socket
 import ssl
@@ -48,22 +49,24 @@ class SocketResponse:
     # What the parser calls.
 
     def on_message_begin(self) -> None:
+        """A response begins. Raises ``ValueError`` if one is over already."""
         if self._done:  # llhttp would go on and append another body to ours
             self._keep = False
             raise ValueError("bytes after the response")
 
     def on_headers_complete(self) -> None:
+        """Take over the status and the headers, unless they are of a 1xx."""
         status = self._parser.get_status_code() if self._parser else 0
         if status >= 200:  # noqa: PLR2004 - 1xx are hints, the response comes later
             self.status = status
-            self.headers = {  # trailers follow, and override nothing
-                _lowered(name): value.decode("latin-1")
-                for name, value in self._fields.items()
-            }
+            # trailers follow, and override nothing
+            names, values = map(_lowered, self._fields), self._fields.values()
+            self.headers = dict(zip(names, map(_text, values), strict=True))
         else:
             self._fields.clear()
 
     def on_message_complete(self) -> None:
+        """The response is whole; note whether its connection may be kept."""
         if self.status and self._parser is not None:
             self._done = True
             self._keep = self._parser.should_keep_alive()  # known only in here
@@ -75,12 +78,14 @@ class SocketResponse:
         scope, sock = self._scope, self._sock
         scope.attach(sock)
         scope.waiting_for_headers()
-        with contextlib.suppress(OSError):  # there may be a response all the same
+        try:
             if len(body) < RECEIVE:
                 sock.sendall(head + body)
             else:  # no copy of a large one
                 sock.sendall(head)
                 sock.sendall(body)
+        except OSError:
+            pass  # there may be a response all the same
         while not self.status:
             self._receive()
         scope.began()
@@ -208,6 +213,9 @@ class SocketResponse:
         ):
             self._receive()
             self._sock.settimeout(None)
+
+
+_text = operator.methodcaller("decode", "latin-1")
 
 
 @functools.lru_cache(256)  # an upstream sends the same names every time

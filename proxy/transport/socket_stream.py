@@ -39,6 +39,7 @@ class SocketStream(httpcore2.NetworkStream):
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Up to ``max_bytes``; b"" at the end. Raises ``ReadTimeout`` and ``ReadError``."""
         with _errors(httpcore2.ReadTimeout, httpcore2.ReadError):
             self._sock.settimeout(timeout)
             if self._inner is not None:
@@ -46,6 +47,7 @@ class SocketStream(httpcore2.NetworkStream):
             return self._sock.recv(max_bytes)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of ``buffer``. Raises ``WriteTimeout`` and ``WriteError``."""
         with _errors(httpcore2.WriteTimeout, httpcore2.WriteError):
             self._sock.settimeout(timeout)
             if self._inner is not None:
@@ -54,6 +56,7 @@ class SocketStream(httpcore2.NetworkStream):
                 self._sock.sendall(buffer)
 
     def close(self) -> None:
+        """Close the connection, without TLS's closing alert."""
         self._sock.close()
 
     def start_tls(
@@ -78,6 +81,7 @@ class SocketStream(httpcore2.NetworkStream):
             raise
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - as httpcore2 has it
+        """The facts that httpcore2 asks for by these names; ``None`` for any other."""
         match info:
             case "socket":
                 return self._sock

@@ -58,14 +58,17 @@ class ClusterError(Exception):
 
     @property
     def forbidden(self) -> bool:
+        """The refresher lacks the right to this (403)."""
         return self.status == _HTTP_FORBIDDEN
 
     @property
     def not_found(self) -> bool:
+        """The object, or its kind, is not there (404)."""
         return self.status == _HTTP_NOT_FOUND
 
     @property
     def unprocessable(self) -> bool:
+        """The object is invalid, or a JSON Patch's `test` failed (422)."""
         return self.status == _HTTP_UNPROCESSABLE
 
     @property

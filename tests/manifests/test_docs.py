@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,27 @@ def rendered_as(tmp_path: Path) -> Any:
     return render
 
 
+@pytest.fixture
+def patched(rendered_as: Any) -> Any:
+    """Render resources with components and the one documented patch with a word in it."""
+
+    def render(word: str, *resources: str, components: Sequence[str] = ()) -> Rendered:
+        [patch] = [each for each in PATCHES if word in str(each)]
+        folder = "../claude-code-proxy/kustomize"
+        return rendered_as(
+            {
+                "resources": [
+                    each if each.endswith(".yaml") else f"{folder}/overlays/{each}"
+                    for each in resources
+                ],
+                "components": [f"{folder}/components/{each}" for each in components],
+                **patch,
+            }
+        )
+
+    return render
+
+
 @pytest.mark.parametrize("kustomization", KUSTOMIZATIONS)
 def test_every_kustomization_renders_and_leaves_no_image_or_sidecar_out(
     rendered_as: Any, kustomization: dict[str, Any]
@@ -142,16 +164,8 @@ def test_every_kustomization_renders_and_leaves_no_image_or_sidecar_out(
         assert made.of("PersistentVolumeClaim") == []
 
 
-def test_the_classic_sidecar_is_a_plain_container(rendered_as: Any) -> None:
-    [patch] = [each for each in PATCHES if "op: move" in str(each)]
-    folder = "../claude-code-proxy/kustomize/components"
-    made = rendered_as(
-        {
-            "resources": ["plain.yaml"],
-            "components": [f"{folder}/sidecar", f"{folder}/api-key"],
-            **patch,
-        }
-    )
+def test_the_classic_sidecar_is_a_plain_container(patched: Any) -> None:
+    made = patched("op: move", "plain.yaml", components=["sidecar", "api-key"])
 
     [pod] = made.pods()
     assert pod.spec["initContainers"] == []
@@ -159,22 +173,16 @@ def test_the_classic_sidecar_is_a_plain_container(rendered_as: Any) -> None:
     assert "restartPolicy" not in pod.container("claude-proxy")
 
 
-def test_a_storage_class_and_an_access_mode_can_be_chosen(rendered_as: Any) -> None:
-    [patch] = [each for each in PATCHES if "storageClassName" in str(each)]
-    made = rendered_as(
-        {"resources": ["../claude-code-proxy/kustomize/overlays/max-secret"], **patch}
-    )
+def test_a_storage_class_and_an_access_mode_can_be_chosen(patched: Any) -> None:
+    made = patched("storageClassName", "max-secret")
 
     [claim] = made.of("PersistentVolumeClaim")
     assert claim["spec"]["storageClassName"] == "longhorn"
     assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
 
 
-def test_the_logins_volume_can_be_kept_from_gitops_tools(rendered_as: Any) -> None:
-    [patch] = [each for each in PATCHES if "prune: disabled" in str(each)]
-    made = rendered_as(
-        {"resources": ["../claude-code-proxy/kustomize/overlays/max-secret"], **patch}
-    )
+def test_the_logins_volume_can_be_kept_from_gitops_tools(patched: Any) -> None:
+    made = patched("prune: disabled", "max-secret")
 
     [claim] = made.of("PersistentVolumeClaim")
     assert claim["metadata"]["annotations"] == {
@@ -183,16 +191,8 @@ def test_the_logins_volume_can_be_kept_from_gitops_tools(rendered_as: Any) -> No
     }
 
 
-def test_replicas_can_follow_a_metric_that_the_proxy_has(rendered_as: Any) -> None:
-    [patch] = [each for each in PATCHES if "HorizontalPodAutoscaler" in str(each)]
-    folder = "../claude-code-proxy/kustomize"
-    made = rendered_as(
-        {
-            "resources": [f"{folder}/overlays/api-key"],
-            "components": [f"{folder}/components/scale"],
-            **patch,
-        }
-    )
+def test_replicas_can_follow_a_metric_that_the_proxy_has(patched: Any) -> None:
+    made = patched("HorizontalPodAutoscaler", "api-key", components=["scale"])
 
     [scaler] = made.of("HorizontalPodAutoscaler")
     by_cpu, by_requests = scaler["spec"]["metrics"]
@@ -275,18 +275,12 @@ def test_a_pod_is_waited_for_only_once_it_exists() -> None:
     }
 
 
-def test_a_pod_that_reads_the_volume_can_be_put_on_its_node(rendered_as: Any) -> None:
-    [patch] = [each for each in PATCHES if "requiredDuring" in str(each)]
-    folder = "../claude-code-proxy/kustomize"
-    made = rendered_as(
-        {
-            "resources": ["plain.yaml", f"{folder}/overlays/max-pvc"],
-            "components": [
-                f"{folder}/components/{name}"
-                for name in ("inject-all", "sidecar", "token-from-pvc")
-            ],
-            **patch,
-        }
+def test_a_pod_that_reads_the_volume_can_be_put_on_its_node(patched: Any) -> None:
+    made = patched(
+        "requiredDuring",
+        "plain.yaml",
+        "max-pvc",
+        components=["inject-all", "sidecar", "token-from-pvc"],
     )
 
     near = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -298,16 +292,8 @@ def test_a_pod_that_reads_the_volume_can_be_put_on_its_node(rendered_as: Any) ->
     assert wanted <= made.pod("StatefulSet/claude-refresher").labels.items()
 
 
-def test_an_api_server_on_another_port_can_be_let_through(rendered_as: Any) -> None:
-    [patch] = [each for each in PATCHES if "8443" in str(each)]
-    folder = "../claude-code-proxy/kustomize"
-    made = rendered_as(
-        {
-            "resources": [f"{folder}/overlays/max-secret"],
-            "components": [f"{folder}/components/network-policy"],
-            **patch,
-        }
-    )
+def test_an_api_server_on_another_port_can_be_let_through(patched: Any) -> None:
+    made = patched("8443", "max-secret", components=["network-policy"])
 
     for policy in made.of("NetworkPolicy"):
         [rule] = policy["spec"]["egress"]
@@ -333,16 +319,8 @@ def test_user_ids_can_be_left_to_openshift(rendered_as: Any, overlay: str) -> No
         assert all(one["securityContext"]["runAsNonRoot"] for one in pod.ours())
 
 
-def test_a_namespace_of_clients_can_be_let_through(rendered_as: Any) -> None:
-    [patch] = [each for each in PATCHES if "ingress-nginx" in str(each)]
-    folder = "../claude-code-proxy/kustomize"
-    made = rendered_as(
-        {
-            "resources": [f"{folder}/overlays/api-key"],
-            "components": [f"{folder}/components/network-policy"],
-            **patch,
-        }
-    )
+def test_a_namespace_of_clients_can_be_let_through(patched: Any) -> None:
+    made = patched("ingress-nginx", "api-key", components=["network-policy"])
 
     [rule] = made.one("NetworkPolicy/claude-code-proxy")["spec"]["ingress"]
     assert [set(each) for each in rule["from"]] == [
@@ -351,11 +329,8 @@ def test_a_namespace_of_clients_can_be_let_through(rendered_as: Any) -> None:
     ]
 
 
-def test_answers_can_be_given_more_time_than_a_minute(rendered_as: Any) -> None:
-    [patch] = [each for each in PATCHES if "DRAIN_TIMEOUT" in str(each)]
-    made = rendered_as(
-        {"resources": ["../claude-code-proxy/kustomize/overlays/api-key"], **patch}
-    )
+def test_answers_can_be_given_more_time_than_a_minute(patched: Any) -> None:
+    made = patched("DRAIN_TIMEOUT", "api-key")
 
     pod = made.pod("Deployment/claude-code-proxy")
     proxy = pod.container("proxy")
@@ -366,17 +341,9 @@ def test_answers_can_be_given_more_time_than_a_minute(rendered_as: Any) -> None:
     assert env["HOST"] == "0.0.0.0"  # the rest stays
 
 
-def test_the_sidecar_can_be_moved_to_other_ports(rendered_as: Any) -> None:
-    [patch] = [each for each in PATCHES if "8189" in str(each)]
-    folder = "../claude-code-proxy/kustomize/components"
-    made = rendered_as(
-        {
-            "resources": ["plain.yaml"],
-            "components": [
-                f"{folder}/{name}" for name in ("inject-all", "sidecar", "api-key")
-            ],
-            **patch,
-        }
+def test_the_sidecar_can_be_moved_to_other_ports(patched: Any) -> None:
+    made = patched(
+        "8189", "plain.yaml", components=["inject-all", "sidecar", "api-key"]
     )
 
     [pod] = made.pods()

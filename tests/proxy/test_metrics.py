@@ -405,8 +405,8 @@ def test_a_long_request_id_is_no_exemplar(house: House, request_id: str) -> None
 
 def test_what_the_process_remembers_is_counted_by_kind(house: House) -> None:
     house.proxy.store.turns.keep(b"", ["toolu_1"], b"turn")
-    house.proxy.store.turns.find(b"", ["toolu_1"])
-    house.proxy.store.turns.find(b"", ["toolu_2"])
+    house.proxy.store.turns.find(b"", [["toolu_1"]])
+    house.proxy.store.turns.find(b"", [["toolu_2"]])
     house.proxy.store.answers.keep(b"", "request", bytes(10_000))
     now = house.samples()
 

@@ -50,6 +50,22 @@ def test_a_bad_value_is_named_and_not_repeated(name: str, value: str) -> None:
     assert value == "0" or value not in str(caught.value)
 
 
+def test_all_bad_values_are_named_at_once() -> None:
+    with pytest.raises(settings.SettingsError) as caught:
+        read(PORT="http", LOG_LEVEL="chatty", IDLE_TIMEOUT="45s", MAX_REQUESTS="5")
+
+    named = {problem.partition(":")[0] for problem in caught.value.problems}
+    assert named == {"PORT", "LOG_LEVEL", "IDLE_TIMEOUT"}
+
+
+def test_all_values_that_cannot_work_are_named_at_once() -> None:
+    with pytest.raises(settings.SettingsError) as caught:
+        read(HEALTH_PORT="8080", PROXY_API_KEY="two\nlines")
+
+    named = {problem.partition(":")[0] for problem in caught.value.problems}
+    assert named == {"HEALTH_PORT", "PROXY_API_KEY"}
+
+
 def test_a_setting_of_a_kind_that_has_no_words_yet_is_a_mistake_of_ours() -> None:
     class More(settings.Settings, frozen=True, kw_only=True):
         extra: list[int] | None = None

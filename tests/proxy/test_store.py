@@ -37,18 +37,26 @@ def turn_size(value: bytes, *call_ids: str) -> int:
 def test_a_turn_is_found_by_any_of_its_calls(memory: store.Store) -> None:
     assert memory.turns.keep(ADA, ["toolu_1", "toolu_2"], b"turn")
 
-    assert memory.turns.find(ADA, ["toolu_1"]) == b"turn"
-    assert memory.turns.find(ADA, ["toolu_0", "toolu_2"]) == b"turn"
-    assert memory.turns.find(ADA, ["toolu_0"]) is None
-    assert memory.turns.find(ADA, []) is None
+    assert memory.turns.find(ADA, [["toolu_1"]]) == [b"turn"]
+    assert memory.turns.find(ADA, [["toolu_0", "toolu_2"]]) == [b"turn"]
+    assert memory.turns.find(ADA, [["toolu_0"]]) == []
+    assert memory.turns.find(ADA, [[]]) == []
+
+
+def test_the_turns_of_a_history_are_found_together(memory: store.Store) -> None:
+    memory.turns.keep(ADA, ["toolu_1"], b"first")
+    memory.turns.keep(ADA, ["toolu_3"], b"third")
+
+    history = [["toolu_1"], ["toolu_2"], ["toolu_3"]]
+
+    assert memory.turns.find(ADA, history) == [b"first", b"third"]
 
 
 def test_a_later_turn_with_the_same_id_takes_its_place(memory: store.Store) -> None:
     memory.turns.keep(ADA, ["call_1", "call_2"], b"first")
     memory.turns.keep(ADA, ["call_2", "call_2"], b"second")
 
-    assert memory.turns.find(ADA, ["call_1"]) is None
-    assert memory.turns.find(ADA, ["call_2"]) == b"second"
+    assert memory.turns.find(ADA, [["call_1"], ["call_2"]]) == [b"second"]
     assert memory.turns.figures.entries == 1
 
 
@@ -56,12 +64,12 @@ def test_what_was_used_least_recently_goes_first(memory: store.Store) -> None:
     value = bytes(SHARE // 5 - turn_size(b"", "a"))
     for name in "abcde":
         memory.turns.keep(ADA, [name], value)
-    memory.turns.find(ADA, ["a"])
+    memory.turns.find(ADA, [["a"]])
 
     memory.turns.keep(ADA, ["f"], value)
 
-    assert memory.turns.find(ADA, ["b"]) is None
-    assert [n for n in "acdef" if memory.turns.find(ADA, [n]) is None] == []
+    assert memory.turns.find(ADA, [["b"]]) == []
+    assert [n for n in "acdef" if memory.turns.find(ADA, [[n]])] == [*"acdef"]
     assert memory.turns.figures.evictions == 1
 
 
@@ -70,7 +78,7 @@ def test_one_owner_cannot_push_another_out(memory: store.Store) -> None:
     for n in range(1000):
         memory.turns.keep(ADA, [f"a{n}"], b"turn")
 
-    assert memory.turns.find(BOB, ["b"]) is not None
+    assert memory.turns.find(BOB, [["b"]])
     held = memory.turns.figures.bytes - LARGEST
     assert SHARE - turn_size(b"turn", "a999") < held <= SHARE
 
@@ -82,11 +90,11 @@ def test_among_owners_too_what_was_used_least_recently_goes_first(
     names = [(b"x", "x1"), (b"y", "y1"), (b"x", "x2"), (b"y", "y2")]
     for owner, name in names:
         memory.turns.keep(owner, [name], value)
-    memory.turns.find(b"x", ["x1"])
+    memory.turns.find(b"x", [["x1"]])
 
     memory.turns.keep(b"z", ["z1"], value)
 
-    found = [name for owner, name in names if memory.turns.find(owner, [name])]
+    found = [name for owner, name in names if memory.turns.find(owner, [[name]])]
     assert found == ["x1", "x2", "y2"]
 
 
@@ -283,19 +291,19 @@ def test_nothing_of_one_owner_exists_for_another(memory: store.Store) -> None:
     memory.answers.keep(ADA, "a", b"answer")
     respond(memory, "r1")
 
-    assert memory.turns.find(BOB, ["t"]) is None
+    assert memory.turns.find(BOB, [["t"]]) == []
     assert memory.answers.take(BOB, "a") is None
     assert memory.responses.find(BOB, "r1") is None
     assert memory.responses.item(BOB, "in-r1") is None
     assert not memory.responses.delete(BOB, "r1")
     assert not memory.responses.keep(BOB, "r2", b"", previous="r1", input=[], output=[])
-    assert memory.turns.find(ADA, ["t"]) == b"turn"
+    assert memory.turns.find(ADA, [["t"]]) == [b"turn"]
 
 
 def test_the_figures_count_each_kind(memory: store.Store) -> None:
     memory.turns.keep(ADA, ["t", "u"], b"turn")
-    memory.turns.find(ADA, ["t"])
-    memory.turns.find(ADA, ["v"])
+    memory.turns.find(ADA, [["t"]])
+    memory.turns.find(ADA, [["v"]])
     memory.answers.keep(ADA, "a", b"answer")
     memory.responses.item(ADA, "in-r1")
 
@@ -320,7 +328,7 @@ def test_answers_and_responses_share_a_half_and_leave_turns_alone(
 
     assert memory.answers.take(ADA, "a") is None
     assert memory.answers.figures.evictions == 1
-    assert memory.turns.find(ADA, ["t"]) == b"turn"
+    assert memory.turns.find(ADA, [["t"]]) == [b"turn"]
 
 
 # ------------------------------------------------------------------ against a model
@@ -516,8 +524,8 @@ def test_turns_are_what_a_plain_list_would_have(
     for owner, names, size in steps:
         if size is None:
             known = [one for name in names if (one := model.named(owner, name))]
-            found = memory.turns.find(owner, names)
-            assert found == (known[0]["value"] if known else None)
+            found = memory.turns.find(owner, [names])
+            assert found == [one["value"] for one in known[:1]]
             if known:
                 model.use(known[0])
             continue
@@ -550,7 +558,7 @@ def test_threads_that_use_everything_at_once_leave_it_in_order() -> None:
             for n in range(300):
                 name = f"{number % 4}-{n % 40}"
                 memory.turns.keep(owner, [name], b"turn" * (n % 90))
-                memory.turns.find(owner, [name])
+                memory.turns.find(owner, [[name]])
                 memory.answers.keep(owner, name, b"answer" * (n % 90))
                 memory.answers.take(owner, name)
                 memory.responses.keep(

@@ -233,6 +233,22 @@ def test_one_401_on_a_fixed_key_harms_nobody_else(
     assert [ask(client).status_code for _ in range(50)] == [401, *[200] * 49]
 
 
+def test_the_401_of_a_page_in_between_says_nothing_of_the_credential(
+    make_client: Callable[..., Client], standin: server.StandIn, tmp_path: Path
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("good")
+    client = make_client(claude_credentials_path=str(path), anthropic_api_key="")
+    html = {"content-type": "text/html"}
+    standin.fail_next(status=401, body=b"<html>Log in</html>", headers=html, times=3)
+
+    answers = [ask(client) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 200]
+    assert "Something on the way to Anthropic" in answers[0].json["error"]["message"]
+    assert calls(standin) == 4
+
+
 def test_many_401s_at_once_are_told_by_one_call_at_a_time(
     make_client: Callable[..., Client], standin: server.StandIn
 ) -> None:

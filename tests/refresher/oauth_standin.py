@@ -37,6 +37,7 @@ from typing import Self
 import trustme
 
 from oauth_ledger import SCOPES, Behaviour, Ledger
+from quiet_server import QuietServer
 
 OAUTH_HOST = "platform.claude.com"
 API_HOST = "api.anthropic.com"
@@ -103,13 +104,8 @@ class Standin:
         return [call for call in self.calls if call["path"] == "/v1/oauth/token"]
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(QuietServer):
     standin: Standin
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a client that is killed in the middle is what tests do."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -51,7 +51,7 @@ def test_where_all_is_well_every_line_says_so():
 
 
 ATTENTION = [
-    ({"settings_error": "FALLBACK: must be on or off."}, "settings", "fail", "must be on"),
+    ({"settings_errors": ("FALLBACK: must be on or off",)}, "settings", "fail", "must be on"),
     ({"skipped_for": "ANTHROPIC_API_KEY"}, "settings", "warn", "ANTHROPIC_API_KEY is set"),
     (changed("volume", trouble="/v is not writable, so there; mount it"), "volume", "fail", "/v is not writable, so there."),
     (changed("volume", trouble="/v is full"), "volume", "fail", "/v is full."),

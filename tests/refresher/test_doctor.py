@@ -106,14 +106,18 @@ def test_the_cli_is_asked_for_its_version_alone_and_sees_no_login(volume, fake, 
     assert call["environ"]["CLAUDE_CONFIG_DIR"] != str(volume)
 
 
-def test_a_wrong_setting_is_a_failure_and_exits_with_1(volume, fake):
+def test_each_wrong_setting_is_a_failure_and_the_exit_status_is_1(volume, fake):
+    wrong = {"REFRESH_BEFORE": "soon", "FALLBACK": "maybe"}
     done = refresher_process.refresher(
-        volume, fake("ok").path, "doctor", "--json", REFRESH_BEFORE="soon"
+        volume, fake("ok").path, "doctor", "--json", **wrong
     )
 
-    [line] = json.loads(done.stdout)
-    assert (done.returncode, line["check"], line["verdict"]) == (1, "settings", "fail")
-    assert "REFRESH_BEFORE: must be" in line["why"]
+    lines = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert {(line["check"], line["verdict"]) for line in lines} == {
+        ("settings", "fail")
+    }
+    assert {line["why"].partition(": must be")[0] for line in lines} == set(wrong)
 
 
 def test_a_report_for_people_is_coloured_on_a_terminal():

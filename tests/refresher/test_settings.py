@@ -112,6 +112,21 @@ def test_a_command_that_is_known_to_do_harm_is_refused(name, value):
         Settings.from_environ({"HOME": "/h", name: value})
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"FALLBACK": "maybe", "LOG_LEVEL": "loud", "HEALTH_PORT": "http"},
+        {"REFRESH_COMMAND": "'", "REFRESH_SCHEDULE": "x", "REFRESH_TIME_ZONE": "Mars"},
+    ],
+)
+def test_all_bad_values_are_named_at_once(given):
+    with pytest.raises(settings.SettingsError) as caught:
+        Settings.from_environ({"HOME": "/h", "CLI_TIMEOUT": "300", **given})
+
+    named = {problem.partition(":")[0] for problem in caught.value.problems}
+    assert named == set(given)
+
+
 def test_a_home_is_needed_only_for_the_default_directory():
     assert str(Settings.from_environ({"CLAUDE_CONFIG_DIR": "/v"}).config_dir) == "/v"
     with pytest.raises(settings.SettingsError, match="CLAUDE_CONFIG_DIR"):

@@ -5,7 +5,7 @@ stood, nor a web search. Where a later request's history has a turn that was kep
 says what the client was sent of it, the turn goes upstream as the model said it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import takewhile
 from typing import Any
 
@@ -69,11 +69,13 @@ def model_name(model: str) -> str:
     return capabilities.undated(capabilities.to_anthropic_id(model))
 
 
-def call_ids(message: chat_request.Message) -> list[str]:
-    """The ids of the calls of a message in the history; none if it is no turn."""
-    if not isinstance(message, chat_request.AssistantMessage) or not message.tool_calls:
-        return []
-    return [call.id for call in message.tool_calls if call.id]
+def call_ids(history: Iterable[chat_request.Message]) -> list[list[str]]:
+    """The ids of the calls of each turn in a history that calls tools."""
+    return [
+        [call.id for call in message.tool_calls if call.id]
+        for message in history
+        if type(message) is chat_request.AssistantMessage and message.tool_calls
+    ]
 
 
 def to_keep(message: messages_response.Message) -> Turn | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from proxy import errors
-from proxy.schema import chat_request
+from proxy.schema import chat_request, messages_request
 from proxy.translate import ask, cache, warn
 from proxy.translate import content as blocks_of
 from proxy.translate.chat import content, kept
@@ -55,9 +55,10 @@ def used_names(messages: Sequence[chat_request.Message]) -> list[str]:
     """Names of the tools that the history calls, in order of first use."""
     used: dict[str, None] = {}
     for message in messages:
-        if isinstance(message, chat_request.AssistantMessage):
-            functions = (call.function for call in message.tool_calls or ())
-            used |= dict.fromkeys(one.name for one in functions if one is not None)
+        if type(message) is chat_request.AssistantMessage:
+            for call in message.tool_calls or ():
+                if call.function is not None:
+                    used[call.function.name] = None
             if message.function_call is not None:
                 used[message.function_call.name] = None
     return list(used)
@@ -83,13 +84,27 @@ def _moved(
     return dropped if kept else cache.control_of(message) or dropped
 
 
+def _plain(
+    message: System | chat_request.UserMessage,
+) -> messages_request.Text | None:
+    """The one block of a message that is a string, as nearly all are; else ``None``."""
+    text = message.content
+    if not isinstance(text, str) or blocks_of.is_blank(text):
+        return None
+    return messages_request.Text(text=text, cache_control=cache.control_of(message))
+
+
 def _system(message: System) -> ask.System:
+    if (plain := _plain(message)) is not None:
+        return ask.System(blocks=[plain])
     blocks = content.text_blocks(message.content)
     cache.mark_last(blocks, cache.control_of(message))
     return ask.System(blocks=blocks, moved=_moved(message, kept=bool(blocks)))
 
 
 def _user(message: chat_request.UserMessage, i: int, *, last: bool) -> ask.User:
+    if (plain := _plain(message)) is not None:
+        return ask.User(blocks=[plain])
     blocks = content.user_blocks(message.content, i)
     if not blocks and last:
         raise _invalid(f"messages[{i}].content", "the last message must not be blank")
@@ -173,7 +188,8 @@ def _assistant_run(
         else:
             break
         i += 1
-    _check_complete(calls, results, first)
+    if len(results) < len(calls.all):
+        raise _incomplete(calls, results, first)
     if calls.all:
         whole = _joined(turns, [results[call.position] for call in calls.all])
         turns = [kept.replayed(whole, kept_turns)]
@@ -274,11 +290,9 @@ def _result(message: Result, i: int, calls: _Calls) -> tuple[_Call, ask.Result]:
     return call, blocks_of.result(given, control, failed=failed)
 
 
-def _check_complete(calls: _Calls, results: dict[int, ask.Result], first: int) -> None:
-    if len(results) == len(calls.all):
-        return
+def _incomplete(calls: _Calls, results: dict[int, ask.Result], first: int) -> Exception:
     missing = [call.id for call in calls.all if call.position not in results]
-    raise _invalid(
+    return _invalid(
         f"messages[{first}]",
         "An assistant message with 'tool_calls' must be followed by tool "
         "messages responding to each 'tool_call_id'. The following "

@@ -1,5 +1,7 @@
 """A chat completion request as an ask, and what its response depends on (rows b1)."""
 
+import operator
+
 from msgspec import Struct
 
 from proxy import errors
@@ -145,12 +147,12 @@ _IGNORED = (
 )
 """Fields without an equivalent: dropped, with ``<field>_ignored`` when they ask for
 something (``null``, 0, ``{}``, false and the default verbosity do not)."""
+_ignored_of = operator.attrgetter(*_IGNORED)
 
 
 def _warn_about_ignored(
     chat: chat_request.ChatRequest, warnings: warn.Warnings
 ) -> None:
-    for field in _IGNORED:
-        value = getattr(chat, field)
+    for field, value in zip(_IGNORED, _ignored_of(chat), strict=True):
         if value and value != "medium":
             warnings.add(f"{field}_ignored", param=field)

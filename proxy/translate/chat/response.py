@@ -31,6 +31,7 @@ def finish_reason(
 
 
 def to_openai_usage(reported: messages_response.Usage) -> chat_response.Usage:
+    """Anthropic's token counts in chat's shape. ``usage.counts`` says what counts as what."""
     counts = usage.counts(reported)
     return chat_response.Usage(
         prompt_tokens=counts.input,

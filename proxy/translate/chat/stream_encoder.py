@@ -35,6 +35,7 @@ class StreamEncoder:
 
     @property
     def finish_reason(self) -> str | None:
+        """The last chunk's ``finish_reason``; ``None`` until it is known."""
         return self.chunks.finish_reason
 
     @property

@@ -29,19 +29,23 @@ class Text(Block):
         self._citations = list(start.citations or ())
 
     def part(self) -> out.OutputText:
+        """The part as far as it has come."""
         return items_out.text_part(str(self._pieces), self._citations)
 
     def begins_with(self, delta: messages_response.Delta) -> bool:
+        """See ``Block``: the first text that is not empty."""
         first = isinstance(delta, messages_response.TextDelta) and bool(delta.text)
         return first and not self.has_item
 
     def direct(self, delta: messages_response.Delta) -> str | None:
+        """See ``Block``: every text but the first."""
         if type(delta) is messages_response.TextDelta and delta.text and self._pieces:
             self._pieces.add(delta.text)
             return delta.text
         return None
 
     def opened(self, numbers: Numbers) -> Events:
+        """``response.content_part.added``."""
         yield responses_events.PartAdded(
             item_id=self.place.item_id,
             output_index=self.place.output_index,
@@ -51,6 +55,7 @@ class Text(Block):
         )
 
     def take(self, delta: messages_response.Delta, numbers: Numbers) -> Events:
+        """A ``response.output_text.delta`` for a text that is not empty."""
         match delta:
             case messages_response.TextDelta(text) if text:
                 self._pieces.add(text)
@@ -67,6 +72,7 @@ class Text(Block):
                 pass
 
     def close(self, numbers: Numbers) -> Events:
+        """The annotations, then ``….output_text.done`` and ``….content_part.done``."""
         part = self.part()
         place, index = self.place, self.content_index
         for number, annotation in enumerate(part.annotations):
@@ -103,6 +109,7 @@ class Thinking(OwnItem):
         self._signature = start.signature
 
     def direct(self, delta: messages_response.Delta) -> str | None:
+        """See ``Block``: every piece of thinking but the first."""
         if (
             type(delta) is messages_response.ThinkingDelta
             and delta.thinking
@@ -113,6 +120,7 @@ class Thinking(OwnItem):
         return None
 
     def take(self, delta: messages_response.Delta, numbers: Numbers) -> Events:
+        """The summary's deltas, after ``….reasoning_summary_part.added`` for the first."""
         match delta:
             case messages_response.ThinkingDelta(thinking) if thinking:
                 if not self._pieces:
@@ -135,6 +143,7 @@ class Thinking(OwnItem):
                 pass
 
     def close(self, numbers: Numbers) -> Events:
+        """The end of the summary; nothing for thinking without text."""
         if not self._pieces:
             return
         text = str(self._pieces)
@@ -152,9 +161,11 @@ class Thinking(OwnItem):
         )
 
     def begun(self, item_id: str) -> out.Item:
+        """A reasoning item without a summary."""
         return out.Reasoning(id=item_id, status="in_progress")
 
     def item(self, item_id: str) -> out.Item:
+        """The reasoning item, with the block in its envelope if it was signed."""
         block = messages_response.ThinkingBlock(str(self._pieces), self._signature)
         return items_out.reasoning(item_id, block, cut=self.cut)
 
@@ -167,9 +178,11 @@ class Redacted(OwnItem):
         self._block = start
 
     def begun(self, item_id: str) -> out.Item:
+        """A reasoning item, which will never have a summary."""
         return out.Reasoning(id=item_id, status="in_progress")
 
     def item(self, item_id: str) -> out.Item:
+        """The reasoning item, with the block in its envelope."""
         return items_out.reasoning(item_id, self._block, cut=self.cut)
 
 
@@ -187,15 +200,18 @@ class ServerTool(Block):
 
     @property
     def received(self) -> messages_response.OpaqueBlock:
+        """The block as Anthropic would have sent it whole, its streamed input put in."""
         written = str(self._written)
         return opaque.with_input(self._start, written) if written else self._start
 
     def take(self, delta: messages_response.Delta, numbers: Numbers) -> Events:  # noqa: ARG002
+        """No event: the input of a use is gathered for ``received``."""
         if self.is_use and isinstance(delta, messages_response.InputJSONDelta):
             self._written.add(delta.partial_json)
         yield from ()
 
     def opened(self, numbers: Numbers) -> Events:
+        """``response.web_search_call.in_progress`` for the use of a search."""
         if self.is_use and self.has_item:
             yield responses_events.WebSearchInProgress(
                 item_id=self.place.item_id,
@@ -204,6 +220,7 @@ class ServerTool(Block):
             )
 
     def close(self, numbers: Numbers) -> Events:
+        """``….searching`` at a use's end, ``….completed`` at its result's if that is no error."""
         if self.place is NOWHERE:
             return
         if self.is_use:
@@ -228,18 +245,22 @@ class Compaction(OwnItem):
         self.received = start
 
     def begins_with(self, delta: messages_response.Delta) -> bool:
+        """See ``Block``: the summary. Without one a compaction stands for nothing."""
         summary = isinstance(delta, messages_response.CompactionDelta) and delta.content
         return bool(summary) and not self.has_item
 
     def take(self, delta: messages_response.Delta, numbers: Numbers) -> Events:  # noqa: ARG002
+        """No event: the summary is put into the block."""
         if isinstance(delta, messages_response.CompactionDelta):
             self.received = opaque.with_summary(self.received, delta)
         yield from ()
 
     def begun(self, item_id: str) -> out.Item:
+        """A compaction item that holds nothing yet."""
         return out.Compaction(id=item_id, encrypted_content="")
 
     def item(self, item_id: str) -> out.Item:
+        """The compaction item, with the block in its envelope."""
         return items_out.compaction(item_id, self.received)
 
 

@@ -33,14 +33,17 @@ class Call(OwnItem):
         self._written = Written()  # what the model wrote, as it came
 
     def begun(self, item_id: str) -> out.Item:
+        """The call's item, with empty arguments."""
         return items_out.call(item_id, self._use_id, self.client, "", "in_progress")
 
     def item(self, item_id: str) -> out.Item:
+        """The call's item; if the turn was cut in it, ``incomplete`` and as far as it came."""
         status: out.ItemStatus = "incomplete" if self.cut else "completed"
         text = self._as_far_as_it_came() if self.cut else self._text()
         return items_out.call(item_id, self._use_id, self.client, text, status)
 
     def take(self, delta: messages_response.Delta, numbers: Numbers) -> Events:
+        """The events of a piece of the JSON that the model writes."""
         if isinstance(delta, messages_response.InputJSONDelta):
             self._written.add(delta.partial_json)
             yield from self._passed_on(delta.partial_json, numbers)
@@ -82,6 +85,7 @@ class FunctionCall(Call):
         self._rest: str | None = None
 
     def direct(self, delta: messages_response.Delta) -> str | None:
+        """See ``Block``: pieces that are passed on as they are, once some have been."""
         if (
             type(delta) is messages_response.InputJSONDelta
             and delta.partial_json
@@ -96,6 +100,7 @@ class FunctionCall(Call):
             yield self._delta(now, numbers)
 
     def close(self, numbers: Numbers) -> Events:
+        """The arguments that were held back, if any, and ``….arguments.done``."""
         if self.cut:
             return
         if rest := self._arriving.rest():
@@ -140,6 +145,11 @@ class CustomCall(Call):
             yield self._delta(decoded, numbers)
 
     def close(self, numbers: Numbers) -> Events:
+        """The input that has not been passed on, and ``….custom_tool_call_input.done``.
+
+        Raises ``UpstreamError`` (``stream_incomplete``) if the input is cut though the turn
+        is not (row r7.custom).
+        """
         if self.cut:
             return
         if not self._written:

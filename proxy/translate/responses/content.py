@@ -103,6 +103,7 @@ def control_of_dropped(given: str | Sequence[wire.Part] | None) -> ask.Control:
 
 
 def control_of(part: wire.Part) -> ask.Control:
+    """The part's cache mark, if parts of its type can have one."""
     return cache.control_of(part) if isinstance(part, common.Cacheable) else None
 
 

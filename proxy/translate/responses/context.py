@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
 from proxy.schema import responses_response
 from proxy.translate import remembered
@@ -116,11 +116,20 @@ def echo(
         for name in sent.__struct_fields__
         if not _is_null(value := getattr(sent, name))
     }
-    if temperature is not None:
-        given["temperature"] = temperature
-    if top_p is not None:
-        given["top_p"] = top_p
-    return responses_response.Response(**given)
+    return with_sampling(responses_response.Response(**given), temperature, top_p)
+
+
+def with_sampling(
+    echoed: responses_response.Response,
+    temperature: float | None,
+    top_p: float | None,
+) -> responses_response.Response:
+    """The object with the sampling that was sent upstream, 1 for what was not."""
+    return structs.replace(
+        echoed,
+        temperature=1.0 if temperature is None else temperature,
+        top_p=1.0 if top_p is None else top_p,
+    )
 
 
 def _is_null(value: Raw) -> bool:

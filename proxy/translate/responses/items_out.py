@@ -89,6 +89,7 @@ def carrier(
 
 
 def compaction(item_id: str, block: messages_response.OpaqueBlock) -> out.Compaction:
+    """A compaction, its block in the envelope that ``r3.compaction`` takes back."""
     return out.Compaction(
         id=item_id, encrypted_content=envelope.sealed([block.received])
     )
@@ -188,6 +189,8 @@ def _operation(text: str) -> out.PatchOperation:
 
 
 class ServerToolUse(Struct, frozen=True):
+    """The fields of a ``server_tool_use`` block that are looked at."""
+
     id: str = ""
     name: str = ""
     input: Raw = Raw(b"{}")

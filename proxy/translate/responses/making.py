@@ -25,6 +25,7 @@ class Numbers:
         self._count = itertools.count()
 
     def take(self) -> int:
+        """The number of the next event."""
         return next(self._count)
 
 
@@ -93,10 +94,12 @@ class Slot(abc.ABC):
 
     @property
     def is_over(self) -> bool:
+        """No block can join it, and all of its blocks have ended."""
         return self.sealed and all(block.over for block in self.blocks)
 
     @property
     def is_cut(self) -> bool:
+        """The turn was cut inside one of its blocks."""
         return any(block.cut for block in self.blocks)
 
     @abc.abstractmethod

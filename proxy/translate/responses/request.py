@@ -1,12 +1,13 @@
 """A Responses request as an ask, and what its response depends on (rows r1, r4)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from proxy import errors, settings
-from proxy.schema import messages_request, responses_request
+from proxy.schema import messages_request, responses_request, responses_response
 from proxy.schema import responses_items as wire
 from proxy.translate import ask, assemble, fields, json_text, names, warn
 from proxy.translate.responses import context, envelope, items, tools, turns
@@ -50,9 +51,8 @@ def to_ask(
     conversation = turns.to_conversation(given, room, warnings)
     box = _toolbox(request, given, warnings)
     own = request.output_config
-    management, limit = request.context_management, request.max_output_tokens
-    tokens = fields.whole(limit, "max_output_tokens")
     at = "max_output_tokens"
+    tokens = fields.whole(request.max_output_tokens, at)
     return Reading(
         ask=ask.Ask(
             model=(request.model or "").strip() or config.default_model,
@@ -77,11 +77,7 @@ def to_ask(
             cache_control=request.cache_control,
             inference_geo=request.inference_geo,
             speed=request.speed,
-            context_management=(
-                {"edits": [_edit(one, i) for i, one in enumerate(management)]}
-                if isinstance(management, list)
-                else management
-            ),
+            context_management=_management(request.context_management),
             compact=conversation.compact,
         ),
         clients=box.clients,
@@ -115,6 +111,27 @@ def response_context(
         compact=reading.conversation.compact,
         removed=reading.conversation.removed,
         replayed=_replayed(upstream, reading.conversation.thoughts),
+    )
+
+
+def repaired_context(
+    made: context.Context, upstream: messages_request.MessagesRequest
+) -> context.Context:
+    """The context once ``upstream``, a repaired request, has been sent instead (rows b0).
+
+    Thinking that the repair has left out is reported as Anthropic itself reports what it
+    drops because it does not fit what stands before it (row r4.reported).
+    """
+    still = _thinking(upstream)
+    gone = [item for path, item in made.replayed.items() if path not in still]
+    removed = (
+        responses_response.InputTransformation(id=item, reason="prefix_mismatch")
+        for item in dict.fromkeys(gone)
+    )
+    return structs.replace(
+        made,
+        echo=context.with_sampling(made.echo, upstream.temperature, upstream.top_p),
+        removed=(*made.removed, *removed),
     )
 
 
@@ -153,12 +170,23 @@ def _replayed(
     """Where the thinking of the input stands in what is sent, and the ids of its items."""
     if not thoughts:
         return {}
+    return {
+        path: thoughts[turns.signature(block)]
+        for path, block in _thinking(upstream).items()
+        if turns.signature(block) in thoughts
+    }
+
+
+def _thinking(
+    upstream: messages_request.MessagesRequest,
+) -> dict[str, messages_request.Thinking | messages_request.RedactedThinking]:
+    """The thinking blocks of a request by their paths, in Anthropic's words."""
     kinds = messages_request.Thinking | messages_request.RedactedThinking
     return {
-        f"messages.{m}.content.{c}": thoughts[turns.signature(block)]
+        f"messages.{m}.content.{c}": block
         for m, message in enumerate(upstream.messages)
         for c, block in enumerate(message.content)
-        if isinstance(block, kinds) and turns.signature(block) in thoughts
+        if isinstance(block, kinds)
     }
 
 
@@ -217,6 +245,15 @@ def _output(
             return ask.JSONOf(schema=schema, at=f"{at}.schema")
         case wire.TextFormat() | None:
             return None
+
+
+def _management(
+    given: list[responses_request.ContextEdit] | dict[str, Any] | None,
+) -> dict[str, Any] | None:
+    """OpenAI's list of edits as Anthropic's object, which passes as it is."""
+    if isinstance(given, list):
+        return {"edits": [_edit(one, i) for i, one in enumerate(given)]}
+    return given
 
 
 def _edit(edit: responses_request.ContextEdit, i: int) -> dict[str, object]:

@@ -14,9 +14,11 @@ class Own(Slot):
         self._block = block
 
     def begun(self) -> out.Item:
+        """See ``OwnItem.begun``."""
         return self._block.begun(self.place.item_id)
 
     def item(self) -> out.Item:
+        """See ``OwnItem.item``."""
         return self._block.item(self.place.item_id)
 
 
@@ -34,9 +36,11 @@ class Message(Slot):
         self.blocks.append(text)
 
     def begun(self) -> out.Item:
+        """A message without parts."""
         return out.Message(id=self.place.item_id, status="in_progress", content=[])
 
     def item(self) -> out.Item:
+        """The message, one part for each text block."""
         return out.Message(
             id=self.place.item_id,
             status="incomplete" if self.is_cut else "completed",
@@ -63,9 +67,11 @@ class Search(Slot):
         result.place = self.place
 
     def begun(self) -> out.Item:
+        """A ``web_search_call`` without its query."""
         return out.WebSearchCall(id=self.place.item_id, status="in_progress")
 
     def item(self) -> out.Item:
+        """The ``web_search_call``, whose status says what became of the search."""
         return items_out.search(
             self.place.item_id,
             self._use.received,
@@ -82,8 +88,10 @@ class Carrier(Slot):
         self._tools = blocks
 
     def begun(self) -> out.Item:
+        """A reasoning item without a summary, as for redacted thinking."""
         return out.Reasoning(id=self.place.item_id, status="in_progress")
 
     def item(self) -> out.Item:
+        """The reasoning item with all blocks, in order, in its envelope (row r4.carrier)."""
         received = [tool.received for tool in self._tools]
         return items_out.carrier(self.place.item_id, received, cut=self.is_cut)

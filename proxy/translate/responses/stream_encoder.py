@@ -46,6 +46,7 @@ class StreamEncoder:
 
     @property
     def finish_reason(self) -> str | None:
+        """The response's status, or the reason why it is incomplete; ``None`` until the end."""
         return self.stream.finish_reason
 
     @property

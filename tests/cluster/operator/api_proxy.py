@@ -16,6 +16,8 @@ import urllib.parse
 from collections.abc import Callable  # noqa: TC003 - read by people
 from typing import NamedTuple, Self
 
+from quiet_server import QuietServer
+
 
 class Answer(NamedTuple):
     """What the proxy says itself. Status 0 cuts the connection."""
@@ -61,13 +63,8 @@ class ApiProxy:
         return Answer(0) if self._away else self.fault(method, path)
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(QuietServer):
     proxy: ApiProxy
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: cut connections are the purpose."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

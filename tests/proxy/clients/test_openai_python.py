@@ -6,23 +6,12 @@ import openai
 import pydantic
 import pytest
 
+from openai_client import FLAT_WEATHER as WEATHER
 from openai_client import NEWEST, OLDER, connect
 
 TOOLS = {
     "get_weather": lambda city: f"sunny in {city}",
     "read_clock": lambda: "noon",
-}
-WEATHER = {
-    "type": "function",
-    "name": "get_weather",
-    "description": "Says how the weather is.",
-    "parameters": {
-        "type": "object",
-        "properties": {"city": {"type": "string"}},
-        "required": ["city"],
-        "additionalProperties": False,
-    },
-    "strict": True,
 }
 CLOCK = {
     "type": "function",

@@ -41,10 +41,19 @@ def test_where_all_is_well_every_line_says_so() -> None:
     ]  # fmt: skip
 
 
+def test_each_bad_variable_has_a_line() -> None:
+    bad = ("PORT: must be …", "LOG_LEVEL: must be …")
+
+    lines = diagnosis.examine(structs.replace(WELL, settings_errors=bad))
+
+    assert [line.why for line in lines] == ["PORT: must be ….", "LOG_LEVEL: must be …."]
+    assert diagnosis.failed(lines)
+
+
 @pytest.mark.parametrize(
     ("changes", "check", "verdict", "words"),
     [
-        ({"settings_error": "PORT: must be …"}, "settings", "fail", "PORT: must be"),
+        ({"settings_errors": ("PORT: must be …",)}, "settings", "fail", "PORT: must be"),
         ({"ports": (Port("PORT", 80, "forbidden"),)}, "port", "fail", "may not listen"),
         ({"ports": (Port("PORT", 80, "other"),)}, "port", "fail", "Something other"),
         ({"keys_file": True, "keys_trouble": "It is empty"}, "keys", "fail", "It is empty."),

@@ -9,23 +9,12 @@ import openai
 import pydantic
 import pytest
 
+from openai_client import FLAT_WEATHER as WEATHER
 from openai_client import KEY, NEWEST, OLDER, connect, sent, user
 from upstream_events import message, text
 from waiting import until
 
 streamed = pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
-WEATHER = {
-    "type": "function",
-    "name": "get_weather",
-    "description": "Says how the weather is.",
-    "parameters": {
-        "type": "object",
-        "properties": {"city": {"type": "string"}},
-        "required": ["city"],
-        "additionalProperties": False,
-    },
-    "strict": True,
-}
 ENCRYPTED = {"store": False, "include": ["reasoning.encrypted_content"]}
 
 

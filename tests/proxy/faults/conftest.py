@@ -55,18 +55,14 @@ def _impatient(tmp_path_factory, _upstream):
 
 @pytest.fixture
 def proxy(_patient, upstream):
-    _patient.mark_log()
-    yield _patient
-    upstream.wait_until_idle()
-    _patient.check_nothing_is_left()
+    with _patient.lent(upstream):
+        yield _patient
 
 
 @pytest.fixture
 def impatient(_impatient, upstream):
-    _impatient.mark_log()
-    yield _impatient
-    upstream.wait_until_idle()
-    _impatient.check_nothing_is_left()
+    with _impatient.lent(upstream):
+        yield _impatient
 
 
 @pytest.fixture

@@ -30,10 +30,8 @@ def _chatty(tmp_path_factory, _upstream):
 @pytest.fixture
 def chatty(_chatty, upstream):
     """A proxy that sends a comment after each 0.2 s of silence instead of 15."""
-    _chatty.mark_log()
-    yield _chatty
-    upstream.wait_until_idle()
-    _chatty.check_nothing_is_left()
+    with _chatty.lent(upstream):
+        yield _chatty
 
 
 def test_a_silent_stream_sends_comments_and_goes_on(chatty, upstream):

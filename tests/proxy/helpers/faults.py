@@ -16,6 +16,7 @@ BEFORE = {
     "html;code=503": (502, "upstream_error", 2),
     "html;code=200": (502, "upstream_error", 1),
     "html;code=400": (400, None, 1),
+    "html;code=401": (401, "invalid_api_key", 1),
     "html;code=403": (403, "permission_denied", 1),
     "html;code=404": (404, "model_not_found", 1),
     "html;code=407": (502, "upstream_error", 1),

@@ -21,6 +21,19 @@ WEATHER = {
         },
     },
 }
+FLAT_WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "Says how the weather is.",
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+        "additionalProperties": False,
+    },
+    "strict": True,
+}
+"""The same for the Responses API, strict."""
 CLOCK = {
     "type": "function",
     "function": {

@@ -168,6 +168,14 @@ class Proxy(Gunicorn):
         received = self.ask("ok;tag=newcomer")
         return received.status == 503 and received.error["code"] == "shutting_down"
 
+    @contextmanager
+    def lent(self, upstream):
+        """For one test: its own log lines, and nothing left of it in the end."""
+        self.mark_log()
+        yield
+        upstream.wait_until_idle()
+        self.check_nothing_is_left()
+
     def mark_log(self):
         """Forget the lines that were written so far."""
         self._mark = self.log.rfind("\n") + 1

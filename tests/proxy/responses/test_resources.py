@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from falcon import testing
 
+import responses_requests
 from responses_client import (
     ASK,
     MODEL,
@@ -298,6 +299,43 @@ def test_r9_words_never_repeat_what_was_sent(
     assert answer.status_code == 400
     assert "CANARY" not in answer.text
     assert "CANARY" not in str(log_lines())
+
+
+# ------------------------------------------------------------------ repairs
+
+
+@streamed
+def test_r4_reported_is_thinking_that_anthropic_rejected(
+    client: testing.TestClient, standin: server.StandIn, stream: bool
+) -> None:
+    forged = responses_requests.reasoning(id="rs_1")
+    turn = [forged, responses_requests.assistant()]
+    asked = [responses_requests.user(), *turn, responses_requests.user("More")]
+
+    response = created(client, input=asked, stream=stream)
+
+    rejected, repaired = standin.requests[-2], standin.requests[-1]
+    assert rejected.rule == "thinking.foreign"
+    assert repaired.rule is None
+    assert response["input_transformations"] == [
+        {"type": "reasoning", "id": "rs_1", "action": "removed",
+         "reason": "prefix_mismatch"},
+    ]  # fmt: skip
+
+
+@streamed
+def test_r7_echo_is_the_sampling_of_the_request_that_was_accepted(
+    client: testing.TestClient, standin: server.StandIn, stream: bool
+) -> None:
+    standin.fail_next(
+        status=400, type="invalid_request_error", message="`temperature` is deprecated"
+    )
+    response = created(
+        client, model="claude-sonnet-4-6", input="Hi", temperature=0.5, stream=stream
+    )
+
+    assert "temperature" not in standin.requests[-1].body
+    assert response["temperature"] == 1.0
 
 
 # ------------------------------------------------------------------ failures

@@ -269,6 +269,15 @@ def test_b8_html_that_is_not_anthropics_names_the_setting(status: int) -> None:
     assert "ANTHROPIC_API_BASE" in ex.message
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_b8_html_that_refuses_a_request_is_not_in_anthropics_name(status: int) -> None:
+    ex = error.to_openai_error(status, None, WHERE)
+
+    assert "Something on the way to Anthropic" in ex.message
+    assert "HTTPS_PROXY" in ex.message
+    assert "credential" not in ex.message
+
+
 def test_b8_html_or_not_a_407_of_anthropics_kind_names_the_network_proxy() -> None:
     reported = messages_response.Error("", "Proxy Authentication Required")
 

@@ -32,6 +32,14 @@ def tool(schema: dict, name: str = "list") -> dict:
     return {"type": "function", "function": {"name": name, "parameters": schema}}
 
 
+def called_with(arguments: str) -> list[dict]:
+    """A history in which `list` was called and has answered."""
+    function = {"name": "list", "arguments": arguments}
+    call = {"id": "c", "type": "function", "function": function}
+    return [*HI, {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": "ok"}]  # fmt: skip
+
+
 def sent_schema(schema: dict) -> dict:
     [one] = sent({"messages": HI, "tools": [tool(schema)]})["tools"]
     return one["input_schema"]
@@ -170,13 +178,7 @@ def test_a_tool_of_legal_names_keeps_its_bytes_and_its_arguments() -> None:
 
 def test_arguments_of_the_history_get_the_names_of_the_schema() -> None:
     text = '{"$top": 1.50, "in": [{"$top": "$top"}], "n": "\\u0024top"}'
-    call = {
-        "id": "c",
-        "type": "function",
-        "function": {"name": "list", "arguments": text},
-    }
-    history = [*HI, {"role": "assistant", "tool_calls": [call]},
-               {"role": "tool", "tool_call_id": "c", "content": "ok"}]  # fmt: skip
+    history = called_with(text)
     tools = [tool({"type": "object", "properties": {"$top": {}}})]
 
     one = translated({"messages": history, "tools": tools})
@@ -279,13 +281,7 @@ def test_any_names_are_legal_upstream_and_come_back_as_they_were(
 ) -> None:
     schema, value = made
     text = json.dumps(value, ensure_ascii=False)
-    call = {
-        "id": "c",
-        "type": "function",
-        "function": {"name": "list", "arguments": text},
-    }
-    history = [*HI, {"role": "assistant", "tool_calls": [call]},
-               {"role": "tool", "tool_call_id": "c", "content": "ok"}]  # fmt: skip
+    history = called_with(text)
 
     given = {"messages": history, "tools": [tool(schema)]}
     one = translated(given)

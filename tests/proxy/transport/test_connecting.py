@@ -7,9 +7,8 @@ import time
 
 import pytest
 
-from proxy.cancellation import Cancelled, Deadlines, Reason
+from proxy.cancellation import Cancelled, Reason
 from proxy.transport import Obstacle, UnreachedError, connecting
-from proxy.watchdog import Watchdog
 from waiting import LONG, until
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -18,15 +17,6 @@ V4, V6 = socket.AF_INET, socket.AF_INET6
 def address(host, port, family=V4):
     where = (host, port) if family == V4 else (host, port, 0, 0)
     return (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", where)
-
-
-@pytest.fixture
-def watchdog():
-    watching = Watchdog(Deadlines())
-    watching.start()
-    yield watching
-    assert len(watching) == 0
-    watching.stop()
 
 
 @pytest.fixture

@@ -77,15 +77,6 @@ def kind(request):
 
 
 @pytest.fixture
-def watchdog():
-    watching = Watchdog(Deadlines())
-    watching.start()
-    yield watching
-    assert len(watching) == 0
-    watching.stop()
-
-
-@pytest.fixture
 def connect(kind):
     made = []
 

@@ -8,10 +8,9 @@ import threading
 import pytest
 import trustme
 
-from proxy.cancellation import Cancelled, Deadlines, Reason
+from proxy.cancellation import Cancelled, Reason
 from proxy.transport import UnreachedError
 from proxy.transport.httpcore import HTTPCoreTransport
-from proxy.watchdog import Watchdog
 from scripted_upstream import ScriptedUpstream
 from waiting import LONG, until
 
@@ -74,14 +73,6 @@ class TunnellingProxy:
 
     def close(self):
         self._listener.close()
-
-
-@pytest.fixture
-def watchdog():
-    watching = Watchdog(Deadlines())
-    watching.start()
-    yield watching
-    watching.stop()
 
 
 @pytest.fixture

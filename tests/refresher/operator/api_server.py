@@ -20,6 +20,8 @@ from collections.abc import Callable  # noqa: TC003 - read by people
 from http import HTTPStatus
 from typing import Any, NamedTuple, Self
 
+from quiet_server import QuietServer
+
 OURS = "/apis/claude-proxy.internal/v1alpha1/namespaces/here/claudecredentials"
 CORE = "/api/v1/namespaces/here"
 JSON = "application/json"
@@ -289,13 +291,8 @@ def _ok(body: Object) -> Response:
     return Response(200, json.dumps(body).encode(), {"content-type": JSON})
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(QuietServer):
     api: ApiServer
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that leave are the purpose."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

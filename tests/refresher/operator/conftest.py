@@ -70,13 +70,18 @@ def put(volume):
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch, server):
-    """The calls, to the scripted API server."""
+def _kubeconfig(tmp_path, monkeypatch, server):
+    """This process's way to the scripted API server."""
     path = tmp_path / "kubeconfig"
     path.write_text(json.dumps(server.kubeconfig()))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr(
         "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path)
     )
+
+
+@pytest.fixture
+def cluster(_kubeconfig):
+    """The calls, to the scripted API server."""
     settings = Settings.from_environ({"HOME": "/", "POD_NAMESPACE": "here"})
     return Cluster(settings, api.ApiServer())

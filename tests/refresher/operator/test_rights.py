@@ -1,7 +1,5 @@
 """What the doctor hears from the API server."""
 
-import json
-
 import pytest
 
 from logins import make_settings
@@ -13,14 +11,8 @@ SETTINGS = make_settings(pod_namespace="here")
 
 
 @pytest.fixture
-def examine(tmp_path, monkeypatch, server):
+def examine(_kubeconfig):
     """Examine the cluster of the scripted API server."""
-    path = tmp_path / "kubeconfig"
-    path.write_text(json.dumps(server.kubeconfig()))
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    monkeypatch.setattr(
-        "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path)
-    )
     return lambda: rights.examine(SETTINGS)
 
 
