@@ -134,9 +134,7 @@ class EventStream:
             case messages_response.ErrorEvent(reported):
                 if end:
                     yield batch.first(end)
-                failed = error.to_openai_error(200, reported, self._failing())
-                self._way.end(trail.outcome_of(failed.status))
-                raise failed
+                raise self._reported(reported)
             case _ if self._unfinished:
                 if end:
                     yield batch.first(end)
@@ -146,6 +144,14 @@ class EventStream:
                 self._whole()
                 self._way.end(trail.Outcome.COMPLETE)
                 yield batch.first(end + 1)
+
+    # What makes an error does not raise it: a frame that keeps the error it raises would
+    # leave itself, and all that it knows, to the garbage collector.
+
+    def _reported(self, reported: messages_response.Error) -> errors.ProxyError:
+        failed = error.to_openai_error(200, reported, self._failing())
+        self._way.end(trail.outcome_of(failed.status))
+        return failed
 
     def _incomplete(self) -> errors.UpstreamError:
         broken = error.incomplete(self._failing())
