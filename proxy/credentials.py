@@ -189,7 +189,7 @@ class File:
                 token = parsed
             else:
                 self._trouble = parsed
-                if parsed == WITHOUT:
+                if parsed in {EMPTY, WITHOUT}:
                     self._trouble += f": {_remedy(self._path)}"
         if self._good is not None and self._trouble != before:
             if self._trouble:
@@ -237,6 +237,7 @@ class _Credentials(Struct):
     token: str = ""
 
 
+EMPTY = "is empty"
 WITHOUT = "holds no access token"
 """What `parse` says of a file that is in order and has no token in it."""
 
@@ -250,7 +251,7 @@ def parse(text: str, expires_at: float | None = None) -> Token | str:
     """
     text = text.strip(_AROUND)
     if not text:
-        return "is empty"
+        return EMPTY
     ends_at: float | None = None
     scopes: tuple[str, ...] = ()
     value = text
@@ -293,7 +294,7 @@ def _mistaken(value: str) -> str:
     return ""
 
 
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
 def _milliseconds(value: object) -> float | None:
