@@ -22,6 +22,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import MutableMapping
 
 from msgspec import structs
 
@@ -72,6 +73,7 @@ def main() -> None:
     for name in LIBRARY_VARIABLES:  # some are read when the library is imported
         if os.environ.pop(name, ""):
             sys.stderr.write(f"claude-proxy: {name} is ignored\n")
+    _trim(os.environ)
     if mode == "doctor":
         raise SystemExit(examine(as_json=arguments.json))
     try:
@@ -84,6 +86,19 @@ def main() -> None:
         for problem in ex.problems:
             sys.stderr.write(f"claude-proxy: {problem}\n")
         raise SystemExit(CONFIG_ERROR) from None
+
+
+def _trim(environ: MutableMapping[str, str]) -> None:
+    """Take white space from around what libraries read, as `Settings` does from its own.
+
+    A Secret that was made with ``echo`` ends in a newline, which the SDK would send as a
+    part of an id, and which is in no URL.
+    """
+    for name, value in list(environ.items()):
+        if name.startswith(("ANTHROPIC_", "SSL_CERT_")) or name.lower().endswith(
+            "_proxy"
+        ):
+            environ[name] = value.strip()
 
 
 def serve(config: settings.Settings) -> None:

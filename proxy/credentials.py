@@ -178,13 +178,19 @@ class File:
     def _use(self, found: files.Content, expiry: files.Content) -> None:
         """Take over what was found, or keep the last good token and say so once."""
         before, self._trouble = self._trouble, ""
-        token = None
+        token: Token | None = None
         if found.text is None:
             self._trouble = found.trouble
             if found.missing:
                 self._trouble += f": set ANTHROPIC_API_KEY, or {_remedy(self._path)}"
-        elif (token := parse(found.text, _moment(expiry.text))) is None:
-            self._trouble = f"holds no access token: {_remedy(self._path)}"
+        else:
+            parsed = parse(found.text, _moment(expiry.text))
+            if isinstance(parsed, Token):
+                token = parsed
+            else:
+                self._trouble = parsed
+                if parsed == WITHOUT:
+                    self._trouble += f": {_remedy(self._path)}"
         if self._good is not None and self._trouble != before:
             if self._trouble:
                 logger.warning(
@@ -219,8 +225,8 @@ def _moment(text: str | None) -> float | None:
 
 class _OAuth(Struct):
     accessToken: str = ""  # noqa: N815 - the CLI's own word
-    expiresAt: float | None = None  # noqa: N815 - the CLI's own word, in milliseconds
-    # of no use to a call, so whatever stands there must not cost the token
+    # whatever stands in these must not cost the token; times are in milliseconds
+    expiresAt: object = None  # noqa: N815 - the CLI's own word
     refreshTokenExpiresAt: object = None  # noqa: N815 - the CLI's own word
     scopes: object = None
 
@@ -231,44 +237,75 @@ class _Credentials(Struct):
     token: str = ""
 
 
-def parse(text: str, expires_at: float | None = None) -> Token | None:
-    """The token in a credentials file's text; ``None`` while it holds none.
+WITHOUT = "holds no access token"
+"""What `parse` says of a file that is in order and has no token in it."""
+
+
+def parse(text: str, expires_at: float | None = None) -> Token | str:
+    """The token in a credentials file's text, or what is wrong, as in ``is empty``.
 
     Knows the CLI's JSON (``claudeAiOauth.accessToken``, ``expiresAt`` in milliseconds),
     JSON with a top-level ``access_token`` or ``token``, and a bare token, whose expiry
-    is ``expires_at`` (seconds).
+    is ``expires_at`` (seconds). An ``expiresAt`` that is no time is an unknown expiry.
     """
-    text = text.strip("\ufeff \t\r\n")
-    if not text.startswith("{"):
-        usable = is_usable(text)
-        return Token(text, oauth=True, expires_at=expires_at) if usable else None
-    try:
-        found = msgspec.json.decode(text, type=_Credentials)
-    except msgspec.MsgspecError:
-        return None
+    text = text.strip(_AROUND)
+    if not text:
+        return "is empty"
     ends_at: float | None = None
     scopes: tuple[str, ...] = ()
-    if (login := found.claudeAiOauth) is not None:
-        value = login.accessToken
-        expires_at = None if login.expiresAt is None else login.expiresAt / 1000
-        ends_at = _milliseconds(login.refreshTokenExpiresAt)
-        scopes = _words(login.scopes)
-    else:
-        value = found.access_token or found.token
-    if expires_at is not None and not 0 <= expires_at < _LATEST:
-        return None
-    if not is_usable(value):
-        return None
-    return Token(
+    value = text
+    if text.startswith("{"):
+        try:
+            found = msgspec.json.decode(text, type=_Credentials)
+        except msgspec.ValidationError:
+            return WITHOUT
+        except (msgspec.DecodeError, RecursionError):
+            return "is not JSON: it may be truncated"
+        if (login := found.claudeAiOauth) is not None:
+            value = login.accessToken.strip(_AROUND)
+            expires_at = _milliseconds(login.expiresAt)
+            ends_at = _milliseconds(login.refreshTokenExpiresAt)
+            scopes = _words(login.scopes)
+        else:
+            value = (found.access_token or found.token).strip(_AROUND)
+        if not value:
+            return WITHOUT
+    return _mistaken(value) or Token(
         value, oauth=True, expires_at=expires_at, login_ends_at=ends_at, scopes=scopes
     )
 
 
+_AROUND = "\ufeff \t\r\n"
+_JSON_WORD = re.compile(r"null|true|false|-?[0-9.]+")
+_ASSIGNMENT = re.compile(r"[A-Z][A-Z0-9_]*=[^=].*")
+
+
+def _mistaken(value: str) -> str:
+    """What stands where an access token should, in words; empty if it looks like one."""
+    if not is_usable(value) or _JSON_WORD.fullmatch(value):
+        return "holds neither JSON nor a bare access token: one line, without quotes"
+    if value.startswith("sk-ant-api"):
+        return "holds an API key, not an access token: set ANTHROPIC_API_KEY to it"
+    if value.startswith("sk-ant-ort"):
+        return "holds a refresh token, not an access token"
+    if _ASSIGNMENT.fullmatch(value):
+        return "holds an assignment: it must hold the bare access token"
+    return ""
+
+
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+
+
 def _milliseconds(value: object) -> float | None:
-    """A time of the CLI's in seconds; ``None`` for anything else."""
+    """A time of the CLI's in seconds; ``None`` for anything else.
+
+    The CLI reads it as JavaScript's ``Number`` does, so a string of digits is a time.
+    """
+    if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value / 1000 if 0 < value / 1000 < _LATEST else None
+    return value / 1000 if 0 < value < _LATEST * 1000 else None
 
 
 def _words(value: object) -> tuple[str, ...]:
@@ -320,6 +357,9 @@ def _federation(base_url: str | None) -> Federation | None:
 
     if os.environ.get("ANTHROPIC_AUTH_TOKEN"):
         return None  # the SDK would prefer it, and it is not one of our sources
+    for name, value in os.environ.items():
+        if name.startswith("ANTHROPIC_") and settings.is_quoted(value):
+            raise settings.SettingsError(f"{name}: must {settings.UNQUOTED}")
     try:
         result = (
             sdk.default_credentials(base_url=base_url)

@@ -2,7 +2,7 @@
 
 The first content is the boundary. What goes wrong before it is a status for the client,
 and may be tried again; after it, an error inside the stream. A stream that ends without
-``message_stop`` never looks complete.
+a stop reason and ``message_stop`` never looks complete.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -81,12 +81,14 @@ class EventStream:
         self._way = way
         self._failing = failing
         self._whole = whole
+        self._unfinished = False  # a message has begun, and has no stop reason yet
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of events, the last one ending with ``message_stop``.
 
-        Raises ``UpstreamError`` for a cut, a stall or an ``error`` event,
-        ``UnavailableError`` when the proxy shuts down, ``ClientGoneError``.
+        Raises ``UpstreamError`` for a cut, a stall, an ``error`` event or an end without
+        a stop reason, ``UnavailableError`` when the proxy shuts down,
+        ``ClientGoneError``.
         """
         try:
             for batch in self._batches:
@@ -94,6 +96,8 @@ class EventStream:
                     yield batch
                     continue
                 types = set(map(type, batch))
+                if messages_response.MessageStart in types:
+                    self._unfinished = True
                 if messages_response.MessageDelta in types:
                     self._count(batch)
                 if not types.isdisjoint(_ENDS):
@@ -114,11 +118,13 @@ class EventStream:
         return self._response.flow()
 
     def _count(self, batch: Batch) -> None:
-        """Note what a batch reports of the response's usage."""
+        """Note what a batch reports of the response's usage and of its end."""
         first = [*map(type, batch)].index(messages_response.MessageDelta)
         for event in batch[first:]:
             if type(event) is messages_response.MessageDelta:
                 self._way.progressed(event.usage)
+                if event.delta.stop_reason is not None:
+                    self._unfinished = False
 
     def _ended(self, batch: Batch) -> Iterator[Batch]:
         """The events up to the first that ends the response; an error is raised."""
@@ -128,14 +134,24 @@ class EventStream:
             case messages_response.ErrorEvent(reported):
                 if end:
                     yield batch.first(end)
-                failed = error.to_openai_error(200, reported, self._failing())
-                self._way.end(trail.outcome_of(failed.status))
-                raise failed
+                raise self._reported(reported)
+            case _ if self._unfinished:
+                if end:
+                    yield batch.first(end)
+                raise self._incomplete()
             case _:
                 self._response.close(over=True)  # before the client can leave
                 self._whole()
                 self._way.end(trail.Outcome.COMPLETE)
                 yield batch.first(end + 1)
+
+    # What makes an error does not raise it: a frame that keeps the error it raises would
+    # leave itself, and all that it knows, to the garbage collector.
+
+    def _reported(self, reported: messages_response.Error) -> errors.ProxyError:
+        failed = error.to_openai_error(200, reported, self._failing())
+        self._way.end(trail.outcome_of(failed.status))
+        return failed
 
     def _incomplete(self) -> errors.UpstreamError:
         broken = error.incomplete(self._failing())

@@ -10,6 +10,11 @@ from prometheus_client.registry import Collector
 
 from proxy import bounded, limits
 
+_BUILD = {
+    "version": version("claude-code-proxy"),  # found by reading files
+    "python": platform.python_version(),
+}
+
 
 class State(Struct, frozen=True, kw_only=True):
     """What is the case now."""
@@ -83,10 +88,7 @@ class Gauges(Collector):
         yield _info(
             "build_info",
             "The versions of the proxy and of Python.",
-            {
-                "version": version("claude-code-proxy"),
-                "python": platform.python_version(),
-            },
+            _BUILD,
         )
         yield from self._limits(state)
         yield from self._remembered(state)

@@ -155,8 +155,6 @@ class Opening:
             retry_after=failed.retry_after,
         )
         self._attempts = retry.used(self._attempts, step)
-        if step is not retry.Step.GIVE_UP:
-            self._way.step(step.name.lower())
         self._fresh = failed.failure in _SUSPECT
         match step:
             case retry.Step.RETRY | retry.Step.RECONNECT:
@@ -176,6 +174,7 @@ class Opening:
                 self._on_repair(repaired)
             case retry.Step.GIVE_UP:
                 raise self._given_up(failed) from None
+        self._way.step(step.name.lower())  # only now is it sure that a call follows
 
     def _given_up(self, failed: _FailedCall) -> errors.ProxyError:
         """The client's error, with what it says of the credential and the model noted."""

@@ -115,16 +115,19 @@ class Settings(Struct, frozen=True, kw_only=True):
         for field in msgspec.structs.fields(cls):
             value = environ.get(field.name.upper(), "").strip()
             if value and not (field.name.endswith("port") and "://" in value):
-                given[field.name] = value
+                is_path = field.name.endswith(("_path", "_file"))
+                given[field.name] = _at_home(value, environ) if is_path else value
         if "host" in given:
             given["host"] = given["host"].removeprefix("[").removesuffix("]")
         given.setdefault("claude_credentials_path", _default_path(environ))
         given = _lowered(given)
         kinds = {field.name: field.type for field in msgspec.structs.fields(cls)}
         problems = [
-            f"{name.upper()}: must be {_requirement(kinds[name])}"
+            f"{name.upper()}: must {UNQUOTED}"
+            if is_quoted(value)
+            else f"{name.upper()}: must be {_requirement(kinds[name])}"
             for name, value in given.items()
-            if not _fits(value, kinds[name])
+            if is_quoted(value) or not _fits(value, kinds[name])
         ]
         if problems:
             raise SettingsError(*problems)
@@ -172,6 +175,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             problems.append("HEALTH_PORT: must be another port than PORT")
         if not self.proxy_api_key.isprintable():
             problems.append("PROXY_API_KEY: must be one line of printable text")
+        if not self.default_model.isprintable() or " " in self.default_model:
+            problems.append("DEFAULT_MODEL: must be the name of one model")
         if problems:
             raise SettingsError(*problems)
 
@@ -194,6 +199,26 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower().rstrip(".") == "localhost"
+
+
+UNQUOTED = "have no quotes around it"
+"""What `is_quoted` asks of a value, after ``must``."""
+
+
+def is_quoted(value: str) -> bool:
+    """Whether an env file's quotes have become a part of the value.
+
+    ``docker run --env-file``, Compose's lists and Kubernetes keep them. A key with them
+    would refuse every client that sends it without.
+    """
+    return len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+
+
+def _at_home(value: str, environ: Mapping[str, str]) -> str:
+    """A path below ``~``, which no shell has expanded in an env file; else the value."""
+    if not value.startswith("~/"):
+        return value
+    return environ.get("HOME", "/").rstrip("/") + value[1:]
 
 
 def _default_path(environ: Mapping[str, str]) -> str:

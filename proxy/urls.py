@@ -69,7 +69,7 @@ def check_network_proxies(environ: Mapping[str, str]) -> None:
         if not host or parts.scheme not in {"http", "https"} or not url.isprintable():
             raise settings.SettingsError(
                 f"{name}: must be the URL of an HTTP proxy, such as "
-                "http://proxy.example:3128"
+                "http://proxy.example:3128, without quotes or a newline"
             )
 
 

@@ -203,7 +203,10 @@ def _status(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _import(settings: Settings, arguments: argparse.Namespace) -> int:
-    data = sys.stdin.buffer.read(install.MOST_BYTES)
+    if sys.stdin is not None and sys.stdin.isatty():
+        text = "paste the content of .credentials.json, then press Enter and Ctrl-D"
+        print(text, file=sys.stderr)
+    data = sys.stdin.buffer.read(install.MOST_BYTES) if sys.stdin is not None else b""
     installed = install.install(
         data,
         settings,

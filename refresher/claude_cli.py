@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 _PAUSE = 0.05
 _VERSION = re.compile(rb"\d+\.\d+\.\d+[\w.+-]*")
 _VERSION_TIMEOUT = 30
+_ORPHANS_TIME = 1.0
 _LOG_BYTES = 1024 * 1024
 
 
@@ -92,8 +93,9 @@ def run(
 ) -> Ended:
     """Run `claude` to its end and say how it ended; the file shows what it did.
 
-    After `limit` it is ended as soon as no call is under way. The descriptor is our lock's, which the CLI holds for as long as it lives. Raises
-    OSError if it cannot be started.
+    After `limit` it is ended as soon as no call is under way. The descriptor is our
+    lock's, which the CLI holds for as long as it lives. Raises OSError if it cannot be
+    started.
     """
     directory = settings.config_dir
     with (
@@ -124,6 +126,7 @@ def run(
         _signal(process, signal.SIGKILL)  # its children
         code = process.wait()
         took = timedelta(seconds=time.monotonic() - began)
+        _reap(process.pid)
         logger.debug("the CLI exited with %s after %s", code, took)
         return Ended(
             took=took,
@@ -176,6 +179,19 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(process.pid, number)
 
 
+def _reap(group: int) -> None:
+    """Collect what the CLI has left behind, where this is process 1 of a container.
+
+    Its orphans become our children there, and nobody else collects them. They have been
+    killed, and one that cannot die yet is not waited for.
+    """
+    deadline = time.monotonic() + _ORPHANS_TIME
+    with contextlib.suppress(ChildProcessError):  # none is left
+        while time.monotonic() < deadline:
+            if os.waitpid(-group, os.WNOHANG) == (0, 0):
+                time.sleep(_PAUSE)
+
+
 _FAILURE = re.compile(r"OAuth refresh failed[^\n]*?: (?P<text>[^\n]*)")
 _STATUS = re.compile(r"status code (\d{3})")
 _TIMEOUT = re.compile(r"timeout of (\d+) ?ms")
@@ -201,7 +217,8 @@ def _failures(debug: Path) -> tuple[Failure, ...]:
 
 def _failure(text: str) -> Failure:
     if found := _STATUS.search(text):
-        return Failure(f"HTTP status {found[1]} from the token endpoint")
+        reason = f"HTTP status {found[1]} from the token endpoint"
+        return Failure(reason, responded=True)
     if found := _TIMEOUT.search(text):
         return Failure(
             f"no response within {int(found[1]) / 1000:g} s", unanswered=True

@@ -13,6 +13,7 @@ What the CLI accepts is accepted here: only the two tokens have to be strings. I
 `""` and `0` are long past. Where that gives no number it never refreshes by itself.
 """
 
+import codecs
 import hashlib
 import math
 import re
@@ -97,11 +98,19 @@ class _File(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(_File)
 
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""What some editors and PowerShell put before a text."""
+
 
 def parse(data: bytes) -> Found:
     """Parse the file. Never raises."""
     if not data.strip():
         return Malformed("the file is empty")
+    if data.startswith(_BYTE_ORDER_MARKS):
+        return Malformed(
+            "the file begins with a byte order mark, which the CLI does not read; save "
+            "it as UTF-8 without one"
+        )
     try:
         oauth = _decoder.decode(data).oauth
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as ex:
@@ -171,7 +180,11 @@ def _blank_reason(oauth: _OAuth) -> str:
     if not oauth.access_token and not oauth.refresh_token:
         return "both tokens in the file are empty"
     if not oauth.refresh_token:
-        return "the file holds no refresh token"
+        return (
+            "the file holds no refresh token (an access token alone, as from `claude "
+            "setup-token`, cannot be refreshed: give it to the proxy as "
+            "CLAUDE_ACCESS_TOKEN)"
+        )
     return "the file holds no access token"
 
 

@@ -5,8 +5,9 @@ Expiry drives. An attempt is due
     settings.before before the expiry   four minutes by default
     at a tick of the schedule           and until that refresh has succeeded
     on request                          if Anthropic rejects the access token
+    at once                             if the clock was set back since the refresh
 
-The last two, and the first where it is more than five minutes, come earlier than the
+The last three, and the first where it is more than five minutes, come earlier than the
 CLI would refresh by itself: `Run.early` (see the module `early`). After a failure the
 next attempt comes
 
@@ -37,6 +38,8 @@ LONGEST_WAIT = timedelta(minutes=10)
 LOGIN_WARNING = timedelta(days=7)
 EARLY_PAUSE = timedelta(hours=1)
 """From a refresh to one that `settings.before` asks for: a token may live shorter."""
+CLOCK_STEP = timedelta(minutes=1)
+"""A refresh dated this far ahead shows that the clock was set back, not that it drifts."""
 TICK_PAUSE = timedelta(minutes=10)
 """From a refresh to one at a tick: no schedule may storm the token endpoint. Before the
 first refresh, a tick counts for so long."""
@@ -131,8 +134,12 @@ def _for_login(
     requested: bool,
     rejected: str | None,
 ) -> Decision:
+    ahead = _dated_ahead(now, history, credential)
+
     def opens(at: datetime) -> datetime:
         if requested and rejected == credential.revision:
+            return now
+        if ahead is not None:
             return now
         return _opens(at, settings, history, credential)
 
@@ -152,7 +159,25 @@ def _for_login(
     if failed and not early and _needs_fallback(settings, history, failed, credential):
         command = Command.FALLBACK
     reason = _reason(now, credential, rejected if early else None, early=early)
+    if ahead is not None and early:
+        reason = (
+            f"the clock was set back since the refresh, which is dated {moment(ahead)}, "
+            "so the access token may expire sooner than the file says"
+        )
     return Run(command, credential, reason, due, early)
+
+
+def _dated_ahead(
+    now: datetime, history: History, credential: credentials.Credential
+) -> datetime | None:
+    """Return when this token was refreshed, if that lies in the future.
+
+    The CLI computes the expiry from the same clock, so that is as far ahead.
+    """
+    at, last = history.refreshed_at, history.last
+    if at is None or last is None or last.revision != credential.revision:
+        return None
+    return at if at > now + CLOCK_STEP else None
 
 
 def _opens(

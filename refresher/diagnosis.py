@@ -23,6 +23,9 @@ SKEW = timedelta(seconds=60)
 LATE = timedelta(seconds=120)
 """How long before its expiry a token should have been refreshed."""
 
+LONGEST_LIFE = timedelta(hours=24)
+"""No access token of a login is valid for so long; eight hours are usual."""
+
 LEAST_BYTES = 2 << 20
 """What an attempt needs on the volume: the probe writes 1 MiB, the CLI a little."""
 FEW_BYTES = 20 << 20
@@ -187,6 +190,15 @@ def _expiry(now: datetime, expires: datetime | None) -> Line:
         why = f"It expired at {moment(expires)}, {_span(left)}."
         return Line("access token", "fail", why, see)
     why = f"It expires at {moment(expires)}, {_span(left)}."
+    if left > LONGEST_LIFE:
+        return Line(
+            "access token",
+            "warn",
+            f"{why} Access tokens live for about eight hours, so the clock was probably "
+            "wrong when this one was written.",
+            "Run REFRESH_SCHEDULE='* * * * *' claude-refresher once: it refreshes the "
+            "token now.",
+        )
     if left < LATE:
         return Line(
             "access token", "warn", f"{why} It should have been refreshed by now.", see

@@ -118,5 +118,7 @@ def _refusal(found: credentials.NoLogin) -> Outcome:
     if isinstance(found, credentials.Blanked):
         return Outcome(Kind.LOGIN_REQUIRED, f"{found.reason}; {_LOG_IN_AGAIN}")
     return Outcome(
-        Kind.INVALID, f"{found.reason}; pass the CLI's .credentials.json on stdin"
+        Kind.INVALID,
+        f"{found.reason}; pass the CLI's .credentials.json on stdin (`kubectl exec` and "
+        "`docker exec` need -i)",
     )

@@ -73,8 +73,9 @@ MEANINGS: dict[Kind, Meaning] = {
         TRY_AGAIN,
         "RefreshFailing",
         "A refresh was due and the CLI ran to its end, but the file is unchanged. "
-        "Nothing is lost. The reason includes what the CLI reported, such as an HTTP "
-        "status or a network error.",
+        "As far as the CLI reports, nothing is lost. The reason includes what it "
+        "reported, such as an HTTP status or a network error; about a response that it "
+        "cannot use it says nothing.",
         "Nothing yet. If it persists, check that `platform.claude.com` and "
         "`api.anthropic.com` can be reached.",
     ),

@@ -23,8 +23,11 @@ _PROBE_FILES = 16  # a run makes about ten files and directories
 def inspect(settings: Settings) -> str | None:
     """Say why an attempt must not start, from what can be seen without writing."""
     if claude_cli.find(settings) is None:
+        where = ""
+        if "/" not in settings.claude_bin:
+            where = f" on PATH ({settings.cli_environ.get('PATH', 'not set')})"
         return (
-            f"`{settings.claude_bin}` is not an executable here; install the CLI or "
+            f"`{settings.claude_bin}` is not an executable{where}; install the CLI or "
             "set CLAUDE_BIN"
         )
     directory = settings.config_dir

@@ -113,18 +113,24 @@ class Settings(Struct, frozen=True, kw_only=True):
             value = environ.get(name, "").strip()
             if value and not (name.endswith("PORT") and "://" in value):
                 given[name.lower()] = value.lower() if name in _WORDS else value
+        quoted = [
+            name
+            for name in VARIABLES
+            if name not in _SHELL_WORDS and _is_quoted(str(given.get(name.lower(), "")))
+        ]
         given["claude_config_dir"] = _directory(
             str(given.get("claude_config_dir", "~/.claude")), environ.get("HOME")
         )
         given["skipped_for"] = next(filter(environ.get, OTHER_CREDENTIALS), None)
         given["cli_environ"] = {
-            name: environ[name] for name in PASSED_TO_CLI if environ.get(name)
+            name: environ[name].strip() for name in PASSED_TO_CLI if environ.get(name)
         }
         kinds = {field.name: field.type for field in msgspec.structs.fields(cls)}
-        problems = [
+        problems = [f"{name}: must have no quotes around it" for name in quoted]
+        problems += [
             f"{name.upper()}: must be {_requirement(kinds[name])}"
             for name, value in given.items()
-            if not _fits(value, kinds[name])
+            if name.upper() not in quoted and not _fits(value, kinds[name])
         ]
         if problems:
             raise SettingsError(*problems)
@@ -163,9 +169,10 @@ class Settings(Struct, frozen=True, kw_only=True):
 
         Raises SettingsError, which says what is wrong with it.
         """
-        problem = _schedule_problem(schedule) or _time_zone_problem(time_zone)
-        if problem:
-            raise SettingsError(f"`{schedule}` in `{time_zone}`: {problem}")
+        if problem := _schedule_problem(schedule):
+            raise SettingsError(f"schedule: `{schedule}`: {problem}")
+        if problem := _time_zone_problem(time_zone):
+            raise SettingsError(f"timeZone: `{time_zone}`: {problem}")
         return msgspec.structs.replace(
             self, refresh_schedule=schedule, refresh_time_zone=time_zone
         )
@@ -211,6 +218,9 @@ VARIABLES = tuple(
 )
 """The names of the settings; the other fields follow from the environment."""
 
+_SHELL_WORDS = {"REFRESH_COMMAND", "FALLBACK_COMMAND"}
+"""Quotes belong to these."""
+
 _WORDS = {"FALLBACK", "LOG_LEVEL"}
 """Case does not matter in these: `INFO` is `info`."""
 
@@ -231,6 +241,11 @@ _HARMFUL_WORDS = {
     "/cost": _BURNS,
     "/usage": _BURNS,
 }
+
+
+def _is_quoted(value: str) -> bool:
+    """Whether an env file's quotes have become a part of the value."""
+    return len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
 
 
 def _command_problem(text: str) -> str | None:

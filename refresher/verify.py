@@ -21,6 +21,8 @@ class Failure(msgspec.Struct, frozen=True):
     """In known words: no text of the log is in it."""
     unanswered: bool = False
     """The request may have arrived, and no response came back."""
+    responded: bool = False
+    """There was a response, so something could be reached."""
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,10 +123,13 @@ def _unchanged(ended: Ended) -> Outcome:
         what = "the CLI exited without refreshing"
     else:
         what = "the CLI exited without asking for a new token"
+    check = "check that platform.claude.com can be reached"
+    if ended.failures and ended.failures[-1].responded:
+        check = "see whether that came from Anthropic or from a gateway on the way"
     return Outcome(
         Kind.NOT_REFRESHED,
         f"{what}{reported}; the file is unchanged, and a later attempt may succeed. If "
-        "this persists, check that platform.claude.com can be reached",
+        f"this persists, {check}",
     )
 
 

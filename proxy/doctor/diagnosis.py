@@ -125,7 +125,8 @@ def credential(facts: Facts) -> Iterator[Line]:
     ends = facts.login_ends_at
     if ends is not None:
         left = ends - facts.now
-        why = f"The login ends at {_moment(ends)}, {_span(left)}."
+        verb = "ends" if left > 0 else "ended"
+        why = f"The login {verb} at {_moment(ends)}, {_span(left)}."
         if left < LAST_DAYS:
             yield Line("login", "warn", why, "Log in again with 'claude auth login'.")
         else:
@@ -136,7 +137,8 @@ def _expiry(facts: Facts) -> Iterator[Line]:
     if facts.expires_at is None:
         return
     left = facts.expires_at - facts.now
-    why = f"The token expires at {_moment(facts.expires_at)}, {_span(left)}."
+    verb = "expires" if left > 0 else "expired"
+    why = f"The token {verb} at {_moment(facts.expires_at)}, {_span(left)}."
     renew = "See that the refresher runs, and what it reports."
     if left < -SKEW:
         yield Line("expiry", "fail", why, renew)

@@ -186,6 +186,8 @@ class AllowedTools(Struct, frozen=True, kw_only=True):
     """Which of its tools the model may call; only ``mode`` is looked at."""
 
     mode: Literal["auto", "required"] | None = None
+    tools: list[Any] | None = None
+    """Each as in `FunctionChoice`. Only one that is alone makes a difference."""
 
 
 class AllowedToolsChoice(

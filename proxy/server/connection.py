@@ -154,7 +154,7 @@ class Connection:
 
     def _begin(self) -> Served:
         request = self._request()
-        body = self._body = incoming.body_of(request, self._incoming, self.sock)
+        body = self._body = incoming.body_of(request, self._incoming)
         response = self._response = Response(self.sock, request, body)
         if self._is_last():
             response.keep = False

@@ -98,7 +98,7 @@ def parse(data: bytes) -> Head:
     """Read a head, without the empty line at its end. Raises ``Refused``."""
     line, *fields = data.decode("latin-1").split("\r\n")
     method, target, minor = _request_line(line)
-    path, query = _split(target)
+    authority, path, query = _split(target)
     environ = {
         "REQUEST_METHOD": method,
         "PATH_INFO": path,
@@ -111,6 +111,10 @@ def parse(data: bytes) -> Head:
     for field in fields:
         _add(environ, field)
     recent = minor != "0"
+    if recent and "HTTP_HOST" not in environ:
+        raise Refused(400, "Host: must be given.")
+    if authority:
+        environ["HTTP_HOST"] = authority
     chunked = _is_chunked(environ, recent=recent)
     return Head(
         environ=environ,
@@ -134,18 +138,24 @@ def _request_line(line: str) -> tuple[str, str, str]:
     raise Refused(400, "The request line is malformed.")
 
 
-def _split(target: str) -> tuple[str, str]:
-    """Path and query of a request target; the path as WSGI has it, percent-decoded."""
+def _split(target: str) -> tuple[str, str, str]:
+    """Authority, path and query of a request target; the path as WSGI has it, decoded.
+
+    A target in absolute form has an authority, which counts instead of ``Host`` (RFC
+    9112, 3.2.2).
+    """
+    authority = ""
     if target[0] != "/" and "://" in target:  # absolute form, for proxies
         try:
             parts = urlsplit(target)
         except ValueError:
             raise Refused(400, "The request line is malformed.") from None
+        authority = parts.netloc
         target = f"{parts.path or '/'}?{parts.query}"
     path, _, query = target.partition("#")[0].partition("?")
     if "%" in path:
         path = unquote_to_bytes(path).decode("latin-1")
-    return path, query
+    return authority, path, query
 
 
 def _add(environ: dict[str, str], field: str) -> None:

@@ -54,6 +54,8 @@ class Incoming:
     def __init__(self, sock: socket.socket) -> None:
         self.held = b""
         self.deadline = 0.0
+        self.withheld = False
+        """The client sends its body once it has read ``100 Continue``."""
         self._sock = sock
         self._scanned = 0
 
@@ -107,6 +109,9 @@ class Incoming:
         if time.monotonic() > self.deadline:
             raise RequestTimeoutError
         try:
+            if self.withheld:
+                self.withheld = False
+                self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             data = self._sock.recv(limit)
         except BlockingIOError:  # SO_RCVTIMEO
             raise RequestTimeoutError from None
@@ -146,14 +151,14 @@ class Body(abc.ABC):
         return b"".join(parts)
 
 
-def body_of(request: Head, incoming: Incoming, sock: socket.socket) -> Body:
-    """The body that follows a head."""
+def body_of(request: Head, incoming: Incoming) -> Body:
+    """The body that follows a head.
+
+    ``100 Continue`` waits until the body is asked for: a client that gets an error at
+    once need not send it.
+    """
     incoming.deadline = time.monotonic() + READ_TIMEOUT
-    if request.expects:
-        try:
-            sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        except OSError as ex:
-            raise ClientGoneError from ex
+    incoming.withheld = request.expects
     if request.length is None:
         return ChunkedBody(incoming)
     return LengthBody(incoming, request.length)
@@ -185,7 +190,7 @@ class LengthBody(Body):
     @property
     def leaves_much(self) -> bool:
         """See ``Body``."""
-        return self._left > UNREAD
+        return self._left > (0 if self._incoming.withheld else UNREAD)
 
     @property
     def is_read(self) -> bool:

@@ -19,6 +19,15 @@ def is_json(text: str) -> bool:
     return True
 
 
+def are_none(text: str) -> bool:
+    """Whether arguments from a client's history say that the call had none.
+
+    Beside nothing at all, .NET writes ``null``, and PHP ``[]``, where it cannot tell an
+    empty object from an empty list.
+    """
+    return text.strip() in {"", "null", "[]"}
+
+
 def whole(given: Raw, properties: Mapping[str, str]) -> str:
     """A tool call's input as text: compact JSON, or the truncated text as it came.
 

@@ -94,7 +94,7 @@ def _converted(node: Mapping[str, Any], path: str, depth: int) -> Schema:
     _move_tuple(out)
     _move_bounds(out)
     if "properties" in out:
-        _move_required(node["properties"], out)
+        _move_required(node["properties"] or {}, out)
     if out.pop("nullable", False) is True:
         return _with_null(out)
     return out
@@ -103,6 +103,8 @@ def _converted(node: Mapping[str, Any], path: str, depth: int) -> Schema:
 def _schema(value: object, path: str, depth: int) -> Schema | bool:
     if isinstance(value, bool):
         return value
+    if value == []:
+        return {}  # PHP's
     if not isinstance(value, dict):
         raise InvalidSchemaError(path, "must be a schema")
     return _converted(value, path, depth + 1)
@@ -322,6 +324,8 @@ def _list(value: object, path: str) -> list[Any]:
 
 
 def _mapping(value: object, path: str) -> dict[str, Any]:
+    if value == []:
+        return {}  # PHP, where both are an array, writes an empty object so
     if not isinstance(value, dict):
         raise InvalidSchemaError(path, "must be an object")
     return value

@@ -30,7 +30,7 @@ reference that has no name stands for a copy, and a schema of 3 kB can hold 400 
 _TYPES = frozenset(
     {"object", "array", "string", "integer", "number", "boolean", "null"}
 )
-_KEPT = frozenset({"const", "title", "default"})
+_KEPT = frozenset({"title", "default"})
 _DEFINITION = re.compile(r"#/(?:\$defs|definitions)/([^/~%]+)")
 _FORMATS = frozenset(
     {
@@ -130,7 +130,9 @@ class _Transform:
             self._keyword(key, value, node, out, prose)
             if key in out or key in prose:
                 self._spend({key: None if key in _OF_SCHEMAS else value})
-        if "object" in _types(node) or "properties" in node:
+        if {"enum", "const"} & out.keys():
+            _only_values(out)
+        elif "object" in _types(node) or "properties" in node:
             self._object(node, out)
         if not {"type", "enum", "const", "anyOf"} & out.keys():
             raise InexpressibleError("a part of it allows any value")
@@ -156,9 +158,12 @@ class _Transform:
                 out["anyOf"] = [self._schema(one) for one in _list(value)]
             case "items" if isinstance(value, Mapping):
                 out[key] = self._schema(value)
-            case "enum":
-                if any(isinstance(one, dict | list) for one in _list(value)):
-                    raise InexpressibleError("an enum holds objects or arrays")
+            case "enum" | "const":
+                values = _list(value) if key == "enum" else [value]
+                if not values or any(isinstance(one, dict | list) for one in values):
+                    raise InexpressibleError(
+                        f"{key} has no value, or objects or arrays"
+                    )
                 out[key] = value
             case "type":
                 if not all(_is_word(one) and one in _TYPES for one in _types(node)):
@@ -232,6 +237,17 @@ class _Transform:
             self._spend(self._defs[name])  # whose own copies are paid for already
             return {**self._defs[name], "description": description}
         return {"$ref": f"#/$defs/{name}"}
+
+
+def _only_values(out: Schema) -> None:
+    """Leave out what a list of values makes superfluous, above all ``type``.
+
+    Anthropic compares each value with the type and rejects all of them beside a list of
+    types, even where they fit ("Enum value 'low' does not match declared type
+    '['string', 'null']'"). Its own SDK sends none either.
+    """
+    for key in ("type", "items", "format", "pattern", "minItems"):
+        out.pop(key, None)
 
 
 def _is_kept(key: str, value: object) -> bool:

@@ -136,6 +136,8 @@ def _split_data_url(url: str, *, at: str) -> tuple[str, str]:
 
 def _base64(data: str, *, at: str) -> str:
     data = data.translate(_NO_SPACE)
+    if not data:
+        raise rejected(at, "must not be empty", "invalid_value")
     if len(data) % 4 or _BASE64.fullmatch(data) is None:
         raise rejected(at, "must be valid base64", "invalid_value")
     return data

@@ -1,15 +1,18 @@
-"""Repairs a request after one of exactly six rejections by Anthropic (rows b0).
+"""Repairs a request after one of six kinds of rejections by Anthropic (rows b0).
 
 The capability table can be wrong about a model, and how long a prompt is only Anthropic
 can count; a 400 costs nothing and says what was wrong. Any other rejection is relayed.
 """
 
 import re
+from collections.abc import Callable
 
 from msgspec import structs
 
 from proxy.schema import messages_request
 from proxy.translate import assemble, conversation, output_format, tools, warn
+
+Change = Callable[[messages_request.MessagesRequest], messages_request.MessagesRequest]
 
 _FORCED = re.compile(r'tool_choice: type "tool" and "any"')
 _SAMPLING = re.compile(r"`temperature`|`top_p`")
@@ -22,9 +25,11 @@ _NO_ROOM = re.compile(
     r"input length and `max_tokens` exceed context limit: (\d+) \+ \d+ > (\d+)"
 )
 _STRICT = re.compile(
-    r"Too many strict tools|too many optional|[Cc]ompiled grammar"
-    r"|Grammar compilation timed out|Schema is too complex"
+    r"Too many strict tools|too many optional|too many parameters with union types"
+    r"|[Cc]ompiled grammar|Grammar compilation timed out|Schema is too complex"
+    r"|^tools\.\d+\.custom: |^output_(?:config\.)?format\.schema: "
 )
+"""Too much for the grammar compiler, or a part of a schema that it does not take."""
 
 
 def repaired(
@@ -41,8 +46,7 @@ def repaired(
         (_SAMPLING, _unsampled, "temperature_ignored"),
         (_PREFILL, _continued, "prefill_unsupported"),
         (_SIGNATURE, _without_thinking, "thinking_skipped"),
-        (_STRICT, _lenient, "strict_dropped"),
-        (_STRICT, _as_instruction, "schema_not_enforced"),
+        *_giving_way(translation.request, message),
     ):
         if pattern.search(message):
             repaired_request = change(translation.request)
@@ -124,6 +128,27 @@ def _without_thinking(
             for one in sent.messages
         ],
     )
+
+
+def _giving_way(
+    sent: messages_request.MessagesRequest, message: str
+) -> list[tuple[re.Pattern[str], Change, str]]:
+    """What may make up for too much of a grammar, in the order in which it is tried.
+
+    Strict tools and an output format are compiled to one. The part that the message
+    names gives way, or else the larger one, for only one repair is made.
+    """
+    tools = [t for t in sent.tools or () if isinstance(t, messages_request.Tool)]
+    strict = sum(len(bytes(one.input_schema)) for one in tools if one.strict)
+    wanted = sent.output_config.format if sent.output_config is not None else None
+    larger = wanted is not None and len(bytes(wanted.schema)) > strict
+    ways: list[tuple[re.Pattern[str], Change, str]] = [
+        (_STRICT, _lenient, "strict_dropped"),
+        (_STRICT, _as_instruction, "schema_not_enforced"),
+    ]
+    named = message.startswith("output_")
+    by_size = not message.startswith(("tools.", "Too many strict tools"))
+    return ways[::-1] if named or (by_size and larger) else ways
 
 
 def _lenient(

@@ -47,7 +47,7 @@ def to_input_schema(parameters: Raw, *, at: str) -> ToolSchema:
     schema for what is no schema of an object, and has no equivalent that is.
     """
     given = bytes(parameters)
-    if given in {b"", b"null"}:
+    if given in {b"", b"null", b"[]"}:  # PHP writes an empty object as a list
         return ToolSchema(NO_PARAMETERS, {}, simplified=False)
     known = _memory.get(given)
     if known is not None:

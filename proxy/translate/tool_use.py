@@ -7,6 +7,7 @@ from msgspec import Raw, json
 
 from proxy import errors
 from proxy.schema import messages_request
+from proxy.translate import arguments as tool_arguments
 from proxy.translate import ask, content, json_text, names, warn
 
 MAX_ELEMENTS = 100_000
@@ -49,15 +50,14 @@ def _tool_input(
 ) -> Raw:
     """A call's arguments as the ``input`` object, with key order and number text kept.
 
-    ``properties`` maps the client's names to Anthropic's, for those that differ. Blank
-    and JSON ``null`` are ``{}`` (a .NET client sends ``"null"``). What is not a JSON
-    object is sent as ``{"INVALID_JSON": …}``, Anthropic's documented convention:
+    ``properties`` maps the client's names to Anthropic's, for those that differ. No
+    arguments, however a client writes that, are ``{}``. What else is not a JSON object is sent as ``{"INVALID_JSON": …}``, Anthropic's documented convention:
     dropping the call would orphan its result, and ``{}`` would lose the arguments.
 
     Raises ``InvalidRequestError`` for more values than a model writes in one response.
     """
     given = (arguments or "").strip()
-    if not given or given == "null":
+    if tool_arguments.are_none(given):
         return Raw(b"{}")
     text = json_text.whole_characters(given.encode())
     if (

@@ -174,15 +174,23 @@ class Cluster:
         send: tuple[str, Any],
         query: dict[str, str] | None = None,
     ) -> dict[str, Any]:
-        return self._api.call(
-            doing,
-            "PATCH",
-            f"{self._core}/secrets/{name}",
-            api.METADATA,
-            query={**_AS_US, **(query or {})},
-            send=send,
-            secrets=objects.tokens(credential),
-        )
+        try:
+            return self._api.call(
+                doing,
+                "PATCH",
+                f"{self._core}/secrets/{name}",
+                api.METADATA,
+                query={**_AS_US, **(query or {})},
+                send=send,
+                secrets=objects.tokens(credential),
+            )
+        except ClusterError as ex:
+            if ex.unprocessable and "immutable" in str(ex):
+                again = "; delete it"
+                if send[0] == api.MERGE_PATCH:
+                    again += " and create it again without `immutable`"
+                raise ClusterError(ex.status, f"{ex}{again}") from None
+            raise
 
     def annotate_pods(self, revision: str, seconds: float) -> Annotated:
         """Write a token's revision on the consumers' pods, for about `seconds`.

@@ -177,7 +177,7 @@ class Scheduler:
             try:
                 settings = settings.scheduled(spec.schedule, spec.time_zone)
             except SettingsError as ex:
-                problems.append(_invalid("InvalidSchedule", f"spec.schedule: {ex}"))
+                problems.append(_invalid("InvalidSchedule", f"spec.{ex}"))
         return settings, problems
 
     @property

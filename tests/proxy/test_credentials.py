@@ -25,6 +25,10 @@ def cli_file(token: str = "tok-1", expires_in: float = HOUR) -> str:
     return json.dumps({"claudeAiOauth": oauth, "mcpOAuth": {}})
 
 
+def login(*, expires_at: object) -> str:
+    return json.dumps({"claudeAiOauth": {"accessToken": "t", "expiresAt": expires_at}})
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / ".credentials.json"
@@ -53,25 +57,66 @@ def no_profile(
         ('{"access_token": "t"}', "t", None),
         ('{"token": "t"}', "t", None),
         ("bare-token\n", "bare-token", None),
-        ('{"claudeAiOauth": {"accessToken": "", "expiresAt": 0}}', None, None),
-        ('{"claudeAiOauth": {"accessTok', None, None),
-        ("{}", None, None),
-        ("", None, None),
-        ("two words", None, None),
-        ('{"access_token": 7}', None, None),
         ("\ufeff" + '{"token": "t"}', "t", None),
-        ('"quoted"', None, None),
-        ('{"claudeAiOauth": {"accessToken": "t", "expiresAt": -1e300}}', None, None),
-        ('{"access_token": "a\\r\\nx-evil: 1"}', None, None),
+        ('{"token": "t\\n"}', "t", None),
+        (login(expires_at=1_790_000_000_000), "t", NOW),
+        (login(expires_at="1790000000000"), "t", NOW),
+        (login(expires_at=" 1.79e12\n"), "t", NOW),
+        # no time, which must not cost the token: Anthropic knows whether it is good
+        (login(expires_at=None), "t", None),
+        (login(expires_at=0), "t", None),
+        (login(expires_at=-1e300), "t", None),
+        (login(expires_at=10**400), "t", None),
+        (login(expires_at="2026-11-25T12:00:00Z"), "t", None),
+        (login(expires_at="nan"), "t", None),
+        (login(expires_at=True), "t", None),
+        (login(expires_at=["1790000000000"]), "t", None),
     ],
 )
 def test_a_files_text_is_read_in_every_shape_it_may_have(
-    text: str, token: str | None, expires_at: float | None
+    text: str, token: str, expires_at: float | None
 ) -> None:
     got = credentials.parse(text)
 
-    assert (got.value if got else None) == token
-    assert (got.expires_at if got else None) == expires_at
+    assert isinstance(got, credentials.Token)
+    assert (got.value, got.expires_at) == (token, expires_at)
+
+
+BARE = "holds neither JSON nor a bare access token: one line, without quotes"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "is empty"),
+        (" \ufeff\n", "is empty"),
+        ('{"claudeAiOauth": {"accessToken": "", "expiresAt": 0}}', credentials.WITHOUT),
+        ("{}", credentials.WITHOUT),
+        ('{"claudeAiOauth": null}', credentials.WITHOUT),
+        ('{"access_token": 7}', credentials.WITHOUT),
+        ('{"claudeAiOauth": {"accessTok', "is not JSON: it may be truncated"),
+        ('{"token": "t"}}', "is not JSON: it may be truncated"),
+        ('{"a":' * 100_000, "is not JSON: it may be truncated"),
+        ("two words", BARE),
+        ("tok-1\ntok-2", BARE),
+        ('"quoted"', BARE),
+        ("[]", BARE),
+        ("null", BARE),
+        ("Bearer tok-1", BARE),
+        ("\0\0\0", BARE),
+        ('{"access_token": "a\\r\\nx-evil: 1"}', BARE),
+        ("CLAUDE_ACCESS_TOKEN=tok-1",
+         "holds an assignment: it must hold the bare access token"),
+        ("sk-ant-api03-x\n",
+         "holds an API key, not an access token: set ANTHROPIC_API_KEY to it"),
+        ('{"token": "sk-ant-ort01-x"}',
+         "holds a refresh token, not an access token"),
+    ],
+)  # fmt: skip
+def test_what_is_no_access_token_is_never_sent_and_the_file_is_said_to_be_wrong(
+    text: str, why: str
+) -> None:
+    assert credentials.parse(text) == why
 
 
 def test_a_bare_token_has_its_expiry_beside_it(tmp_path: Path) -> None:
@@ -181,7 +226,7 @@ def test_what_a_file_says_of_its_login_never_costs_the_token(
 
     token = credentials.parse(text)
 
-    assert token is not None
+    assert isinstance(token, credentials.Token)
     assert (token.value, token.login_ends_at, token.scopes) == (
         "token-1", ends_at, scopes,
     )  # fmt: skip

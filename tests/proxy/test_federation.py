@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,9 @@ import pytest
 from anthropic.lib import credentials as sdk
 from falcon import testing
 
+import proxy_command
+from ports import free_port
+from proxy import credentials, settings
 from standin import server
 
 HELLO = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -103,3 +107,37 @@ def test_a_refused_federation_token_is_exchanged_anew(
 
     assert answer.status_code == 200
     assert len(exchange.asked) == 2
+
+
+def test_a_newline_after_an_id_is_no_part_of_it(
+    exchange: Exchange, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("projected-jwt")
+    subprocess.run(
+        [proxy_command.COMMAND, "doctor"],
+        env=proxy_command.environment(
+            tmp_path,
+            {
+                "ANTHROPIC_FEDERATION_RULE_ID": "fdrl_1\n",
+                "ANTHROPIC_ORGANIZATION_ID": " org-1\n",
+                "ANTHROPIC_IDENTITY_TOKEN_FILE": f"{tmp_path / 'token'}\n",
+                "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{exchange.server_port}\n",
+                "PORT": free_port(),
+            },
+        ),
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+
+    [asked] = exchange.asked
+    assert (asked["federation_rule_id"], asked["organization_id"]) == (
+        "fdrl_1", "org-1",
+    )  # fmt: skip
+
+
+def test_quotes_around_an_id_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_FEDERATION_RULE_ID", '"fdrl_1"')
+    monkeypatch.setenv("ANTHROPIC_ORGANIZATION_ID", "org-1")
+
+    with pytest.raises(settings.SettingsError, match=r"FEDERATION_RULE_ID: .* quotes"):
+        credentials.source_for(settings.Settings())

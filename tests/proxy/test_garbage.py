@@ -1,20 +1,24 @@
-"""A completion that is over leaves nothing of its body for the garbage collector.
+"""A completion that is over leaves nothing of itself for the garbage collector.
 
-A body may be large, and nothing says when the collector comes.
+A body or a response may be large, and nothing says when the collector comes.
 """
 
+import contextlib
 import gc
+import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from falcon import testing
 
-from proxy import completion, serving
-from proxy.relay import request
-from proxy.responses import kept
-from proxy.translate import assemble
+from proxy import errors
 from standin import server
+from standin.handle import Item
+
+ANSWERS = sorted(Path(__file__).parent.glob("golden/answers/*.anthropic.sse"))
+FAILURE = {"type": "overloaded_error", "message": "Overloaded"}
 
 HELLO = {
     "model": "claude-sonnet-4-6",
@@ -31,7 +35,7 @@ APIS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def _no_collector() -> Iterator[None]:
-    """No collection, and `gc.get_objects` knows only what the test makes."""
+    """No collection, and the collector knows only what the test makes."""
     gc.disable()
     gc.freeze()
     yield
@@ -40,12 +44,20 @@ def _no_collector() -> Iterator[None]:
 
 
 def what_is_left() -> list[object]:
-    """What holds the body of a call, or a response, of all that the test made."""
-    kinds = (
-        assemble.Translation | request.Relayed | kept.Keeping
-        | completion.Completion | serving.Stream
-    )  # fmt: skip
-    return [one for one in gc.get_objects() if isinstance(one, kinds)]
+    """What only the collector can free: objects of the proxy's, and frames of its code."""
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    gc.collect()
+    gc.set_debug(0)
+    left = [one for one in gc.garbage if _is_ours(one)]
+    gc.garbage.clear()
+    return left
+
+
+def _is_ours(one: object) -> bool:
+    module: str = type(one).__module__
+    if isinstance(one, types.FrameType):
+        module = one.f_globals.get("__name__", "")
+    return module.partition(".")[0] == "proxy"
 
 
 def ignored(_data: bytes) -> None:
@@ -81,4 +93,44 @@ def test_nothing_is_left_after(
     answer = client.simulate_post(path, json=given, extras={"proxy.write": ignored})
 
     assert answer.status_code == 200 or what != "success"
+    assert what_is_left() == []
+
+
+@pytest.mark.parametrize("path", list(APIS)[:3])
+@pytest.mark.parametrize(
+    "end", [{"type": "error", "error": FAILURE}, "event: ping\ndata: {\n\n", ""]
+)
+@pytest.mark.usefixtures("_no_collector")
+def test_nothing_is_left_of_a_stream_that_breaks_midway(
+    end: Item, path: str, client: testing.TestClient, standin: server.StandIn
+) -> None:
+    begun = ANSWERS[0].read_text().partition("event: message_delta")[0]
+    standin.answer_with([begun, end], cut=True)
+
+    with contextlib.suppress(errors.StreamCut):
+        client.simulate_post(
+            path, json={**APIS[path], "stream": True}, extras={"proxy.write": ignored}
+        )
+
+    assert what_is_left() == []
+
+
+@pytest.mark.parametrize("path", list(APIS)[:3])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("recorded", ANSWERS, ids=lambda one: one.name.split(".")[0])
+@pytest.mark.usefixtures("_no_collector")
+def test_nothing_is_left_of_any_kind_of_answer(
+    recorded: Path,
+    stream: bool,
+    path: str,
+    client: testing.TestClient,
+    standin: server.StandIn,
+) -> None:
+    standin.answer_with([recorded.read_bytes()])
+
+    answer = client.simulate_post(
+        path, json={**APIS[path], "stream": stream}, extras={"proxy.write": ignored}
+    )
+
+    assert answer.status_code == 200
     assert what_is_left() == []

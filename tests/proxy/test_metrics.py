@@ -241,6 +241,24 @@ def test_warnings_and_repairs_are_counted(
     assert now["upstream_calls_total", "invalid"] == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, "invalid_request_error"), (401, "authentication_error")],
+)
+def test_a_failure_that_is_not_tried_again_is_no_retry(
+    house: House, standin: server.StandIn, status: int, kind: str
+) -> None:
+    """Nothing is known that would mend the request, and there is no other credential."""
+    standin.fail_next(status=status, type=kind, message="No.")
+
+    assert house.ask().status_code == status
+    now = house.samples()
+
+    assert [one.method for one in standin.requests].count("POST") == 1
+    retries = {key: n for key, n in now.items() if key[0] == "upstream_retries_total"}
+    assert sum(retries.values()) == 0
+
+
 def test_a_name_that_a_client_chooses_is_no_label(
     house: House, standin: server.StandIn
 ) -> None:

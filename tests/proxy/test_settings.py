@@ -50,6 +50,41 @@ def test_a_bad_value_is_named_and_not_repeated(name: str, value: str) -> None:
     assert value == "0" or value not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ['"sk-ant-1"', "'sk-ant-1'", ' "sk-ant-1" ', '""'])
+@pytest.mark.parametrize(
+    "name", ["PROXY_API_KEY", "ANTHROPIC_API_KEY", "DEFAULT_MODEL", "HOST", "PORT"]
+)
+def test_quotes_that_an_env_file_has_kept_are_refused(name: str, value: str) -> None:
+    with pytest.raises(settings.SettingsError) as caught:
+        read(**{name: value})
+
+    assert str(caught.value) == f"{name}: must have no quotes around it"
+
+
+@pytest.mark.parametrize("value", ["it's", '"', "a'b'"])
+def test_a_quote_within_a_key_belongs_to_it(value: str) -> None:
+    assert read(PROXY_API_KEY=value).proxy_api_key == value
+
+
+@pytest.mark.parametrize("value", ["claude sonnet", "claude\tsonnet"])
+def test_the_default_model_is_one_name(value: str) -> None:
+    with pytest.raises(settings.SettingsError, match="DEFAULT_MODEL: must be"):
+        read(DEFAULT_MODEL=value)
+
+
+@pytest.mark.parametrize(
+    "name", ["CLAUDE_CREDENTIALS_PATH", "PROXY_API_KEYS_FILE", "PRICES_FILE"]
+)
+def test_a_path_below_the_home_directory_needs_no_shell(name: str) -> None:
+    config = read(**{name: "~/a/b"}, HOME="/home/ada")
+
+    assert getattr(config, name.lower()) == "/home/ada/a/b"
+
+
+def test_a_key_is_no_path() -> None:
+    assert read(PROXY_API_KEY="~/a", HOME="/home/ada").proxy_api_key == "~/a"
+
+
 def test_all_bad_values_are_named_at_once() -> None:
     with pytest.raises(settings.SettingsError) as caught:
         read(PORT="http", LOG_LEVEL="chatty", IDLE_TIMEOUT="45s", MAX_REQUESTS="5")

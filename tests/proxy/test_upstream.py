@@ -135,6 +135,9 @@ def test_an_error_as_the_first_event_is_an_ordinary_error(
     assert (answer.status_code, answer.json["error"]["code"]) == (503, "overloaded")
 
 
+ENDED = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
+
+
 def started(*rest: dict) -> list[dict]:
     head = {
         "id": "msg_1",
@@ -259,7 +262,7 @@ def test_many_401s_at_once_are_told_by_one_call_at_a_time(
         assert ask(client).status_code == 401
     standin.accept_tokens = None
     standin.requests.clear()
-    standin.answer_with([go_on, *started({"type": "message_stop"})])
+    standin.answer_with([go_on, *started(ENDED, {"type": "message_stop"})])
 
     with futures.ThreadPoolExecutor() as pool:
         probe = pool.submit(ask, client)
@@ -515,8 +518,8 @@ def test_what_comes_first_ends_the_response(
     """An error and the end in one read are an error or a success, never both."""
     broke = {"type": "error", "error": {"type": "api_error", "message": "Broke"}}
     stop = {"type": "message_stop"}
-    after = b"".join(events.encode(one) for one in (stop, broke))
-    before = b"".join(events.encode(one) for one in (broke, stop))
+    after = b"".join(events.encode(one) for one in (ENDED, stop, broke))
+    before = b"".join(events.encode(one) for one in (ENDED, broke, stop))
 
     standin.answer_with([*started(), after])
     pieces, cut = make_stream({**HELLO, "stream": True})

@@ -33,11 +33,11 @@ def refresher(volume, claude_bin, *words, before=(), data=b"", **more):
     )
 
 
-def start(volume, claude_bin, *words, **more):
+def start(volume, claude_bin, *words, stdout=subprocess.PIPE, **more):
     """Begin it and go on."""
     return subprocess.Popen(
         [*PYTHON, *words],
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         cwd="/",
         env=environ(volume, claude_bin, **more),

@@ -208,6 +208,39 @@ def test_import_refuses_what_is_no_login(volume, fake):
     assert "sk-ant-secret" not in output(done)
 
 
+def test_import_without_stdin_says_what_is_missing(volume):
+    words = [*refresher_process.PYTHON, "import"]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *words],
+        capture_output=True,
+        cwd="/",
+        env=refresher_process.environ(volume, "claude"),
+        check=False,
+    )
+
+    assert done.returncode == 78
+    assert output(done).startswith("nothing was changed: Invalid: the file is empty; ")
+    assert "-i" in output(done)
+
+
+def test_import_on_a_terminal_says_what_to_paste(volume):
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "wb", buffering=0) as terminal:
+        process = subprocess.Popen(
+            [*refresher_process.PYTHON, "import"],
+            stdin=theirs,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            env=refresher_process.environ(volume, "claude"),
+        )
+        os.close(theirs)
+        assert b"paste the content of .credentials.json" in process.stderr.readline()
+        terminal.write(b"{}\n\x04")
+        process.communicate(timeout=60)
+
+    assert process.returncode == 78
+
+
 def test_each_bad_setting_has_a_line(volume, fake):
     done = refresher_process.refresher(
         volume, fake("ok").path, "once", REFRESH_BEFORE="30", FALLBACK="maybe"

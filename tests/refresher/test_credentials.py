@@ -44,6 +44,22 @@ def test_unknown_keys_and_other_logins_are_passed_over():
     assert found.expires_at == datetime.fromtimestamp(1764086400, tz=UTC)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_named_since_an_editor_does_not_show_it(encoding):
+    found = credentials.parse(file_of().decode().encode(encoding))
+
+    assert isinstance(found, credentials.Malformed)
+    assert "byte order mark" in found.reason
+
+
+def test_a_token_that_can_never_be_refreshed_is_sent_where_it_belongs():
+    found = credentials.parse(file_of(refreshToken=None))
+
+    assert isinstance(found, credentials.Blanked)
+    assert "no refresh token" in found.reason
+    assert "CLAUDE_ACCESS_TOKEN" in found.reason
+
+
 @pytest.mark.parametrize(
     ("data", "kind"),
     [

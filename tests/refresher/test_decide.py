@@ -189,6 +189,51 @@ def test_a_clock_that_was_set_back_delays_nothing():
     assert isinstance(decide.decide(NOW, SETTINGS, after, found), decide.Run)
 
 
+def refreshed_by_a_clock_ahead(found, ahead, **changes):
+    """The history after a refresh that gave `found`, dated after NOW."""
+    after = failed(found, ago=-ahead, failures=0, kind=Kind.REFRESHED)
+    at = NOW + timedelta(seconds=ahead)
+    return msgspec.structs.replace(after, refreshed_at=at, **changes)
+
+
+@pytest.mark.parametrize("ahead", [61, 86400, 86400 * 365])
+def test_a_token_from_a_clock_that_was_ahead_is_refreshed_now(ahead):
+    found = credential(left=ahead + 28800)
+
+    decision = decide.decide(
+        NOW, SETTINGS, refreshed_by_a_clock_ahead(found, ahead), found
+    )
+
+    assert (decision.early, decision.due) == (True, NOW)
+    assert "the clock was set back since the refresh" in decision.reason
+
+
+def test_a_clock_that_drifts_makes_no_token_due():
+    found = credential(left=28800)
+    past = refreshed_by_a_clock_ahead(found, 59)
+
+    assert isinstance(decide.decide(NOW, SETTINGS, past, found), decide.Wait)
+
+
+def test_a_login_since_the_clock_was_ahead_is_not_refreshed_for_it():
+    past = refreshed_by_a_clock_ahead(credential(left=9, access="older"), 86400)
+    found = credential(left=28800)
+
+    assert isinstance(decide.decide(NOW, SETTINGS, past, found), decide.Wait)
+
+
+def test_a_failure_to_replace_a_token_from_a_clock_ahead_is_repeated_with_pauses():
+    found = credential(left=86400 + 28800)
+    past = msgspec.structs.replace(
+        failed(found, ago=1, failures=3), refreshed_at=NOW + timedelta(days=1)
+    )
+
+    decision = decide.decide(NOW, SETTINGS, past, found)
+
+    assert NOW < decision.until <= NOW + decide.LONGEST_WAIT
+    assert decide.decide(decision.until, SETTINGS, past, found).early
+
+
 def test_a_tick_adds_an_attempt_to_the_pause_after_the_expiry():
     settings = make_settings(refresh_schedule="*/2 * * * *")
     expired = credential(left=-86400)

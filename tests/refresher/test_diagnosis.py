@@ -67,6 +67,7 @@ ATTENTION = [
     (changed("login", ends_at=NOW - DAY), "login", "fail", "1 day ago"),
     (changed("login", expires_at=NOW - timedelta(seconds=1)), "access token", "fail", "less than a minute ago"),
     (changed("login", expires_at=NOW + timedelta(seconds=119)), "access token", "warn", "in 1 minute. It should have been refreshed by now."),
+    (changed("login", expires_at=NOW + 25 * HOUR), "access token", "warn", "in 1 day. Access tokens live for about eight hours, so the clock was"),
     (changed("login", expires_at=None), "access token", "warn", "does not say when"),
     (changed("login", scopes=("user:profile",)), "scopes", "fail", "lacks user:inference"),
     ({"failures": 1, "last": "NotRefreshed: no response"}, "attempts", "warn", "The last attempt failed: NotRefreshed: no response."),

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import trustme
@@ -118,6 +119,16 @@ def test_each_wrong_setting_is_a_failure_and_the_exit_status_is_1(volume, fake):
         ("settings", "fail")
     }
     assert {line["why"].partition(": must be")[0] for line in lines} == set(wrong)
+
+
+def test_a_report_that_nobody_can_read_changes_no_exit_status(volume, fake):
+    with Path("/dev/full").open("w") as full:
+        process = refresher_process.start(
+            volume, fake("ok").path, "doctor", stdout=full, REFRESH_BEFORE="soon"
+        )
+        _, err = process.communicate(timeout=60)
+
+    assert (process.returncode, err) == (1, b"")
 
 
 def test_a_report_for_people_is_coloured_on_a_terminal():

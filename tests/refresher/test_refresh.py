@@ -1,12 +1,15 @@
 """One attempt through its real parts: files, lock, preflight, a subprocess; a fake CLI."""
 
 import concurrent.futures
+import contextlib
+import ctypes
 import json
 import os
 import threading
 import time
 import types
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -183,6 +186,27 @@ def test_no_child_of_the_cli_outlives_it(volume, fake, expired_login, eventually
     child = (claude.directory / "child").read_text()
     assert outcome.kind is Kind.REFRESHED
     eventually(lambda: _is_gone(child))
+
+
+def test_an_orphan_of_the_cli_is_collected_by_process_1(volume, fake, expired_login):
+    claude = fake("leaves_child")
+    with _collecting_orphans():
+        attempt_once(volume, claude)
+
+    child = (claude.directory / "child").read_text()
+    assert not Path("/proc", child).exists(), "not even a zombie"
+
+
+@contextlib.contextmanager
+def _collecting_orphans():
+    """Make this process what process 1 of a container is: the parent of orphans."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    subreaper = 36  # PR_SET_CHILD_SUBREAPER
+    assert libc.prctl(subreaper, 1, 0, 0, 0) == 0
+    try:
+        yield
+    finally:
+        libc.prctl(subreaper, 0, 0, 0, 0)
 
 
 def _is_gone(pid):

@@ -112,6 +112,19 @@ def test_a_command_that_is_known_to_do_harm_is_refused(name, value):
         Settings.from_environ({"HOME": "/h", name: value})
 
 
+@pytest.mark.parametrize("value", ['"x"', "'x'", '""', " 'x' "])
+@pytest.mark.parametrize("name", ["CLAUDE_CONFIG_DIR", "CLAUDE_BIN", "REFRESH_BEFORE"])
+def test_quotes_that_an_env_file_has_kept_are_refused(name, value):
+    with pytest.raises(SettingsError, match=f"^{name}: must have no quotes around it$"):
+        Settings.from_environ({"HOME": "/h", name: value})
+
+
+def test_the_quotes_of_shell_words_are_theirs():
+    found = Settings.from_environ({"HOME": "/h", "FALLBACK_COMMAND": "'-p' 'hello'"})
+
+    assert found.arguments(Command.FALLBACK) == ("-p", "hello")
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -150,6 +163,12 @@ def test_the_cli_sees_the_network_settings_and_nothing_else():
     assert found.cli_environ == network
 
 
+def test_a_newline_after_a_path_is_no_part_of_it():
+    found = Settings.from_environ({"HOME": "/h", "NODE_EXTRA_CA_CERTS": "/ca.pem\n"})
+
+    assert found.cli_environ == {"NODE_EXTRA_CA_CERTS": "/ca.pem"}
+
+
 def test_a_port_that_kubernetes_sets_for_a_service_counts_as_unset():
     found = Settings.from_environ({"HOME": "/h", "HEALTH_PORT": "tcp://10.0.0.1:80"})
 
@@ -166,14 +185,16 @@ def test_a_credential_may_bring_a_schedule_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("schedule", "zone"), [("61 * * * *", "UTC"), ("0 * * * *", "Mars/Olympus")]
+    ("schedule", "zone", "named"),
+    [
+        ("61 * * * *", "UTC", "schedule: `61 * * * *`: must be five cron fields"),
+        ("0 * * * *", "Mars/Olympus", "timeZone: `Mars/Olympus`: must be a name"),
+    ],
 )
-def test_a_credentials_bad_schedule_is_named(schedule, zone):
+def test_of_a_credentials_schedule_what_is_wrong_is_named(schedule, zone, named):
     plain = Settings.from_environ({"HOME": "/h"})
 
-    with pytest.raises(
-        SettingsError, match=f"`{re.escape(schedule)}` in `{zone}`: must"
-    ):
+    with pytest.raises(SettingsError, match=re.escape(named)):
         plain.scheduled(schedule, zone)
 
 

@@ -113,6 +113,23 @@ def test_the_hint_of_the_cli_is_passed_on():
 
 
 @pytest.mark.parametrize(
+    ("failures", "check"),
+    [
+        ((), "check that platform.claude.com can be reached"),
+        ((REFUSED,), "check that platform.claude.com can be reached"),
+        (
+            (verify.Failure("HTTP status 403", responded=True),),
+            "see whether that came from Anthropic or from a gateway on the way",
+        ),
+    ],
+)
+def test_what_to_check_is_about_what_was_reported(failures, check):
+    outcome = verify.verify(BEFORE, BEFORE, ended(failures=failures), NOW)
+
+    assert outcome.reason.endswith(f"If this persists, {check}")
+
+
+@pytest.mark.parametrize(
     ("ends", "failures", "kind"),
     [
         ((20, 25), (REFUSED,), Kind.NOT_DUE),

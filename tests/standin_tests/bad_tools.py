@@ -159,6 +159,13 @@ TOOL_CASES = [
     ("format.keyword", formatted(schema(a={"type": "string", "pattern": "a(?=b)"}))),
     ("format.keyword", formatted(schema(a={"oneOf": [{"type": "string"}]}))),
     ("format.keyword", formatted(schema(a={"enum": [{}]}))),
+    ("format.keyword", formatted(schema(a={"type": "string", "enum": ["a", None]}))),
+    (
+        "format.keyword",
+        formatted(schema(a={"type": ["string", "null"], "enum": ["a", None]})),
+    ),
+    ("format.keyword", formatted(schema(a={"type": "string", "const": 1}))),
+    ("format.keyword", formatted(schema(a={"description": "any"}))),
     ("format.keyword", formatted(schema(a={"allOf": [{"$ref": "#/$defs/b"}]}))),
     ("format.keyword", formatted(schema(a={"$ref": "https://a.b/c"}))),
     ("format.recursive", formatted(recursive())),

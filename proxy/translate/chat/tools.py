@@ -105,6 +105,12 @@ def to_choice(
             return ask.Choice(mode="any", single=single)
         case chat_request.FunctionChoice(function=function):
             return ask.Choice(mode="tool", name=function.name, single=single)
+        case chat_request.AllowedToolsChoice(
+            allowed_tools=chat_request.AllowedTools(
+                mode="required", tools=[{"function": {"name": str(name)}}]
+            )
+        ):
+            return ask.Choice(mode="tool", name=name, single=single)
         case chat_request.AllowedToolsChoice(allowed_tools=allowed):
             # the tools stay: without some of them the cached prefix would be another
             warnings.add("tool_choice_ignored", param="tool_choice")

@@ -35,7 +35,7 @@ class Text(Block):
     def begins_with(self, delta: messages_response.Delta) -> bool:
         """See ``Block``: the first text that is not empty."""
         first = isinstance(delta, messages_response.TextDelta) and bool(delta.text)
-        return first and not self.slots
+        return first and not self.has_item
 
     def direct(self, delta: messages_response.Delta) -> str | None:
         """See ``Block``: every text but the first."""
@@ -212,7 +212,7 @@ class ServerTool(Block):
 
     def opened(self, numbers: Numbers) -> Events:
         """``response.web_search_call.in_progress`` for the use of a search."""
-        if self.is_use and self.slots:
+        if self.is_use and self.has_item:
             yield responses_events.WebSearchInProgress(
                 item_id=self.place.item_id,
                 output_index=self.place.output_index,
@@ -247,7 +247,7 @@ class Compaction(OwnItem):
     def begins_with(self, delta: messages_response.Delta) -> bool:
         """See ``Block``: the summary. Without one a compaction stands for nothing."""
         summary = isinstance(delta, messages_response.CompactionDelta) and delta.content
-        return bool(summary) and not self.slots
+        return bool(summary) and not self.has_item
 
     def take(self, delta: messages_response.Delta, numbers: Numbers) -> Events:  # noqa: ARG002
         """No event: the summary is put into the block."""

@@ -2,7 +2,8 @@
 
 A block knows what it has said so far, and which events that gives inside its item. A slot
 is an item in the making, with one block or more. ``stream`` decides which block belongs
-to which slot, and when a block is over.
+to which slot, and when a block is over. Slots hold blocks, and blocks hold no slots: in a
+cycle, a whole response would wait for the garbage collector.
 """
 
 import abc
@@ -43,7 +44,7 @@ class Block:
 
     def __init__(self) -> None:
         self.place = NOWHERE  # of the item whose events it gives
-        self.slots: list[Slot] = []  # the items it is part of
+        self.has_item = False  # it is part of one
         self.over = False
         self.cut = False  # the turn was cut inside it
 

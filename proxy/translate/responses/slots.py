@@ -65,7 +65,6 @@ class Search(Slot):
         self._result, self.sealed = result, True
         self.blocks.append(result)
         result.place = self.place
-        result.slots.append(self)
 
     def begun(self) -> out.Item:
         """A ``web_search_call`` without its query."""

@@ -65,6 +65,7 @@ class EventStream:
         self.response = self._object.began(messages_response.StartedMessage(id=""))
         self._stop = messages_response.Stop()
         self._blocks: dict[int, Kind] = {}
+        self._slots: dict[Block, list[Slot]] = {}  # that each block is part of
         self._stopped: list[Block] = []  # whose ends are still to be reported
         self._last: Block | None = None  # of those that have an item
         self._count = 0  # of items
@@ -201,7 +202,7 @@ class EventStream:
             self._message = slots.Message(self._place("msg"))
             yield self._added(self._message)
         self._message.join(text)
-        text.slots.append(self._message)
+        self._put(text, self._message)
 
     def _begin_server_tool(self, tool: blocks.ServerTool) -> Events:
         if not self._unanswered:
@@ -223,6 +224,7 @@ class EventStream:
         for search in self._searches:
             if search.use_id == answered and not search.sealed:
                 search.answer(tool)
+                self._put(tool, search)
                 break
 
     # ------------------------------------------------------------------ items
@@ -237,8 +239,12 @@ class EventStream:
 
     def _open(self, slot: Slot, block: Block) -> Events:
         block.place = slot.place
-        block.slots.append(slot)
+        self._put(block, slot)
         yield self._added(slot)
+
+    def _put(self, block: Block, slot: Slot) -> None:
+        block.has_item = True
+        self._slots.setdefault(block, []).append(slot)
 
     def _added(self, slot: Slot) -> responses_events.Event:
         return responses_events.OutputItemAdded(
@@ -254,7 +260,7 @@ class EventStream:
         if held:
             carrier = slots.Carrier(self._place("rs"), held)
             for tool in held:
-                tool.slots.append(carrier)
+                self._put(tool, carrier)
             yield self._added(carrier)
             yield from self._finish(carrier)
 
@@ -275,10 +281,10 @@ class EventStream:
             return
         block.over = True
         block.cut = self._stop.stop_reason in finish.CUT and block is self._last
-        if not block.slots and not isinstance(block, blocks.ServerTool):
+        if not block.has_item and not isinstance(block, blocks.ServerTool):
             return  # it was empty
         yield from block.close(self.numbers)
-        for slot in block.slots:
+        for slot in self._slots.get(block, ()):
             yield from self._finish(slot)
         if isinstance(block, blocks.ServerTool) and not self._unanswered:
             yield from self._carry()

@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 import trustme
@@ -95,6 +96,32 @@ def test_the_command_says_all_that_is_broken_and_exits_with_1(tmp_path):
         ("settings", "fail")
     }
     assert {line["why"].partition(": must be")[0] for line in lines} == set(wrong)
+
+
+def test_a_newline_after_a_network_proxys_url_is_ignored(tmp_path):
+    nobody = f"http://127.0.0.1:{free_port()}\n"
+    given = {"ANTHROPIC_API_KEY": KEY, "HTTPS_PROXY": nobody, "PORT": free_port()}
+    done = subprocess.run(
+        [proxy_command.COMMAND, "doctor", "--json"],
+        env=proxy_command.environment(tmp_path, given),
+        capture_output=True,
+        check=False,
+    )
+    lines = {line["check"]: line for line in json.loads(done.stdout)}
+    assert lines["settings"]["verdict"] == "ok"
+    assert "HTTPS_PROXY" in lines["connection"]["do"]
+
+
+def test_a_report_that_nobody_can_read_changes_no_exit_status(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [proxy_command.COMMAND, "doctor"],
+            env=proxy_command.environment(tmp_path, {"PORT": "eighty"}),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_a_report_for_people_is_coloured_on_a_terminal():

@@ -59,6 +59,8 @@ INSIDE = {
     "end": "stream_incomplete",
     "end;inside": "stream_incomplete",
     "after-delta": "stream_incomplete",
+    "no-reason": "stream_incomplete",
+    "no-reason;together": "stream_incomplete",
     "garbage": "stream_incomplete",
     "garbage;together": "stream_incomplete",
     "bad-chunk": "stream_incomplete",

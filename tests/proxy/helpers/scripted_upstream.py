@@ -19,6 +19,7 @@ or its `user` where the model has to be a real one:
 | `tls-close` | TLS close_notify there (plain: as `fin`) |
 | `end` | ends its HTTP message properly there, without `message_stop` |
 | `after-delta` | as `end`, but after `message_delta` |
+| `no-reason` | ends with `message_stop`, but without a stop reason |
 | `stall-last` | stops after `message_delta` |
 | `late-end` | holds the end of its HTTP message back after `message_stop`, until `release()` |
 | `pings` | sends pings for ever there |
@@ -408,7 +409,9 @@ class Answer:
 
     async def _finish(self):
         await self._event({"type": "content_block_stop", "index": 0})
-        await self._event(message_delta())
+        await self._event(
+            message_delta(None if self.name == "no-reason" else "end_turn")
+        )
         if self.name == "stall-last":
             await self._forever()
         if self.name != "after-delta":
@@ -486,6 +489,6 @@ def delta(text):
     return {"type": "content_block_delta", "index": 0, "delta": part}
 
 
-def message_delta():
-    end = {"stop_reason": "end_turn", "stop_sequence": None}
+def message_delta(stop_reason="end_turn"):
+    end = {"stop_reason": stop_reason, "stop_sequence": None}
     return {"type": "message_delta", "delta": end, "usage": {"output_tokens": 9}}

@@ -201,6 +201,28 @@ def test_what_is_refused_is_answered_in_the_envelope_and_repeats_nothing(start):
     assert server.ask(closing("/")).endswith(b"hello")
 
 
+def test_a_body_that_its_client_withholds_is_asked_for_once_it_is_needed(start):
+    server = start()
+    waiting = ("Expect: 100-continue", "Content-Length: 4", "Connection: close")
+    with server.connect(get("/echo", *waiting)) as sock:
+        assert read_until(sock, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(b"body")
+        assert read_all(sock).endswith(b"body")
+        assert b"100 Continue" not in server.ask(get("/echo", *waiting) + b"body")
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 4", "Transfer-Encoding: chunked"])
+def test_a_response_that_needs_no_body_does_not_wait_for_one_that_is_withheld(
+    start, framing
+):
+    """Another request cannot follow: nobody knows whether the body will."""
+    server = start()
+    answer = server.ask(get("/", "Expect: 100-continue", framing))
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"Connection: close" in answer
+    assert answer.endswith(b"hello")
+
+
 def test_an_exception_of_our_own_is_a_500():
     assert explain(KeyError("x"))[0] == 500
 

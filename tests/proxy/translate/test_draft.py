@@ -55,6 +55,8 @@ STRING, NUMBER = {"type": "string"}, {"type": "number"}
         ({"examples": "x"}, {"examples": ["x"]}),
         ({"title": 7, "deprecated": "soon"}, {}),
         ({"required": "a"}, {"required": ["a"]}),
+        ({"properties": [], "$defs": []}, {"properties": {}, "$defs": {}}),
+        ({"properties": {"a": []}}, {"properties": {"a": {}}}),
         ({"required": ["a", "a"]}, {"required": ["a"]}),
     ],
 )
@@ -103,7 +105,7 @@ def test_the_dialect_is_named_anew_only_where_something_was_converted() -> None:
     [
         ({"properties": {"a": {"type": "color"}}}, "properties.a.type"),
         ({"properties": {"a": "string"}}, "properties.a"),
-        ({"properties": []}, "properties"),
+        ({"properties": [STRING]}, "properties"),
         ({"anyOf": [STRING, None]}, "anyOf[1]"),
         ({"items": [STRING, 7]}, "items[1]"),
         ({"enum": {"A": "a"}}, "enum"),

@@ -453,7 +453,9 @@ def test_b0_repair_signature_strips_all_thinking(message: str) -> None:
 @pytest.mark.parametrize(
     "message",
     ["Too many strict tools", "too many optional parameters", "Compiled grammar is too large",
-     "Grammar compilation timed out", "Schema is too complex"],
+     "Grammar compilation timed out", "Schema is too complex",
+     "Schemas contains too many parameters with union types (17 parameters …)",
+     "tools.0.custom: Invalid schema: …"],
 )  # fmt: skip
 def test_b0_repair_strict_is_dropped(message: str) -> None:
     tool = {"type": "function", "function": {"name": "f", "parameters": CLOSED,
@@ -482,6 +484,71 @@ def test_b0_repair_room_lowers_our_own_limit_to_what_fits(strict: bool) -> None:
     assert mended.request.max_tokens == 10_000
     assert mended.warnings == ("max_tokens_clamped",)
     assert repair.repaired(mended, NO_ROOM) is None
+
+
+@pytest.mark.parametrize(
+    ("tool", "output", "message", "warning"),
+    [
+        (1, 17, "Schemas contains too many parameters with union types", "schema_not_enforced"),
+        (17, 1, "Schemas contains too many parameters with union types", "strict_dropped"),
+        (17, 1, "output_config.format.schema: Invalid schema: …", "schema_not_enforced"),
+        (1, 17, "tools.0.custom: Invalid schema: …", "strict_dropped"),
+        (1, 17, "Too many strict tools (21).", "strict_dropped"),
+    ],
+)  # fmt: skip
+def test_b0_repair_strict_gives_up_what_is_named_or_the_larger_of_tools_and_schema(
+    tool: int, output: int, message: str, warning: str
+) -> None:
+    function = {"name": "f", "strict": True, "parameters": nullable(tool)}
+    schema = {"name": "x", "schema": nullable(output)}
+    one = translated(
+        {
+            "messages": HI,
+            "tools": [{"type": "function", "function": function}],
+            "response_format": {"type": "json_schema", "json_schema": schema},
+        }
+    )
+
+    mended = repair.repaired(one, message)
+
+    assert mended.warnings == (warning,)
+
+
+def nullable(count: int) -> dict:
+    names = [f"p{i}" for i in range(count)]
+    return {
+        "type": "object",
+        "properties": {name: {"type": ["string", "null"]} for name in names},
+        "required": names,
+        "additionalProperties": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "warning"),
+    [
+        (
+            {"response_format": {"type": "json_schema",
+                                 "json_schema": {"name": "x", "schema": nullable(17)}}},
+            "schema_not_enforced",
+        ),
+        (
+            {"tools": [{"type": "function", "function": {
+                "name": "f", "strict": True, "parameters": nullable(17)}}]},
+            "strict_dropped",
+        ),
+    ],
+    ids=["an output", "a tool"],
+)  # fmt: skip
+def test_b0_repair_strict_serves_a_schema_with_more_nullable_properties_than_anthropic_takes(
+    client: testing.TestClient, wanted: dict, warning: str
+) -> None:
+    answer = client.simulate_post(
+        "/v1/chat/completions", json={"messages": HI, **wanted}
+    )
+
+    assert answer.status_code == 200
+    assert answer.headers["x-proxy-warnings"] == warning
 
 
 @pytest.mark.parametrize(
@@ -539,7 +606,12 @@ def test_b0_repair_never_changes_the_response_under_strict_params() -> None:
     assert repair.repaired(one, "`temperature` is deprecated") is None
 
 
-def test_b0_repair_strict_tells_a_schema_that_is_too_much_in_words() -> None:
+@pytest.mark.parametrize(
+    "message",
+    ["Schema is too complex", "output_config.format.schema: Invalid schema: …",
+     "output_format.schema: For 'string' type, …"],
+)  # fmt: skip
+def test_b0_repair_strict_puts_a_schema_that_is_too_much_in_words(message: str) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
     one = translated(
         {
@@ -551,7 +623,7 @@ def test_b0_repair_strict_tells_a_schema_that_is_too_much_in_words() -> None:
         }
     )
 
-    mended = repair.repaired(one, "Schema is too complex")
+    mended = repair.repaired(one, message)
 
     assert mended.request.output_config is None
     assert '"a"' in mended.request.system[-1].text

@@ -67,6 +67,19 @@ def closed(**properties: object) -> dict:
         (closed(a={"oneOf": [STRING]}), closed(a={"anyOf": [STRING]})),
         (closed(a={"enum": ["x", 1, None]}), closed(a={"enum": ["x", 1, None]})),
         (closed(a={"const": 7}), closed(a={"const": 7})),
+        (
+            closed(a={"type": ["string", "null"], "enum": ["x", None]}),
+            closed(a={"enum": ["x", None]}),
+        ),
+        (
+            closed(a={"type": "string", "format": "date", "enum": ["x"], "title": "T"}),
+            closed(a={"enum": ["x"], "title": "T"}),
+        ),
+        (
+            closed(a={"type": "string", "nullable": True, "enum": ["x"]}),
+            closed(a={"enum": ["x", None]}),
+        ),
+        (closed(a={"type": "string", "const": "x"}), closed(a={"const": "x"})),
         ({"$schema": "d", "$id": "i", **closed(a=STRING)}, closed(a=STRING)),
         (
             {**closed(a={"$ref": "#/$defs/P"}), "$defs": {"P": closed(b=STRING)}},
@@ -109,7 +122,9 @@ def test_b3_transform(schema: object, expected: object) -> None:
         (closed(a=True), "any value"),
         (closed(a={"description": "?"}), "any value"),
         (closed(a={"type": "array"}), "nothing of its items"),
-        (closed(a={"enum": [{"x": 1}]}), "an enum"),
+        (closed(a={"enum": [{"x": 1}]}), "enum has no value, or objects"),
+        (closed(a={"type": "string", "enum": []}), "enum has no value"),
+        (closed(a={"const": {"x": 1}}), "const has no value, or objects"),
         (closed(a={"$ref": "#"}), "recursive"),
         ({**closed(a={"$ref": "#/$defs/P"}),
           "$defs": {"P": closed(next={"$ref": "#/$defs/P"})}}, "recursive"),

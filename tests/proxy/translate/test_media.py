@@ -91,6 +91,12 @@ def test_a_text_file_stays_a_text() -> None:
     assert block["source"]["type"] == "text"
 
 
+def test_a_file_without_content_is_refused_as_that() -> None:
+    for part in (by_file(inline("text/plain", b"")), by_image_url("data:;base64, ")):
+        with pytest.raises(errors.InvalidRequestError, match="must not be empty"):
+            sent({"messages": from_a_user(part)})
+
+
 def test_a_text_file_beyond_ascii_has_a_limit() -> None:
     url = inline("text/plain", "é".encode() * (json_text.MAX_WIDE // 2 + 1))
 

@@ -190,7 +190,7 @@ CASES = [
         becomes("b4.arguments", f"arguments {given!r} are an empty object",
                 [*HI, calls(call(arguments=given)), result()],
                 [user(text("Hi")), assistant(use()), user(answered(content="ok"))])
-        for given in ("", "  ", "null", None, "{}")
+        for given in ("", "  ", "null", None, "{}", "[]")
     ],
     *[
         becomes("b4.arguments", f"arguments {given!r} are kept as invalid JSON",

@@ -62,7 +62,7 @@ CASES = [
     *[
         Case("b5.function", f"parameters {given!r} are an empty object",
              {"tools": [tool(parameters=given)]}, {"tools": [ours()]})
-        for given in (None, {})
+        for given in ([], None, {})
     ],
     Case("b5.function", "nulls of a serialiser are absent keys",
          {"tools": [tool(description=None, strict=None, parameters={
@@ -220,6 +220,16 @@ CASES = [
          {**OLD, **TOOL, "tool_choice": {
              "type": "allowed_tools", "allowed_tools": {"mode": "required"}}},
          {**OURS, "tool_choice": {"type": "any"}}, ("tool_choice_ignored",)),
+    Case("b5.choice", "allowed_tools required are tool where there is one",
+         {**OLD, **TOOL, "tool_choice": {
+             "type": "allowed_tools",
+             "allowed_tools": {"mode": "required", "tools": [choice("get_weather")]}}},
+         {**OURS, "tool_choice": {"type": "tool", "name": "get_weather"}}),
+    Case("b5.choice", "allowed_tools that are none of the tools",
+         {**OLD, **TOOL, "tool_choice": {
+             "type": "allowed_tools",
+             "allowed_tools": {"mode": "required", "tools": [choice("get_time")]}}},
+         refused=("tool_choice", None)),
     *[
         Case("b5.choice", f"{word} without tools is ignored", {"tool_choice": word},
              {"tool_choice": NOT_SENT, "tools": NOT_SENT})

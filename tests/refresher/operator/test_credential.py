@@ -311,7 +311,7 @@ def test_a_secret_that_is_immutable_says_why_it_is_not_written(
     put(access="access-2")
 
     eventually(lambda: server.condition("Ready") == ("False", "PublishFailed"))
-    assert text in server.message("Ready")
+    assert f"{text}; delete it" in server.message("Ready")
     assert server.condition("Stalled") == ("True", "PublishFailed")
 
 

@@ -82,14 +82,37 @@ def _unsupported(node: Node) -> Iterator[str]:
         yield f"For 'string' type, format '{node['format']}' is not supported"
     if _LOOKAROUND.search(str(node.get("pattern", ""))):
         yield "For 'string' type, this pattern is not supported"
-    if any(isinstance(value, dict | list) for value in node.get("enum") or ()):
+    values = [*(node.get("enum") or ()), *([node["const"]] if "const" in node else [])]
+    if any(isinstance(value, dict | list) for value in values):
         yield "Enum values must be strings, numbers, booleans or null"
+    elif "type" in node and not all(_declared(value, kind) for value in values):
+        wrong = next(value for value in values if not _declared(value, kind))
+        yield f"Invalid schema: Enum value '{wrong}' does not match declared type '{kind}'"
+    elif not {"type", "enum", "const", "$ref", *json_schema.UNIONS} & node.keys():
+        yield f"Invalid schema: Schema type is missing for schema: {node}"
     parts = node.get("allOf") or ()
     if any(isinstance(part, dict) and "$ref" in part for part in parts):
         yield "'allOf' with '$ref' is not supported"
     reference = node.get("$ref", "#")
     if not isinstance(reference, str) or not reference.startswith("#"):
         yield "External '$ref' is not supported"
+
+
+_PYTHON_TYPES: dict[object, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
+
+
+def _declared(value: object, kind: object) -> bool:
+    """Say whether a value is of the one type that its schema declares.
+
+    No value is of a list of types, as the API compares them.
+    """
+    return not isinstance(kind, list) and type(value) in _PYTHON_TYPES.get(kind, ())
 
 
 def _recursive(schemas: list[Placed]) -> Iterator[str]:

@@ -106,6 +106,10 @@ CALLS = [call("toolu_1", '{"a":1,"b":[true,"x"]}'), call("toolu_2")]
                              call("toolu_2", "null")]}], id="written otherwise",
         ),
         pytest.param(
+            [{"content": "Let me see.", "tool_calls": [CALLS[0], call("toolu_2", "[]")]}],
+            id="written by PHP",
+        ),
+        pytest.param(
             [{"content": "Let me see.", "tool_calls": CALLS[::-1]}], id="in another order"
         ),
         pytest.param(
@@ -122,6 +126,13 @@ def test_b2_kept_turns_that_come_back_are_sent_as_the_model_said_them(
 
 SHORT = [FIRST, text("Let me see."), SECOND, use("toolu_1", a=1, b=[True])]
 CALL = call("toolu_1", '{"a":1,"b":[true]}')
+
+
+def test_b2_kept_turns_are_found_though_php_made_lists_of_empty_objects() -> None:
+    turn = [FIRST, use("toolu_1", a={}, b=[], c={"d": {}})]
+    php = call("toolu_1", '{"a":[],"b":[],"c":{"d":[]}}')
+
+    assert sent_for(turn, {"content": None, "tool_calls": [php]}) == turn
 
 
 @pytest.mark.parametrize(

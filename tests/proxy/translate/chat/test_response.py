@@ -390,6 +390,9 @@ def test_b5_legacy_answers_hold_one_function_call() -> None:
     ]
 
 
+ENDED = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
+
+
 def started(*rest: object) -> list[object]:
     head = {
         "id": "msg_1",
@@ -410,7 +413,7 @@ def test_b7_deltas_survive_a_client_that_splits_text_lines(
     text = {"type": "content_block_delta", "index": 0,
             "delta": {"type": "text_delta", "text": odd}}  # fmt: skip
     stop = {"type": "message_stop"}
-    standin.answer_with(started(text, stop))
+    standin.answer_with(started(text, ENDED, stop))
 
     answer = client.simulate_post("/v1/chat/completions", json={**HI, "stream": True})
 
@@ -449,7 +452,7 @@ def test_b7_ping_is_a_comment(
 ) -> None:
     opening, *rest = started()
     ping, end = {"type": "ping"}, {"type": "message_stop"}
-    standin.answer_with([ping, opening, ping, *rest, ping, end])
+    standin.answer_with([ping, opening, ping, *rest, ping, ENDED, end])
 
     answer = client.simulate_post("/v1/chat/completions", json={**HI, "stream": True})
 
@@ -462,11 +465,15 @@ def test_b7_ping_is_a_comment(
     [
         ([], False, "stream_incomplete"),
         ([], True, "stream_incomplete"),
+        ([{"type": "message_stop"}], False, "stream_incomplete"),
+        ([{**ENDED, "delta": {"stop_reason": None}}, {"type": "message_stop"}], False,
+         "stream_incomplete"),
         ([b"data: {bad\n\n"], False, "stream_incomplete"),
         ([{"type": "error", "error": {"type": "overloaded_error", "message": "O"}}],
          False, "overloaded"),
     ],
-    ids=["proper end", "cut", "not JSON", "error event"],
+    ids=["proper end", "cut", "no stop reason", "null for a stop reason", "not JSON",
+         "error event"],
 )  # fmt: skip
 def test_b7_error_is_an_object_then_a_cut_and_never_done(
     standin: server.StandIn,

@@ -79,7 +79,7 @@ OFFERS = [
     Case("r5.function", "chat's nested form",
          offered({"type": "function", "function": {"name": "f"}}),
          refused=("tools[0].name", "missing_required_parameter")),
-    Case("r5.function", "no schema", offered(function(parameters=[])),
+    Case("r5.function", "no schema", offered(function(parameters=[1])),
          refused=("tools[0].parameters", "invalid_value")),
     Case("r5.function", "none", {"tools": []}),
     Case("r5.custom", "free text", offered(custom()), offered(freely())),
