@@ -104,10 +104,11 @@ def has_unsigned_tool_turn(said: Sequence[ask.Said]) -> bool:
         if spoken and one.results:
             break
         blocks = one.blocks
+        if not spoken and all(isinstance(one, ask.Thinking) for one in blocks):
+            continue  # a turn of thinking alone is not sent
         # thinking that stands elsewhere than first does not count
         signed = signed or isinstance(next(iter(blocks), None), ask.Thinking)
-        # a turn of thinking alone is not sent
-        spoken = spoken or not all(isinstance(one, ask.Thinking) for one in blocks)
+        spoken = True
         calls = calls or any(isinstance(one, ask.Call) for one in blocks)
     return calls and not signed
 

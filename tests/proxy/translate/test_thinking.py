@@ -250,6 +250,36 @@ def test_b2_levels_step_up_only_where_the_model_has_none_that_is_lower() -> None
     assert one.warnings == ("reasoning_effort_lowered",)
 
 
+def test_b2_budgets_are_skipped_where_thinking_alone_followed_an_unsigned_tool_turn(
+    client: testing.TestClient, standin: server.StandIn
+) -> None:
+    """A turn that was cut while it thought comes back as its thinking alone."""
+    call = {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "f", "arguments": "{}"},
+    }
+    cut = [{"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}]
+    body = {
+        "model": "claude-opus-4-5",
+        "thinking": {"type": "enabled", "budget_tokens": 2000},
+        "messages": [
+            *HI,
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "ok"},
+            {"role": "assistant", "content": "", "thinking_blocks": cut},
+            *HI,
+        ],
+    }
+    standin.requests.clear()
+
+    answer = client.simulate_post("/v1/chat/completions", json=body)
+
+    assert answer.status_code == 200
+    assert answer.headers["x-proxy-warnings"] == "thinking_skipped"
+    assert [one.rule for one in standin.requests if one.body] == [None]
+
+
 @pytest.mark.parametrize("model", ["claude-opus-4-8", "claude-opus-5-5"])
 def test_b2_round_trip_of_interleaved_thinking_costs_one_call(
     make_client: Callable[..., testing.TestClient], standin: server.StandIn, model: str
