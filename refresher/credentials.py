@@ -190,7 +190,7 @@ def _blank_reason(oauth: _OAuth) -> str:
 
 _LATEST = 253_402_300_800_000  # the year 10000
 
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
 def _number(value: object) -> float:

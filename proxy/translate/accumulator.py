@@ -92,13 +92,8 @@ class MessageAccumulator:
                     self._transformations = transformations
             case messages_response.Unknown():
                 self.skipped += 1
-            case (
-                messages_response.ContentBlockStop()
-                | messages_response.MessageStop()
-                | messages_response.Ping()
-                | messages_response.ErrorEvent()
-            ):
-                pass
+            case _:
+                pass  # one of `_SILENT`
 
     def _delta(self, index: int, delta: messages_response.Delta) -> None:
         if index not in self._blocks:  # a delta of a block of an unknown type

@@ -203,9 +203,7 @@ def answers_in_progress(kubectl, number):
 
 
 def test_a_killed_pod_fails_only_what_it_was_answering(three, load):
-    # The SDK's usual two retries are over in two seconds. A node that shares its cores
-    # with other tests may take longer to notice that the pod is dead.
-    with load(three, retries=5) as retried, load(three, retries=0) as plain:
+    with load(three, retries=2) as retried, load(three, retries=0) as plain:
         goes_on(retried, plain)
         victim = max(running(three, PODS), key=in_flight)
         before = restarts(three, victim)

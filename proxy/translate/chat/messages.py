@@ -56,9 +56,8 @@ def used_names(messages: Sequence[chat_request.Message]) -> list[str]:
     used: dict[str, None] = {}
     for message in messages:
         if type(message) is chat_request.AssistantMessage:
-            for call in message.tool_calls or ():
-                if call.function is not None:
-                    used[call.function.name] = None
+            calls = message.tool_calls or ()
+            used |= {call.function.name: None for call in calls if call.function}
             if message.function_call is not None:
                 used[message.function_call.name] = None
     return list(used)
