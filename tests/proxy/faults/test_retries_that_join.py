@@ -124,9 +124,9 @@ def test_an_answer_that_comes_with_the_end_of_its_client_is_kept(start, upstream
     proxy = start(retry_grace=LONGER)
     for i in range(12):
         model = f"hold;tag={i}"
-        began = time.monotonic()
         sock = proxy.raw(model, stream=False)
         upstream.wait_for_calls(1, model)
+        began = time.monotonic()
         until(lambda then=began: time.monotonic() - then > 2 * SOONEST)
         proxy.signal(signal.SIGSTOP, worker=True)
         sock.close()
@@ -182,9 +182,9 @@ def test_clients_that_are_back_at_once_always_join(start, upstream):
     proxy = start(retry_grace=LONGER)
     with httpx2.Client(trust_env=False, verify=PLAIN) as client:
         for i in range(12):
-            request = proxy.request(f"ok;n=3;gap=0.2;tag={i}", stream=False)
+            request = proxy.request(f"ok;n=3;gap=0.4;tag={i}", stream=False)
             with pytest.raises(httpx2.ReadTimeout):
-                client.post(proxy.url + CHAT, json=request, timeout=0.2)
+                client.post(proxy.url + CHAT, json=request, timeout=5 * SOONEST)
             answer = client.post(proxy.url + CHAT, json=request, timeout=LONG)
             assert answer.status_code == 200
             assert len(upstream.of(request["model"])) == 1
