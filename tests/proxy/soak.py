@@ -22,6 +22,7 @@ import time
 from concurrent import futures
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).with_name("helpers")))
 
 # ruff: noqa: T201 - a program in a folder of tests that speaks by printing
