@@ -87,9 +87,9 @@ class MessageAccumulator:
             case messages_response.MessageDelta(stop, usage, transformations):
                 if stop.stop_reason is not None:
                     self._stop = stop
-                self._usage = merge_usage(self._usage, usage)
                 if transformations is not None:
                     self._transformations = transformations
+                self._usage = merge_usage(self._usage, usage)
             case messages_response.Unknown():
                 self.skipped += 1
             case _:
