@@ -47,6 +47,10 @@ def api(
     def translate(
         chat: chat_request.ChatRequest, req: falcon.Request, _: admission.Body
     ) -> tuple[assemble.Translation, WayBack]:
+        """What to send, with kept turns in their place, and what the response needs.
+
+        Raises ``InvalidRequestError``.
+        """
         config = services.config
         warnings = warn.Warnings(strict=config.strict_params)
         model = request.asked_model(chat, config.default_model)

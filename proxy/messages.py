@@ -58,6 +58,7 @@ def api(
     def translate(
         asked: request.Asked, req: falcon.Request, _: admission.Body
     ) -> tuple[request.Relayed, str]:
+        """The request under Anthropic's name of its model, otherwise as it came."""
         name = (asked.model or "").strip() or services.config.default_model
         model = capabilities.to_anthropic_id(name)
         row = capabilities.model_for(model, services.live())

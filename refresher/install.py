@@ -85,7 +85,7 @@ def _current(directory: Path) -> credentials.Found:
 def _older(new: credentials.Credential, current: credentials.Found) -> str | None:
     """Say why a login is older than the one that is there, if it is.
 
-    Refreshing never changes when a login ends, so that tells two logins apart. Older
+    Refreshing never changes when a login ends, so the date distinguishes two logins. Older
     logins have no such date: then the expiry of the access token has to do.
     """
     if not isinstance(current, credentials.Credential):

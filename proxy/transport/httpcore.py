@@ -181,6 +181,7 @@ class _Backend(httpcore2.SyncBackend):
         local_address: str | None = None,  # noqa: ARG002 - never given
         socket_options: object = None,  # noqa: ARG002 - the connector sets ours
     ) -> httpcore2.NetworkStream:
+        """Connect with our connector, so that the call's scope can end the attempt."""
         connector = self._connectors.to(host, port)
         scope = self._line.call.scope
         sock = connector.connect(timeout or CONNECT_TIMEOUT, scope)
