@@ -1,9 +1,11 @@
 """Fixtures of the tests on a real node, which `tests/cluster/cluster` starts."""
 
+import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +17,33 @@ from oauth_standin import Standin
 from rockbot_agent import CHART, OVERLAY
 from standin import server
 
+ALONE = "alone: runs while no other test on the node does, because it stops new pods"
 HOW = "use `tests/cluster/cluster run -- pytest tests/cluster`"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", ALONE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let the tests marked `alone` have the node to themselves, whichever process runs them.
+
+    Whoever is next in line holds `gate`, so that a test which waits for all the others
+    to end is not overtaken by new ones.
+    """
+    if "CLUSTER_AUDIT_LOG" not in os.environ:
+        return (yield)
+    directory = Path(os.environ["CLUSTER_AUDIT_LOG"]).parent
+    alone = item.get_closest_marker("alone")
+    with (
+        (directory / "gate").open("w") as gate,
+        (directory / "node-lock").open("w") as node,
+    ):
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        fcntl.flock(node, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)

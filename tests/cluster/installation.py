@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from kustomizations import kustomization, secret
-from node import condition, until
+from node import PATIENCE, condition, until
 from oauth_standin import Behaviour
 
 REFRESHER = "claude-refresher-0"
@@ -68,7 +68,9 @@ class Installation:
 
     def rolled_out(self, *names):
         for name in names:
-            self.kubectl.wait(f"deployment/{name}", "condition=Available", within=120)
+            self.kubectl.wait(
+                f"deployment/{name}", "condition=Available", within=PATIENCE
+            )
 
     # The login.
 
@@ -76,7 +78,7 @@ class Installation:
         """Wait until the refresher's container runs; without a login it is not ready."""
         until(
             lambda: (self.container(REFRESHER) or {}).get("started"),
-            within=120,
+            within=PATIENCE,
             what=lambda: self.kubectl.describe("statefulset/claude-refresher"),
         )
 
@@ -93,7 +95,7 @@ class Installation:
         words = (*stdin, REFRESHER, "--", *words)
         return self.kubectl("exec", *words, data=data, timeout=180)
 
-    def renewed(self, within=60):
+    def renewed(self, within=PATIENCE):
         """Import a login that is due, and wait for its renewal.
 
         Returns the new token's revision, and the seconds from the import to the status.
@@ -126,7 +128,7 @@ class Installation:
         found = condition({"status": self.status}, kind)
         return (found["status"], found["reason"]) if found else None
 
-    def becomes(self, kind, status, reason, within=60):
+    def becomes(self, kind, status, reason, within=PATIENCE):
         until(
             lambda: self.condition(kind) == (status, reason),
             within=within,
@@ -196,7 +198,7 @@ class Installation:
         lines = self.kubectl(*words, f"--since-time={begin}").splitlines()
         return [each for each in map(json.loads, lines) if each["time"] >= since]
 
-    def answered(self, *who, within=60):
+    def answered(self, *who, within=PATIENCE):
         """Wait until each of them has been answered again."""
         for each in who:
             self._answers(each, time.time(), 1, within)
@@ -211,7 +213,7 @@ class Installation:
             failed = [one["trouble"] for one in answers if one["trouble"]]
             assert not failed, f"{each}: {len(failed)} failed, such as {failed[0]}"
 
-    def _answers(self, who, since, good, within=60):
+    def _answers(self, who, since, good, within=PATIENCE):
         def enough():
             answers = self.answers(who, since)
             return answers if sum(not one["trouble"] for one in answers) >= good else []

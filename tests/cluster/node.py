@@ -15,7 +15,8 @@ from pathlib import Path
 
 import yaml
 
-MINUTE = 60.0
+PATIENCE = 120.0
+"""Seconds to wait for what takes a few: the machine may be busy with three tests."""
 
 
 class Kubectl:
@@ -35,7 +36,7 @@ class Kubectl:
     def within(self, namespace):
         return Kubectl(namespace)
 
-    def run(self, *words, data=None, timeout=MINUTE):
+    def run(self, *words, data=None, timeout=PATIENCE):
         """Run it, whether it succeeds or not; returns the finished process, output as text."""
         where = ("--namespace", self.namespace) if self.namespace else ()
         return subprocess.run(
@@ -47,7 +48,7 @@ class Kubectl:
             check=False,
         )
 
-    def __call__(self, *words, data=None, timeout=MINUTE):
+    def __call__(self, *words, data=None, timeout=PATIENCE):
         done = self.run(*words, data=data, timeout=timeout)
         assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
         return done.stdout
@@ -73,7 +74,7 @@ class Kubectl:
             urllib.request.HTTPSHandler(context=ssl._create_unverified_context()),
         )
         try:
-            with opener.open(request, timeout=MINUTE) as answer:
+            with opener.open(request, timeout=PATIENCE) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             error.close()
@@ -87,10 +88,10 @@ class Kubectl:
         how = ("--server-side",) if server_side else ()
         return self("apply", *how, "--filename=-", data="\n---\n".join(texts))
 
-    def wait(self, what, condition="condition=Ready", *, within=MINUTE):
+    def wait(self, what, condition="condition=Ready", *, within=PATIENCE):
         """Wait for one object; on a timeout, fail with what the cluster knows about it."""
         done = self.run(
-            "wait", what, f"--for={condition}", f"--timeout={within}s",
+            "wait", what, f"--for={condition}", f"--timeout={within:.0f}s",
             timeout=within + 10,
         )  # fmt: skip
         assert done.returncode == 0, f"{done.stderr}\n{self.describe(what)}"
@@ -143,7 +144,7 @@ class AuditLog:
         return [one for one in entries if user in {"", one["user"].get("username")}]
 
 
-def until(condition, *, within=MINUTE, what="the condition was never met"):
+def until(condition, *, within=PATIENCE, what="the condition was never met"):
     """Poll until `condition()` is true and return its value."""
     end = time.monotonic() + within
     while not (value := condition()):
@@ -187,9 +188,9 @@ def running(kubectl, selector):
     return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 
-def rolled_out(kubectl, what, within=60):
+def rolled_out(kubectl, what, within=PATIENCE):
     """Wait until a workload's rollout is complete."""
     done = kubectl.run(
-        "rollout", "status", what, f"--timeout={within}s", timeout=within + 10
+        "rollout", "status", what, f"--timeout={within:.0f}s", timeout=within + 10
     )
     assert done.returncode == 0, f"{done.stderr}\n{kubectl.describe(what)}"

@@ -92,7 +92,7 @@ def ended(installation, job):
                     return pod["metadata"]["name"], status["state"]["terminated"]
         return None
 
-    pod, state = until(over, within=120, what=f"{job} does not end")
+    pod, state = until(over, what=f"{job} does not end")
     return state["exitCode"], installation.kubectl("logs", pod)
 
 
@@ -128,7 +128,7 @@ def test_a_scheduled_run_renews_and_the_proxy_serves_the_new_token(
     with installation.nobody_notices(*EVERYBODY):
         until(
             lambda: installation.standin.token_calls()[before:],
-            within=90,
+            within=150,
             what="no scheduled run renewed",
         )
         job = latest_scheduled(installation)

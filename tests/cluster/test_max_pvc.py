@@ -84,10 +84,7 @@ def test_a_person_logs_in_with_the_documented_command(installation):
 
     assert "https://claude.ai/oauth/authorize" in shown
     assert "Login successful." in shown
-    until(
-        lambda: installation.status.get("tokenRevision") == installation.newest(),
-        within=10,
-    )
+    until(lambda: installation.status.get("tokenRevision") == installation.newest())
     installation.becomes("Ready", "True", "TokenValid")
     assert ("Normal", "CredentialsChanged") in installation.events(since)
     installation.uses_only(installation.newest(), "agent", "claude-code-proxy")
@@ -127,7 +124,7 @@ def test_a_lost_login_is_reported_and_a_new_one_is_noticed(installation):
     installation.standin.behaviour = Behaviour()
     installation.log_in()
     began = time.monotonic()
-    installation.becomes("Ready", "True", "TokenValid", within=5)
+    installation.becomes("Ready", "True", "TokenValid")
     print(f"a new login was noticed within {time.monotonic() - began:.1f} s")  # noqa: T201 - pytest -rP
     assert installation.columns()["READY"] == "True"
     assert ("Normal", "CredentialsChanged") in installation.events(since)

@@ -144,7 +144,7 @@ def test_a_secret_edited_by_hand_is_mended_by_the_documented_command(installatio
         pasted("kubectl annotate --overwrite claudecredential ")
     )
 
-    until(lambda: kubectl.json("get", "secret", SECRET)["data"] == right, within=20)
+    until(lambda: kubectl.json("get", "secret", SECRET)["data"] == right)
     reaches_everybody(installation, installation.newest())
 
 

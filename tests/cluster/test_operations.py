@@ -74,6 +74,7 @@ def max_pvc(namespace, standin, tmp_path):
     namespace("apply", "--kustomize", folder)
 
 
+@pytest.mark.alone
 def test_a_drain_moves_everything_and_an_uncordon_brings_it_back(
     namespace, max_pvc, standin
 ):
@@ -85,8 +86,8 @@ def test_a_drain_moves_everything_and_an_uncordon_brings_it_back(
 
     try:
         drained = namespace.run(
-            "drain", "node0", ours, "--delete-emptydir-data", "--timeout=60s",
-            timeout=70,
+            "drain", "node0", ours, "--delete-emptydir-data", "--timeout=120s",
+            timeout=130,
         )  # fmt: skip
         left = namespace.json("get", "pods", "--field-selector=spec.nodeName=node0")
     finally:
@@ -103,7 +104,8 @@ def test_a_drain_moves_everything_and_an_uncordon_brings_it_back(
 def test_an_evicted_refresher_finishes_its_renewal_before_the_next_starts(
     namespace, max_pvc, standin
 ):
-    standin.behaviour = Behaviour(delay=6)
+    may_be_answered = threading.Event()
+    standin.behaviour = Behaviour(held_until=may_be_answered)
     before = standin.login(access_left=200)
     log_in(namespace, json.dumps(before))
     until(standin.token_calls)
@@ -112,6 +114,7 @@ def test_an_evicted_refresher_finishes_its_renewal_before_the_next_starts(
     evict(namespace, "claude-refresher-0")
     [call] = standin.token_calls()
     assert call["status"] is None, "the eviction came too late to be a test"
+    may_be_answered.set()
     until(lambda: (pod := refresher(namespace)) and pod["metadata"]["uid"] != old)
 
     assert call["status"] == 200

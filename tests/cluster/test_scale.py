@@ -27,6 +27,9 @@ DEPLOYMENT = "deployment/claude-code-proxy"
 SCALER = "horizontalpodautoscaler/claude-code-proxy"
 PODS = "app=claude-code-proxy"
 SLICES = "kubernetes.io/service-name=claude-code-proxy"
+OUTLASTING = 6
+"""Retries that take longer than a busy node may take to notice that a pod is gone; the SDK's
+two are over after a second and a half, which is enough on a quick node alone."""
 LONG = ((90,),)
 """Seconds of a stream that no drain waits for."""
 FOR_LONG = 600
@@ -163,7 +166,7 @@ def test_replicas_follow_the_answers_in_progress_where_an_adapter_serves_them(
         metrics_api.serve(namespace, outside, PODS),
         answers_in_progress(namespace, 8),
     ):
-        namespace.wait(DEPLOYMENT, "jsonpath={.spec.replicas}=4", within=120)
+        namespace.wait(DEPLOYMENT, "jsonpath={.spec.replicas}=4")
 
 
 def by_answers(per_pod):
@@ -203,7 +206,10 @@ def answers_in_progress(kubectl, number):
 
 
 def test_a_killed_pod_fails_only_what_it_was_answering(three, load):
-    with load(three, retries=2) as retried, load(three, retries=0) as plain:
+    with (
+        load(three, retries=OUTLASTING) as retried,
+        load(three, retries=0) as plain,
+    ):
         goes_on(retried, plain)
         victim = max(running(three, PODS), key=in_flight)
         before = restarts(three, victim)
@@ -264,9 +270,9 @@ def test_a_rollout_fails_no_answer_and_longer_streams_fail_loudly(three, load):
     ):
         goes_on(retried, streams)
         three("rollout", "restart", DEPLOYMENT)
-        rolled_out(three, DEPLOYMENT, within=120)
+        rolled_out(three, DEPLOYMENT)
         goes_on(retried, streams)
-        until(lambda: len(longer.calls) == len(ADDRESSES), within=90)
+        until(lambda: len(longer.calls) == len(ADDRESSES))
 
     assert retried.failures() == []
     assert streams.failures() == []

@@ -24,6 +24,8 @@ class Behaviour:
     """The token endpoint takes the request and never looks at it."""
     delay: float = 0
     """It spends the refresh token at once, and answers after so many seconds."""
+    held_until: threading.Event | None = None
+    """The same, and it answers when this is set; the CLI waits for half a minute."""
     scope: bool = True
     """The answer names its scopes."""
     rotate: bool = True

@@ -46,6 +46,8 @@ GRANTS = {
     "authorization_code": ("code", "code_verifier", "redirect_uri"),
 }
 """What the token endpoint is asked for, and what such a request holds."""
+HELD_AT_MOST = 25.0
+"""Seconds for which a response is held; the CLI gives up after 30."""
 
 
 class Standin:
@@ -197,6 +199,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         problem = self._problem(body)
         answer = None if problem else self._grant(body, behaviour)
         standin.closing.wait(behaviour.delay)
+        if behaviour.held_until:
+            behaviour.held_until.wait(HELD_AT_MOST)
         call["status"] = HTTPStatus.OK if answer else HTTPStatus.BAD_REQUEST
         self._json(
             call["status"],

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import logins
-from node import until
+from node import PATIENCE, until
 from operator_process import ROOT, OperatorProcess
 from refresher import credentials, files, refresh
 
@@ -64,7 +64,7 @@ class Installation:
                 return each["status"], each["reason"]
         return None
 
-    def becomes(self, kind, status, reason, seconds=30):
+    def becomes(self, kind, status, reason, seconds=PATIENCE):
         until(
             lambda: self.condition(kind) == (status, reason),
             within=seconds,
