@@ -88,7 +88,9 @@ def _with_added(
     * The first system block, or the last tool where there is none. With the tools before
       it that rarely changes in an agent's life.
     * Two places among the messages (``_worth_keeping``).
-    * If there is one to spare, the end of the system prompt, for other conversations.
+    * If there are some to spare, as in the first request of a conversation: the end of
+      the system prompt, for other conversations, and of the tools, for clients whose
+      system prompt says what time it is. Later requests look back to it.
     """
     messages = [*request.messages]
     spare = MAX_BREAKPOINTS - 2
@@ -99,11 +101,12 @@ def _with_added(
             spare -= 1
     tools, system = request.tools, request.system
     if system:
-        if spare:
+        if spare and len(system) > 1:
             system = set_on_last(system, own)
+            spare -= 1
         system = [*set_on_last(system[:1], head), *system[1:]]
-    elif tools:
-        tools = set_on_last(tools, head)
+    if tools and (spare or not system):
+        tools = set_on_last(tools, head)  # an hour may not come after five minutes
     return structs.replace(request, tools=tools, system=system, messages=messages)
 
 

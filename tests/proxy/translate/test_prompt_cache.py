@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from falcon import testing
+from msgspec import structs
 
+from proxy.translate import cache, warn
+from request_translation import translated
 from standin import server
 
 CONVERSATION = [
@@ -220,3 +223,39 @@ def test_without_a_system_prompt_another_conversation_reads_the_tools(
 
     usages = [one.usage for one in standin.requests if one.usage is not None]
     assert usages[1]["cache_read_input_tokens"] > 1000
+
+
+def test_a_clock_in_the_system_prompt_costs_the_tools_no_more_than_once(
+    client: testing.TestClient, standin: server.StandIn
+) -> None:
+    tool = {"type": "function", "function": {**READ["function"], "description": RULES}}
+
+    def adapted(turn: int, request: dict) -> None:
+        request["tools"] = [tool]
+        request["messages"][0]["content"] = f"It is {turn} o'clock."
+
+    loop(client, standin, adapted=adapted)
+
+    usages = [one.usage for one in standin.requests if one.usage is not None]
+    assert all(usage["cache_read_input_tokens"] > 1000 for usage in usages[1:])
+
+
+def test_an_hour_for_the_head_is_an_hour_for_the_tools_before_it() -> None:
+    one = translated(
+        {"messages": [{"role": "system", "content": RULES},
+                      {"role": "user", "content": "What?"}], "tools": [READ]},
+    ).request  # fmt: skip
+
+    hour = cache.place(
+        structs.replace(
+            one,
+            tools=[structs.replace(t, cache_control=None) for t in one.tools],
+            system=[structs.replace(b, cache_control=None) for b in one.system],
+            cache_control=None,
+        ),
+        automatic=True, ttl=None, prefix_ttl="1h", warnings=warn.Warnings(),
+    )  # fmt: skip
+
+    assert [t.cache_control.ttl for t in hour.tools] == ["1h"]
+    assert [b.cache_control.ttl for b in hour.system] == ["1h"]
+    assert hour.cache_control.ttl is None
