@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 import httpx2
 import trustme
 
-from node import condition, running
+from node import PATIENCE, condition, running
 
 IN_FLIGHT = "claude_proxy_requests_in_flight"
 GROUP, VERSION = "custom.metrics.k8s.io", "v1beta2"
@@ -29,7 +29,8 @@ API_SERVICE = f"{VERSION}.{GROUP}"
 
 def in_flight(pod):
     """The completions that a pod is answering, by its own metrics."""
-    text = httpx2.get(f"http://{pod['status']['podIP']}:8090/metrics").text
+    url = f"http://{pod['status']['podIP']}:8090/metrics"
+    text = httpx2.get(url, timeout=PATIENCE).text
     [line] = [line for line in text.splitlines() if line.startswith(f"{IN_FLIGHT} ")]
     return float(line.split()[1])
 
