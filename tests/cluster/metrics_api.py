@@ -20,6 +20,7 @@ import httpx2
 import trustme
 
 from node import PATIENCE, condition, running
+from quiet_server import SelfClosing
 
 IN_FLIGHT = "claude_proxy_requests_in_flight"
 GROUP, VERSION = "custom.metrics.k8s.io", "v1beta2"
@@ -41,6 +42,7 @@ def serve(kubectl, host, selector):
     ca = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert(host).configure_cert(tls)
+    tls.sslsocket_class = SelfClosing
     server = http.server.ThreadingHTTPServer((host, 0), _Handler)
     server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
