@@ -150,9 +150,9 @@ def test_the_cli_sees_an_empty_directory_and_only_what_it_may(
 def limit_passes(monkeypatch):
     """Have so many seconds pass for a CLI when it has got to where it waits."""
 
-    def pass_once_started(claude, seconds=1000):
+    def pass_once_started(claude, seconds=1000, clock=time.monotonic):
         late = types.SimpleNamespace(
-            monotonic=lambda: time.monotonic() + seconds * claude.started,
+            monotonic=lambda: clock() + seconds * claude.started,
             sleep=time.sleep,
         )
         monkeypatch.setattr("refresher.claude_cli.time", late)
@@ -177,12 +177,12 @@ def test_a_cli_that_hangs_after_its_call_has_spent_nothing(
     volume, fake, expired_login, limit_passes
 ):
     claude = fake("hang")
-    limit_passes(claude)
+    limit_passes(claude, 12, clock=lambda: 0.0)  # in less time than a call may take
 
-    outcome = attempt_once(volume, claude)
+    outcome = attempt_once(volume, claude, seconds=10)
 
     assert outcome.kind is Kind.NOT_REFRESHED
-    assert "was ended after" in outcome.reason
+    assert "was ended after 12 s" in outcome.reason
     assert (volume / credentials.FILE_NAME).read_bytes() == expired_login
 
 
