@@ -158,13 +158,15 @@ def test_a_rate_limit_of_many_clients_costs_one_call(start, upstream, stream):
     proxy = start()
     model = f"status;code=429;retry-after=44;tag={stream}"
     first = proxy.ask(model, stream=stream)
+    proxy.line(model)
     assert (first.status, first.headers["retry-after"]) == (429, "44")
     with futures.ThreadPoolExecutor(30) as pool:
         told = list(pool.map(lambda _: proxy.ask(model, stream=stream), range(30)))
     assert {one.status for one in told} == {429}
     assert all(1 <= int(one.headers["retry-after"]) <= 44 for one in told)
     assert len(upstream.of(model)) == 1
-    assert {one["reason"] for one in proxy.lines(model)[1:]} == {"limit_known"}
+    lines = until(lambda: len(found := proxy.lines(model)) == 31 and found)
+    assert {one["reason"] for one in lines[1:]} == {"limit_known"}
     proxy.check_nothing_is_left()
 
 

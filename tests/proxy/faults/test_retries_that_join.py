@@ -56,6 +56,11 @@ def joined(proxy):
     until(lambda: held(proxy) == 0, what="nobody has joined")
 
 
+def until_slots_are_free(proxy):
+    """A slot is given back a moment after its response."""
+    until(lambda: proxy.metric("claude_proxy_requests_in_flight") == 0)
+
+
 def is_answer(received):
     assert received.status == 200, received.body
     return "word0 word1 word2" in received.body.decode()
@@ -114,7 +119,7 @@ def test_an_answer_that_came_in_between_is_picked_up_once(
     leave(proxy, upstream, path=path, **fields)
     upstream.release()
     until(lambda: proxy.metric(KEPT) == 1)
-    until(lambda: proxy.metric("claude_proxy_requests_in_flight") == 0)
+    until_slots_are_free(proxy)
     assert is_answer(proxy.ask("hold", stream=False, path=path, **fields))
     assert len(upstream.of("hold")) == 1
     again = pool.submit(proxy.ask, "hold", stream=False, path=path, **fields)
@@ -411,9 +416,11 @@ def test_a_retry_needs_no_slot(start, upstream, pool):
     assert proxy.ask("ok", stream=False).error["code"] == "at_capacity"
     upstream.release()
     assert is_answer(retry.result(LONG))
+    until_slots_are_free(proxy)
     leave(proxy, upstream)
     upstream.release()
     until(lambda: proxy.metric(KEPT) == 1)
+    until_slots_are_free(proxy)
     with proxy.raw("stall"):
         upstream.wait_for_calls(1, "stall")
         assert is_answer(proxy.ask("hold", stream=False))
