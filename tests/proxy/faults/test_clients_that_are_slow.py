@@ -73,7 +73,7 @@ def test_a_body_that_drips_is_a_408(start, upstream):
 
 def test_bodies_that_stopped_give_way_to_a_good_one(start, upstream):
     """The room holds two of the largest bodies, and three have stopped just before."""
-    patient = "from proxy import admission; admission.PATIENCE = 15\n"
+    patient = "from proxy import admission; admission.PATIENCE = 8\n"
     proxy = start(before=patient, max_body_bytes=1 << 20)
     stopped = [proxy.connect(head(1 << 20) + b"x" * 700_000) for _ in range(3)]
     big = {"messages": [{"role": "user", "content": "x" * 1_000_000}]}
