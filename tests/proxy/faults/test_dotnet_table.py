@@ -73,11 +73,8 @@ class Outcome(NamedTuple):
 
 
 def asked(proxy, upstream, scenario, streamed):
-    given, answer, raised = (
-        body(scenario, streamed=streamed),
-        dotnet_client.Answer(),
-        None,
-    )
+    given = body(scenario, streamed=streamed)
+    answer, raised = dotnet_client.Answer(), None
     with dotnet_client.Client(proxy.url) as client:
         try:
             if streamed:
