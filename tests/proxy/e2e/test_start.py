@@ -13,6 +13,7 @@ import pytest
 import proxy_command
 from openai_client import ask, chunks, connect, user
 from ports import free_port
+from standin import server
 from upstream_events import message, text
 from waiting import LONG, until
 
@@ -175,15 +176,20 @@ def test_the_demo_answers_without_a_credential_and_says_that_it_is_a_demo(start)
     assert f"curl http://127.0.0.1:{running.port}/v1/chat/completions" in running.text
 
 
-def test_the_demo_sends_nothing_to_an_upstream_that_is_set(start, standin):
-    running = start("demo", ANTHROPIC_API_KEY="secret-of-the-user")
-    with connect(running) as client:
-        ask(client)
-    assert not standin.requests
+def test_the_demo_sends_nothing_to_an_upstream_that_is_set(start):
+    with server.serve() as upstream:
+        running = start(
+            "demo",
+            ANTHROPIC_API_KEY="secret-of-the-user",
+            ANTHROPIC_API_BASE=upstream.base_url,
+        )
+        with connect(running) as client:
+            ask(client)
+        assert not upstream.requests
 
 
 def test_the_end_waits_for_a_stream_that_runs(start, standin):
-    running = start(ANTHROPIC_API_KEY="key-of-the-tests")
+    running = start(ANTHROPIC_API_KEY="key-of-the-tests", DRAIN_TIMEOUT=300)
     go_on = threading.Event()
     answer = message(text("slow"))
     standin.answer_with([*answer[:2], go_on, *answer[2:]])
