@@ -17,6 +17,7 @@ import trustme
 import proxy_command
 from ports import free_port
 from proxy.doctor import line, report
+from quiet_server import SelfClosing
 from waiting import until
 
 KEY = "sk-ant-api03-canary-of-a-key"
@@ -205,6 +206,7 @@ def test_a_port_that_nobody_listens_on_is_refused(examine):
 def test_a_certificate_that_nobody_trusts_is_named(examine):
     authority = trustme.CA()
     context = report.ssl.create_default_context(report.ssl.Purpose.CLIENT_AUTH)
+    context.sslsocket_class = SelfClosing
     authority.issue_cert("localhost").configure_cert(context)
     server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
