@@ -350,6 +350,16 @@ def test_a_readiness_probe_can_be_added_that_asks_for_no_login(patched: Any) -> 
     assert page == (("path", "/healthz"), ("port", "health"))
 
 
+def test_the_pods_on_a_volume_can_have_one_selinux_level(patched: Any) -> None:
+    made = patched("seLinuxOptions", "max-pvc")
+
+    contexts = [pod.spec["securityContext"] for pod in made.pods()]
+    assert [one["seLinuxOptions"] for one in contexts] == [
+        {"level": "s0:c417,c902"}  # baseline and restricted allow a level alone
+    ] * 2
+    assert all(one["fsGroup"] == 10001 for one in contexts)
+
+
 def test_a_mesh_can_be_kept_out_of_the_cronjobs_pods(patched: Any) -> None:
     pod = patched("istio", "cronjob").pod("CronJob/claude-refresher")
 
