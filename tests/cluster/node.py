@@ -19,6 +19,13 @@ PATIENCE = 120.0
 """Seconds to wait for what takes a few: the machine may be busy with three tests."""
 
 
+GROUPS = {
+    "claudecredentials": "apis/claude-proxy.internal/v1alpha1",
+    "endpointslices": "apis/discovery.k8s.io/v1",
+}
+"""Where the API server serves a resource, if not with the core ones."""
+
+
 class Kubectl:
     """`kubectl`, in one namespace or in none.
 
@@ -62,8 +69,7 @@ class Kubectl:
         Returns None if nothing is there. For what is polled: it does without the
         program, which takes more of the node's time to start than the answer does.
         """
-        ours = path.startswith("claudecredentials")
-        group = "apis/claude-proxy.internal/v1alpha1" if ours else "api/v1"
+        group = GROUPS.get(re.split("[/?]", path)[0], "api/v1")
         server, token = _api_server()
         request = urllib.request.Request(
             f"{server}/{group}/namespaces/{self.namespace}/{path}",
