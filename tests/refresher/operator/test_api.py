@@ -14,7 +14,7 @@ from refresher.operator.resource import (
     CredentialStatus,
     Publish,
 )
-from tests.refresher.operator.api_server import Response, credential, failure
+from tests.refresher.operator.api_server import CORE, Response, credential, failure
 from tests.refresher.operator.nonsense import NONSENSE
 
 TOKEN = token(left=3600, access="sk-access", refresh="sk-refresh")
@@ -205,6 +205,14 @@ def test_a_pod_that_is_refused_does_not_keep_the_others_from_their_annotation(
 
     assert (done.new, done.more, len(done.refused)) == (2, False, 1)
     assert [revision(server, f"agent-{n}") for n in range(3)] == [None, "abc", "abc"]
+
+
+def test_where_there_are_no_pods_there_is_nothing_to_do(server, cluster):
+    """A real API server writes an empty list of metadata as null."""
+    assert server.respond("GET", f"{CORE}/pods", None, {"limit": "1"}).body == (
+        b'{"kind": "PodList", "metadata": {}, "items": null}'
+    )
+    assert cluster.annotate_pods("abc", 5.0) == (0, False, [])
 
 
 def test_a_pod_that_ends_meanwhile_is_no_error(server, cluster):
