@@ -31,7 +31,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """One field per variable (in capitals); docs/operations.md has its docstring."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Any address but loopback requires an inbound key."""
+    """Address to listen on; `::` is every address of the machine, IPv4 and IPv6. Any address but loopback requires an inbound key."""
     port: Port = 8080
     """Port of the API."""
     health_port: Port | None = None

@@ -133,7 +133,8 @@ def memory_limit(files: tuple[Path, ...] = _MEMORY_LIMITS) -> int | None:
 
 
 def _ports(config: settings.Settings) -> tuple[facts.Port, ...]:
-    ports = [_port("PORT", config.host, config.port, "/health")]
+    host = application.listening_host(config.host)
+    ports = [_port("PORT", host, config.port, "/health")]
     if config.health_port is not None:
         ports.append(_port("HEALTH_PORT", "", config.health_port, "/healthz"))
     return tuple(ports)

@@ -182,14 +182,27 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         release_signals()
 
 
+def listening_host(host: str) -> str:
+    """The host to listen on: `0.0.0.0` for `::` where the kernel has no IPv6.
+
+    The manifests say `::`, since a pod's address may be of either kind.
+    """
+    return "0.0.0.0" if host == "::" and not socket.has_dualstack_ipv6() else host  # noqa: S104 - meant
+
+
 def _bind(host: str, port: int) -> socket.socket:
     """Listen on the first address of a host, before gunicorn would try for 5 s."""
     try:
         found = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            listening_host(host),
+            port,
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE,
         )
         family, kind, protocol, _, address = found[0]
         sock = socket.socket(family, kind, protocol)
+        if address[0] == "::":  # IPv4 as well, whatever the system's default is
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
         sock.listen(BACKLOG)

@@ -224,7 +224,9 @@ class Cluster:
             api.METADATA_LIST,
             query=query,
         )
-        items, metadata = found.get("items"), found.get("metadata")
+        items, metadata = found.get("items", ""), found.get("metadata")
+        if items is None:  # which is how a list of metadata says that it is empty
+            items = []
         if not isinstance(items, list):
             raise ClusterError(
                 0, "cannot list pods: the response is not a list of them"

@@ -70,7 +70,7 @@ def ask(url, key, body):
         headers={"content-type": "application/json", "authorization": "Bearer " + key})
     if not key: request.remove_header("Authorization")
     try:
-        return urllib.request.urlopen(request, timeout=30)
+        return urllib.request.urlopen(request, timeout=100)
     except urllib.error.HTTPError as answer:
         return answer
 """
@@ -97,7 +97,7 @@ def anew():
         answer.read()
         return answer.status
 where = urllib.parse.urlsplit(url)
-kept = http.client.HTTPConnection(where.netloc, timeout=30)
+kept = http.client.HTTPConnection(where.netloc, timeout=100)
 def over_a_kept_connection():
     headers = {"content-type": "application/json", "authorization": "Bearer " + key}
     kept.request("POST", where.path + "/chat/completions", body, headers)

@@ -166,6 +166,13 @@ class Installation:
             if instant(each["metadata"]["creationTimestamp"]) >= int(since)
         ]
 
+    def reports(self, kind, reason, since=0.0):
+        """Wait for an event, which follows the status that it belongs to."""
+        until(
+            lambda: (kind, reason) in self.events(since),
+            what=lambda: f"no {kind} {reason} among {self.events(since)}",
+        )
+
     # Pods.
 
     def pods(self, app):
@@ -235,7 +242,7 @@ class Installation:
             and call["time"] >= since
         ]
 
-    def uses(self, app, token, within=150):
+    def uses(self, app, token, within=2 * PATIENCE):
         """Wait until an app calls with this token; returns when it first did."""
         return until(
             lambda: next(
@@ -245,12 +252,20 @@ class Installation:
             what=lambda: f"{app} still uses {self.calls(app)[-1:]}, not {token}",
         )
 
+    def used(self, app):
+        """The tokens with which an app calls from now on."""
+        now = time.time()
+        # Its only caller waits for each answer, so one call may be on its way by now.
+        _, *calls = until(
+            lambda: self.calls(app, now)[1:] and self.calls(app, now),
+            what=f"{app} is silent",
+        )
+        return {token for _, token in calls}
+
     def uses_only(self, token, *apps):
         """Assert that each of these apps now calls with this token and no other."""
-        now = time.time()
         for app in apps:
-            calls = until(lambda app=app: self.calls(app, now), what=f"{app} is silent")
-            used = {each for _, each in calls}
+            used = self.used(app)
             assert used == {token}, f"{app} uses {used}, not {token} alone"
 
 

@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 import httpx2
 import trustme
 
-from node import condition, running
+from node import PATIENCE, condition, running
+from quiet_server import SelfClosing
 
 IN_FLIGHT = "claude_proxy_requests_in_flight"
 GROUP, VERSION = "custom.metrics.k8s.io", "v1beta2"
@@ -29,7 +30,8 @@ API_SERVICE = f"{VERSION}.{GROUP}"
 
 def in_flight(pod):
     """The completions that a pod is answering, by its own metrics."""
-    text = httpx2.get(f"http://{pod['status']['podIP']}:8090/metrics").text
+    url = f"http://{pod['status']['podIP']}:8090/metrics"
+    text = httpx2.get(url, timeout=PATIENCE).text
     [line] = [line for line in text.splitlines() if line.startswith(f"{IN_FLIGHT} ")]
     return float(line.split()[1])
 
@@ -40,6 +42,7 @@ def serve(kubectl, host, selector):
     ca = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert(host).configure_cert(tls)
+    tls.sslsocket_class = SelfClosing
     server = http.server.ThreadingHTTPServer((host, 0), _Handler)
     server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True

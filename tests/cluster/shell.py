@@ -10,6 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from node import PATIENCE
+
 DOCS = Path(__file__).parents[2] / "docs"
 KUBERNETES, GITOPS = DOCS / "kubernetes.md", DOCS / "gitops.md"
 
@@ -58,13 +60,13 @@ class Shell:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=5 * PATIENCE,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def answer(self, command, question, answer, within=90):
+    def answer(self, command, question, answer, within=2 * PATIENCE):
         """Run a command that asks a question on a terminal, and type the answer.
 
         Returns everything the terminal showed.
@@ -89,7 +91,7 @@ class Shell:
                         os.write(ours, answer.encode() + b"\r")
                         answer = None
                 assert time.monotonic() < end, shown.decode(errors="replace")
-                assert process.wait(timeout=10) == 0, shown.decode(errors="replace")
+                assert process.wait(PATIENCE) == 0, shown.decode(errors="replace")
             finally:
                 process.kill()
                 os.close(ours)

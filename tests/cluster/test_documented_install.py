@@ -15,6 +15,12 @@ OVERLAY = "kustomize/overlays/max-pvc"
 READS_THE_KEY = pasted("kubectl get secret claude-proxy-key ")
 
 
+def patient(command):
+    """The same command; one that waits does so for longer than half a minute."""
+    waits = command.startswith("kubectl wait ")
+    return f"{command} --timeout=5m" if waits else command
+
+
 @pytest.fixture
 def person(kubectl, tmp_path):
     """A person's shell at the repository's root; the namespace is the person's to create."""
@@ -38,7 +44,7 @@ def test_from_an_empty_cluster_to_a_login_that_works(person, outside, tmp_path):
                 shown = person.answer(command, "Paste code here", code)
                 assert "Login successful." in shown
             else:
-                shown = person.run(command.replace(OVERLAY, redirected))
+                shown = person.run(patient(command.replace(OVERLAY, redirected)))
 
         assert "TokenValid" in shown  # the last command shows the ClaudeCredential
         assert Caller(kubectl).ask(key=person.run(READS_THE_KEY)).status == 200

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from installation import REFRESHER, SECRET, instant, revision
-from node import until
+from node import PATIENCE, until
 from oauth_standin import Behaviour
 from shell import Shell, pasted
 
@@ -62,7 +62,7 @@ def seen(installation, token):
     return next((line for line in lines if line["token"] == token), None)
 
 
-def reaches_everybody(installation, token, within=150):
+def reaches_everybody(installation, token, within=2 * PATIENCE):
     """Wait for it; returns when the reader, the agent's sidecar and the proxy had it."""
     line = until(
         lambda: seen(installation, token), within=within, what=installation.diagnosis

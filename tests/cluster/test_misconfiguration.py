@@ -94,7 +94,7 @@ def test_an_unwritable_volume_is_reported_before_anyone_logs_in(namespace, hostp
     message = "/var/lib/claude is not writable, so a new token could not be saved"
     assert message in found["message"]
     assert message in namespace("logs", "claude-refresher-0")
-    assert "Blocked" in namespace("get", "events")
+    until(lambda: "Blocked" in namespace("get", "events"))
 
 
 def test_a_login_that_only_root_may_read_is_reported(namespace, hostpath):

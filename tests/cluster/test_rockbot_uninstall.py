@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from installation import Installation
-from node import rolled_out, running, until
+from node import PATIENCE, rolled_out, running, until
 from oauth_standin import Standin
 from rockbot_agent import AGENT, CHART, SELECTOR
 from shell import KUBERNETES, yaml_blocks
@@ -60,6 +60,7 @@ def still_works(installation):
     installation.kubectl("annotate", "claudecredential", "claude", f"{REQUEST}=now")
     until(
         lambda: installation.status["tokenRevision"] != before,
+        within=2 * PATIENCE,
         what=installation.diagnosis,
     )
     installation.becomes("Ready", "True", "TokenValid")
@@ -87,7 +88,7 @@ def test_the_namespace_goes_with_all_that_is_in_it_even_if_it_is_annotated(
 
     helm("uninstall", "rockbot")
 
-    until(lambda: is_gone(kubectl, rockbot.namespace))
+    until(lambda: is_gone(kubectl, rockbot.namespace), within=3 * PATIENCE)
 
 
 def test_a_login_in_a_namespace_of_its_own_outlives_rockbot(
@@ -103,7 +104,7 @@ def test_a_login_in_a_namespace_of_its_own_outlives_rockbot(
         until(lambda: "Balanced stop" in rockbot("logs", AGENT, "--container=agent"))
 
         helm("uninstall", "rockbot")
-        until(lambda: is_gone(kubectl, rockbot.namespace))
+        until(lambda: is_gone(kubectl, rockbot.namespace), within=3 * PATIENCE)
 
         still_works(installation)
 

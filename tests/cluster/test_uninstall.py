@@ -6,7 +6,7 @@ import pytest
 
 import logins
 from kustomizations import ROOT, log_in, make_keys
-from node import rolled_out, until
+from node import PATIENCE, rolled_out, until
 from refresher import refresh
 
 OVERLAYS = ["api-key", "workload-identity", "max-pvc", "max-secret", "cronjob"]
@@ -60,7 +60,7 @@ def test_an_overlay_runs_under_restricted_and_goes_without_a_trace(
     if overlay == "max-secret":
         until(lambda: strict.run("get", "secret/claude-access-token").stdout)
 
-    strict("delete", "--kustomize", folder)
+    strict("delete", "--kustomize", folder, timeout=3 * PATIENCE)
 
     becomes(strict, kinds, before)
 
@@ -70,7 +70,7 @@ def test_a_volume_that_was_not_applied_keeps_its_login(strict, kinds):
     strict("apply", "--kustomize", str(ROOT / "manifests/pvc"))
     install(strict, UPGRADE)
 
-    strict("delete", "--kustomize", UPGRADE)
+    strict("delete", "--kustomize", UPGRADE, timeout=3 * PATIENCE)
 
     becomes(strict, kinds, before | {"persistentvolumeclaim/claude-credentials"})
 
@@ -84,5 +84,6 @@ def becomes(kubectl, kinds, expected):
     """Wait for the garbage collection of what the deleted objects owned."""
     until(
         lambda: everything(kubectl, kinds) == expected,
+        within=2 * PATIENCE,
         what=lambda: f"left: {everything(kubectl, kinds) ^ expected}",
     )

@@ -1,6 +1,7 @@
 """From the original proxy to overlays/max-pvc, in place and without downtime."""
 
 import json
+import time
 
 import pytest
 
@@ -21,7 +22,8 @@ ORIGINAL = str(ROOT / "tests/cluster/original")
 UPGRADE = "tests/manifests/users/upgrade"
 DEPLOYMENT = "deployment/claude-code-proxy"
 PVC = "pvc/claude-credentials"
-SOON = 200.0  # seconds of life left: due for renewal
+SOON = 200.0
+"""Seconds that a file says are left of a token's life: due for renewal."""
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def standin(tmp_path, outside):
 def original(namespace, volume, standin):
     """The original, running, with a login as `kubectl cp` through busybox left it."""
     login = volume / ".credentials.json"
-    login.write_text(json.dumps(standin.login(access_left=SOON)))
+    login.write_text(json.dumps(standin.login(access_left=3600)))
     login.chmod(0o600)
     namespace("apply", "--kustomize", ORIGINAL)
     rolled_out(namespace, DEPLOYMENT)
@@ -76,6 +78,7 @@ def test_an_upgrade_in_place_keeps_everything_and_serves_throughout(
     old = token(original)
     load = Load(namespace)
     load.goes_on()
+    falls_due(original)
 
     namespace("apply", "--kustomize", upgrade)
     rolled_out(namespace, DEPLOYMENT)
@@ -99,6 +102,13 @@ def test_nothing_of_the_originals_deployment_is_left(namespace, original, upgrad
 
     elsewhere = namespace.within("default")
     assert upgraded == elsewhere.json("apply", *ours, "--dry-run=server")["spec"]
+
+
+def falls_due(login):
+    """Let the file say that the token expires soon, however long the test took so far."""
+    whole = json.loads(login.read_text())
+    whole["claudeAiOauth"]["expiresAt"] = int((time.time() + SOON) * 1000)
+    login.write_text(json.dumps(whole))
 
 
 def uid(namespace, name):

@@ -16,6 +16,7 @@ from kustomizations import (
     pod_patch,
 )
 from node import rolled_out, until, why_it_waits
+from quiet_server import SelfClosing
 from standin import server
 from standin.handler import Handler
 
@@ -69,6 +70,7 @@ def anthropic(outside, authority, monkeypatch):
     """The stand-in, which accepts only an exchanged token."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(outside).configure_cert(tls)
+    tls.sslsocket_class = SelfClosing
     monkeypatch.setattr(Federating, "asked", [], raising=False)
     monkeypatch.setattr(Federating, "tls", tls, raising=False)
     monkeypatch.setattr(server, "Handler", Federating)

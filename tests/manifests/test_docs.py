@@ -338,7 +338,33 @@ def test_answers_can_be_given_more_time_than_a_minute(patched: Any) -> None:
     before = proxy["lifecycle"]["preStop"]["sleep"]["seconds"]
     grace = pod.spec["terminationGracePeriodSeconds"]
     assert grace >= before + int(env["DRAIN_TIMEOUT"]) + 10
-    assert env["HOST"] == "0.0.0.0"  # the rest stays
+    assert env["HOST"] == "::"  # the rest stays
+
+
+def test_a_readiness_probe_can_be_added_that_asks_for_no_login(patched: Any) -> None:
+    made = patched("readinessProbe", "max-secret")
+
+    proxy = made.pod("Deployment/claude-code-proxy").container("proxy")
+    asked = ("livenessProbe", "readinessProbe", "startupProbe")
+    [page] = {tuple(proxy[probe]["httpGet"].items()) for probe in asked}
+    assert page == (("path", "/healthz"), ("port", "health"))
+
+
+def test_the_pods_on_a_volume_can_have_one_selinux_level(patched: Any) -> None:
+    made = patched("seLinuxOptions", "max-pvc")
+
+    contexts = [pod.spec["securityContext"] for pod in made.pods()]
+    assert [one["seLinuxOptions"] for one in contexts] == [
+        {"level": "s0:c417,c902"}  # baseline and restricted allow a level alone
+    ] * 2
+    assert all(one["fsGroup"] == 10001 for one in contexts)
+
+
+def test_a_mesh_can_be_kept_out_of_the_cronjobs_pods(patched: Any) -> None:
+    pod = patched("istio", "cronjob").pod("CronJob/claude-refresher")
+
+    assert pod.labels["sidecar.istio.io/inject"] == "false"
+    assert pod.labels["app.kubernetes.io/name"] == "claude-refresher"
 
 
 def test_the_sidecar_can_be_moved_to_other_ports(patched: Any) -> None:

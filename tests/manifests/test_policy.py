@@ -220,7 +220,7 @@ def test_only_the_operator_has_a_service_account_token(objects: Rendered) -> Non
             mounts = pod.container("claude-proxy")["volumeMounts"] if pod.ours() else []
             for mount in mounts:
                 if mount["mountPath"] == SERVICE_ACCOUNT_TOKEN:
-                    assert pod.volume(mount["name"])["emptyDir"] == {"medium": "Memory"}
+                    assert pod.volume(mount["name"])["emptyDir"]["medium"] == "Memory"
             hidden = {mount["mountPath"] for mount in mounts}
             assert not pod.ours() or SERVICE_ACCOUNT_TOKEN in hidden
 
@@ -280,6 +280,41 @@ def test_no_volume_of_ours_keeps_an_autoscaler_from_emptying_a_node(
         assert disks == set(annotations.get(key, "").split(",")) - {""}
 
 
+def test_every_scratch_volume_of_ours_is_limited(objects: Rendered) -> None:
+    """Admission policies refuse those that are not."""
+    for pod in objects.pods():
+        mounted = {m["name"] for one in pod.ours() for m in one["volumeMounts"]}
+        for volume in pod.spec.get("volumes", []):
+            if volume["name"] in mounted and "emptyDir" in volume:
+                assert volume["emptyDir"]["sizeLimit"], volume["name"]
+
+
+def test_our_pods_are_for_linux_and_say_what_they_are(objects: Rendered) -> None:
+    """A cluster may have Windows nodes; admission policies require the label."""
+    for pod in objects.pods():
+        if pod.is_ours:
+            assert pod.spec["nodeSelector"] == {"kubernetes.io/os": "linux"}
+            assert pod.labels["app.kubernetes.io/name"] == pod.owner.split("/")[1]
+
+
+def test_the_proxy_names_its_service_account_in_every_overlay(
+    objects: Rendered,
+) -> None:
+    """Unnamed, kubectl keeps the former overlay's, which may be deleted by now."""
+    accounts = {one["metadata"]["name"] for one in objects.of("ServiceAccount")}
+    for pod in objects.pods():
+        if pod.owner == "Deployment/claude-code-proxy":
+            expected = {"claude-code-proxy"} & accounts or {"default"}
+            assert {pod.spec["serviceAccountName"]} == expected
+
+
+def test_a_reference_to_a_field_is_complete(objects: Rendered) -> None:
+    """The API server completes it, and then server-side apply finds a conflict."""
+    for key, value in walk(list(objects)):
+        if key == "fieldRef":
+            assert set(value) == {"apiVersion", "fieldPath"}
+
+
 def test_services_of_the_namespace_are_no_variables_of_our_pods(
     objects: Rendered,
 ) -> None:
@@ -336,23 +371,28 @@ def test_rockbots_tiers_all_ask_the_sidecar_for_a_model_that_exists(
 
 
 @pytest.mark.parametrize(
+    "policy",
+    ["claude-refresher-only-annotates", "claude-refresher-only-opaque-secrets"],
+)
+@pytest.mark.parametrize(
     "renamed", [{}, {"nameSuffix": "-b"}, {"namePrefix": "team"}], ids=str
 )
-def test_the_policy_for_fast_sync_knows_a_refresher_by_any_name_kustomize_gives_it(
-    render: Render, tmp_path: Path, renamed: dict[str, str]
+def test_the_policies_know_a_refresher_by_any_name_kustomize_gives_it(
+    render: Render, tmp_path: Path, renamed: dict[str, str], policy: str
 ) -> None:
-    """Unknown to it, whoever may patch pods could change their images."""
+    """Unknown to one, a stolen token could change pods' images, or get other tokens."""
     folder = tmp_path.resolve() / "k"
     folder.mkdir()
     everything = ROOT / "tests/manifests/users/everything"
     resources = {"resources": [os.path.relpath(everything, folder)]}
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(resources | renamed))
     [account] = render(folder).of("ServiceAccount")
-    policy = render("manifests/crd").one(
-        "ValidatingAdmissionPolicy/claude-refresher-only-annotates"
-    )
+    found = render("manifests/crd").one(f"ValidatingAdmissionPolicy/{policy}")
+    binding = render("manifests/crd").one(f"ValidatingAdmissionPolicyBinding/{policy}")
+    assert binding["spec"] == {"policyName": policy, "validationActions": ["Deny"]}
+    assert found["spec"]["failurePolicy"] == "Fail"
 
-    [condition] = policy["spec"]["matchConditions"]
+    [condition] = found["spec"]["matchConditions"]
     [pattern] = re.findall(r"matches\('(.*)'\)", condition["expression"])
     name = account["metadata"]["name"]
     assert re.search(pattern, f"system:serviceaccount:agents:{name}")

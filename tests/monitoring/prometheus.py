@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from ports import free_port
-from waiting import until
+from waiting import LONG, until
 
 _HOME = Path(os.environ.get("PROMETHEUS_HOME", "/nonexistent"))
 
@@ -40,7 +40,7 @@ class Prometheus:
         """Call its API, and return what the answer holds."""
         words = urllib.parse.urlencode(query)
         url = f"http://127.0.0.1:{self._port}/api/v1/{path}?{words}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=LONG) as answer:
             return json.load(answer)["data"]
 
     def query(self, text: str) -> list[dict[str, Any]]:

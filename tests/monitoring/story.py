@@ -29,7 +29,7 @@ from refresher import credentials, files, history, outcome, refresh
 from refresher.settings import Command
 from standin import server
 from tests.refresher.operator.api_server import ApiServer, credential, failure
-from waiting import until
+from waiting import LONG, until
 
 MODEL = "claude-opus-5-5"
 HELLO = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
@@ -117,7 +117,8 @@ class Story:
         self.operator = OperatorProcess(
             directory,
             self.volume,
-            FakeClaude(directory / "bin", "ok").path,
+            # After the first refresh none works, so a login that is due stays due.
+            FakeClaude(directory / "bin", "ok", "unchanged").path,
             self.api.kubeconfig(),
             "here",
             compressed=True,
@@ -189,8 +190,11 @@ class Story:
         until(lambda: self.api.status.get("refreshes") == 1)
         until(self.proxy_is_ready)
         self._ask_twice(self.ask)
-        until(lambda: not self.prometheus.firing("agents"))
+        until(self._is_calm)
+
+    def _is_calm(self) -> bool:
         self.seen.well = self.prometheus.firing("agents")
+        return not self.seen.well
 
     def _responses_break_off(self) -> None:
         def broken() -> None:
@@ -262,26 +266,38 @@ class Story:
         files.replace(self.volume / credentials.FILE_NAME, data)
 
     def ask(self, **more: Any) -> int:
-        """Ask the proxy for a completion; its status."""
+        """Ask the proxy for a completion once it has no other one; its status."""
+        until(self._is_idle)
+        return self._ask_at_once(**more)
+
+    def _ask_at_once(self, **more: Any) -> int:
         url = f"{self.proxy.url}/v1/chat/completions"
-        with httpx2.Client(trust_env=False, timeout=30) as http:
+        with httpx2.Client(trust_env=False, timeout=LONG) as http:
             return http.post(url, json={**HELLO, **more}).status_code
 
+    def _is_idle(self) -> bool:
+        """A completion's slot is free shortly after its client has the answer."""
+        return "\nclaude_proxy_requests_in_flight 0.0\n" in self._health("metrics").text
+
     def proxy_is_ready(self) -> bool:
-        with httpx2.Client(trust_env=False) as http:
-            return http.get(f"{self.proxy.health_url}/readyz").status_code == 200
+        return self._health("readyz").status_code == 200
+
+    def _health(self, path: str) -> httpx2.Response:
+        with httpx2.Client(trust_env=False, timeout=LONG) as http:
+            return http.get(f"{self.proxy.health_url}/{path}")
 
     def _ask_while_it_is_full(self) -> None:
+        until(self._is_idle)
         go_on = threading.Event()
         self.upstream.answer_with([*BEGIN, go_on, *END])
         url = f"{self.proxy.url}/v1/chat/completions"
         with (
-            httpx2.Client(trust_env=False, timeout=30) as http,
+            httpx2.Client(trust_env=False, timeout=LONG) as http,
             http.stream("POST", url, json={**HELLO, "stream": True}) as response,
         ):
             pieces = response.iter_bytes()
             next(pieces)
-            assert self.ask() == 503
+            assert self._ask_at_once() == 503
             go_on.set()
             assert b"[DONE]" in b"".join(pieces)
 

@@ -9,11 +9,19 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from falcon import testing
 
-from proxy import app, errors, log, log_writer, settings
+from proxy import app, errors, files, log, log_writer, settings
 from standin import caching, server
 from waiting import LONG
 
 pytest.register_assert_rewrite("row_cases")  # its checks explain themselves
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_files() -> Iterator[None]:
+    """No file of a test hangs, however long its reader is kept from running."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "PATIENCE", LONG)
+        yield
 
 
 @pytest.fixture(scope="session")

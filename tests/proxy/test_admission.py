@@ -3,6 +3,8 @@
 import contextlib
 import threading
 
+import pytest
+
 from proxy import admission
 from proxy.admission import Admission, Bodies, Refusal, Slot
 
@@ -147,28 +149,40 @@ def test_a_body_alone_gets_more_than_there_is_and_nobody_else_anything_then():
         pass
 
 
-def test_a_body_that_stopped_gives_way_to_one_that_comes(monkeypatch):
-    now = [1000.0]
-    monkeypatch.setattr(admission.time, "monotonic", lambda: now[0])
+class Clock:
+    """Stands in for `time`: it goes on only when a test says so."""
+
+    now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(admission, "time", clock)
+    return clock
+
+
+def test_a_body_that_stopped_gives_way_to_one_that_comes(clock):
     bodies = Bodies(100)
     with arriving(bodies, 90, 100) as stopped, bodies.under_way() as other:
         other.expected = 100
         assert not other.add(b"x" * 20)  # at first nothing tells them apart
-        now[0] += 3
+        clock.now += 3
         assert other.add(b"x" * 20)
         assert stopped.whole() is None
 
 
-def test_a_body_is_too_slow_below_a_kibibyte_a_second_after_five_seconds(monkeypatch):
-    now = [1000.0]
-    monkeypatch.setattr(admission.time, "monotonic", lambda: now[0])
+def test_a_body_is_too_slow_below_a_kibibyte_a_second_after_five_seconds(clock):
     with Bodies(1 << 20).under_way() as body:
         body.add(b"x")
-        now[0] += 4.9
+        clock.now += 4.9
         assert not body.is_too_slow()
-        now[0] += 0.2
+        clock.now += 0.2
         assert body.is_too_slow()
         body.add(b"x" * 10240)
         assert not body.is_too_slow()
-        now[0] += 5
+        clock.now += 5
         assert body.is_too_slow()

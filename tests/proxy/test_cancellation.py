@@ -8,27 +8,69 @@ import time
 
 import pytest
 
+from proxy import cancellation
 from proxy.cancellation import Cancelled, Deadlines, Reason
 from proxy.watchdog import Watchdog
-
-LONG = 20.0  # seconds until a test gives up
+from waiting import LONG, until
 
 
 @pytest.fixture
-def watching():
-    """A function that starts a watchdog with the given deadlines; all end with the test."""
+def unstarted():
+    """A function that makes a watchdog with the given deadlines; all end with the test.
+
+    It watches once a test has started it: before that no deadline can pass too early.
+    """
     watchdogs = []
 
-    def start(**deadlines):
-        watchdog = Watchdog(Deadlines(**deadlines))
-        watchdog.start()
-        watchdogs.append(watchdog)
-        return watchdog
+    def make(**deadlines):
+        watchdogs.append(Watchdog(Deadlines(**deadlines)))
+        return watchdogs[-1]
 
-    yield start
+    yield make
     for watchdog in watchdogs:
         assert len(watchdog) == 0, "a scope is left"
         watchdog.stop()
+
+
+@pytest.fixture
+def watching(unstarted):
+    """The same, and starts it."""
+
+    def start(**deadlines):
+        watchdog = unstarted(**deadlines)
+        watchdog.start()
+        return watchdog
+
+    return start
+
+
+class Clock:
+    """Stands in for `time`: it goes on only when a test says so."""
+
+    now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of all scopes of a test."""
+    clock = Clock()
+    monkeypatch.setattr(cancellation, "time", clock)
+    return clock
+
+
+def pass_time(clock, scope, seconds, *, then=lambda: None):
+    """Let time pass in steps that are an event's pace, until the call is over.
+
+    Each step ends with `then()` and with a look of the watchdog.
+    """
+    end = clock.now + seconds
+    while clock.now < end and scope.reason is None:
+        clock.now += 1
+        then()
+        scope.expire(clock.now)
 
 
 @pytest.fixture
@@ -57,13 +99,6 @@ def upstream():
 def reset(sock):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
-
-
-def until(condition):
-    end = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.002)
 
 
 @pytest.mark.parametrize(
@@ -116,32 +151,33 @@ def test_bytes_sent_ahead_are_no_hang_up(watching, pair, upstream):
 @pytest.mark.parametrize(
     ("deadlines", "begin", "reason"),
     [
-        ({"header": 0.2}, "waiting_for_headers", Reason.HEADER_TIMEOUT),
-        ({"idle": 0.2}, "began", Reason.IDLE_TIMEOUT),
-        ({"progress": 0.2}, "began", Reason.PROGRESS_TIMEOUT),
-        ({"idle": 0.1}, "waiting_for_headers", Reason.HEADER_TIMEOUT),
-        ({"total": 0.2}, "began", Reason.TOTAL_TIMEOUT),
-        ({"total": 0.2}, "check", Reason.TOTAL_TIMEOUT),
+        ({"header": 0.2}, ["waiting_for_headers"], Reason.HEADER_TIMEOUT),
+        ({"idle": 0.2}, ["content", "began"], Reason.IDLE_TIMEOUT),
+        ({"progress": 0.2}, ["began"], Reason.PROGRESS_TIMEOUT),
+        ({"idle": 0.1}, ["waiting_for_headers"], Reason.HEADER_TIMEOUT),
+        ({"total": 0.2}, ["began"], Reason.TOTAL_TIMEOUT),
+        ({"total": 0.2}, [], Reason.TOTAL_TIMEOUT),
     ],
 )
 def test_a_deadline_that_passes_wakes_the_thread(
-    watching, upstream, deadlines, begin, reason
+    unstarted, upstream, deadlines, begin, reason
 ):
-    with watching(**deadlines).scope(None) as scope:
+    watchdog = unstarted(**deadlines)
+    with watchdog.scope(None) as scope:
         scope.attach(upstream)
-        getattr(scope, begin)()
+        for step in begin:
+            getattr(scope, step)()
+        watchdog.start()
         assert upstream.recv(1) == b""
         assert scope.reason is reason
 
 
-def test_progress_moves_its_deadline_and_not_the_total_one(watching, upstream):
-    with watching(progress=0.5, total=1.5).scope(None) as scope:
-        scope.attach(upstream)
+def test_progress_moves_its_deadline_and_not_the_total_one(unstarted, clock):
+    with unstarted(progress=5, total=15).scope(None) as scope:
         scope.began()
-        end = time.monotonic() + LONG
-        while scope.reason is None and time.monotonic() < end:
-            scope.progress()
-            time.sleep(0.01)  # an event's pace, far below the progress deadline
+        pass_time(clock, scope, 14, then=scope.progress)
+        assert scope.reason is None
+        pass_time(clock, scope, 1, then=scope.progress)
         assert scope.reason is Reason.TOTAL_TIMEOUT
 
 
@@ -154,10 +190,16 @@ def test_a_pause_ends_when_the_client_leaves(watching, pair):
         assert caught.value.reason is Reason.CLIENT_GONE
 
 
-def test_a_pause_that_nothing_disturbs_just_ends(watching):
-    with watching(header=0.2).scope(None) as scope:
+def test_a_pause_that_nothing_disturbs_just_ends(unstarted, clock):
+    with unstarted(header=2).scope(None) as scope:
+
+        class Pause(threading.Event):
+            def wait(self, timeout):
+                pass_time(clock, scope, timeout)
+                return self.is_set()
+
         scope.waiting_for_headers()
-        scope.wait(0.4)  # the header deadline does not run in a pause
+        assert not scope.wait(4, Pause())  # the header deadline does not run meanwhile
         scope.check()
 
 
@@ -225,34 +267,33 @@ def test_the_first_reason_that_is_final_stays(watching):
         assert scope.reason is Reason.CLIENT_GONE
 
 
-def test_bytes_move_the_idle_deadline_and_not_the_one_for_progress(watching, upstream):
-    with watching(idle=0.5, progress=0.8).scope(None) as scope:
-        scope.attach(upstream)
+def test_bytes_move_the_idle_deadline_and_not_the_one_for_progress(unstarted, clock):
+    with unstarted(idle=5, progress=8).scope(None) as scope:
         scope.began()
-        end = time.monotonic() + LONG
-        while scope.reason is None and time.monotonic() < end:
-            scope.heard()
-            time.sleep(0.01)  # a ping's pace
+        pass_time(clock, scope, 7, then=scope.heard)
+        assert scope.reason is None
+        pass_time(clock, scope, 1, then=scope.heard)
         assert scope.reason is Reason.PROGRESS_TIMEOUT
 
 
-def test_pings_may_go_on_for_longer_where_the_request_thinks(watching, upstream):
+@pytest.mark.parametrize(
+    ("thinks", "lasts"), [(False, 4), (True, 60)], ids=["plain", "thinking"]
+)
+def test_pings_may_go_on_for_longer_where_the_request_thinks(
+    unstarted, clock, thinks, lasts
+):
     """Without thinking for twice the idle deadline, with it for as long as is set."""
-    for thinks, reason in (
-        (False, Reason.PROGRESS_TIMEOUT),
-        (True, Reason.TOTAL_TIMEOUT),
-    ):
-        with watching(idle=0.2, progress=60, total=1).scope(None) as scope:
-            scope.thinks = thinks
-            scope.began()
-            while scope.reason is None:
-                scope.heard()
-                time.sleep(0.01)  # a ping's pace
-            assert scope.reason is reason
+    with unstarted(idle=2, progress=60).scope(None) as scope:
+        scope.thinks = thinks
+        scope.began()
+        pass_time(clock, scope, lasts - 1, then=scope.heard)
+        assert scope.reason is None
+        pass_time(clock, scope, 1, then=scope.heard)
+        assert scope.reason is Reason.PROGRESS_TIMEOUT
 
 
 def test_a_deadline_of_one_try_can_be_forgotten_until_there_is_content(watching):
-    with watching(idle=LONG).scope(None) as scope:
+    with watching().scope(None) as scope:
         for reason in (
             Reason.HEADER_TIMEOUT,
             Reason.IDLE_TIMEOUT,
@@ -277,10 +318,12 @@ def test_what_ends_the_completion_is_never_forgotten(watching, reason):
             scope.check()
 
 
-def test_all_tries_share_one_budget(watching, upstream):
-    with watching(header=LONG, idle=0.1).scope(None) as scope:
+def test_all_tries_share_one_budget(unstarted, upstream):
+    watchdog = unstarted(header=LONG, idle=0.1)
+    with watchdog.scope(None) as scope:
         scope.attach(upstream)
         scope.waiting_for_headers()
+        watchdog.start()
         assert upstream.recv(1) == b""
         assert scope.reason is Reason.HEADER_TIMEOUT
         assert not scope.try_again()

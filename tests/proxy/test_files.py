@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy import files
+from waiting import LONG
 
 
 def content(path: Path) -> files.Content:
@@ -70,7 +71,7 @@ def test_a_file_that_hangs_holds_up_nobody_and_one_thread_waits_for_it(
 
     for _ in range(20):
         assert one.read() == (files.UNRESPONSIVE,)
-    assert volume.opened.acquire(timeout=10)
+    assert volume.opened.acquire(timeout=LONG)
     assert not volume.opened.acquire(blocking=False)
 
 
@@ -84,7 +85,7 @@ def test_a_file_that_responds_again_is_read_again(
 
     volume.back.set()
 
-    files.PATIENCE = 30.0  # the fixture puts it back
+    files.PATIENCE = LONG  # the fixture puts it back
     assert one.read() == (files.Content(text="words"),)
 
 

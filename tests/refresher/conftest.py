@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fake_claude import FakeClaude
-from logins import login
+from logins import LONG, login
 from refresher import credentials, refresh
 
 
@@ -38,7 +38,7 @@ def open_directory():
 def eventually():
     """Wait for a condition, with a deadline instead of a guess."""
 
-    def wait(condition, seconds=30):
+    def wait(condition, seconds=LONG):
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "it never came true"

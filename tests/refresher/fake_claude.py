@@ -63,7 +63,7 @@ def end_call():
 
 def until(name):
     (here / "started").touch()
-    deadline = time.time() + 60
+    deadline = time.time() + 300
     while not (here / name).exists() and time.time() < deadline:
         time.sleep(0.02)
 

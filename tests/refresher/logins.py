@@ -10,6 +10,8 @@ import msgspec
 from refresher import credentials, files, refresh, settings
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+LONG = 120.0
+"""Seconds until a test gives up; nothing that works comes near it."""
 
 
 def milliseconds(moment):
@@ -51,7 +53,7 @@ def age_last_attempt(volume, seconds):
 
 
 def attempt_once(
-    volume, fake, *, seconds=30.0, stop=None, clock=refresh.utc_now, **changes
+    volume, fake, *, seconds=120.0, stop=None, clock=refresh.utc_now, **changes
 ):
     """Do what `claude-refresher once` does, in this process."""
     tried = make_settings(

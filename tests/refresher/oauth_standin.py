@@ -37,7 +37,7 @@ from typing import Self
 import trustme
 
 from oauth_ledger import SCOPES, Behaviour, Ledger
-from quiet_server import QuietServer
+from quiet_server import QuietServer, SelfClosing
 
 OAUTH_HOST = "platform.claude.com"
 API_HOST = "api.anthropic.com"
@@ -62,6 +62,7 @@ class Standin:
         ca = trustme.CA()
         ca.cert_pem.write_to_path(str(self.ca_file))
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.sslsocket_class = SelfClosing
         ca.issue_cert(OAUTH_HOST, API_HOST).configure_cert(self.tls)
         self._server = _Server((host, port), _Handler)
         self._server.standin = self

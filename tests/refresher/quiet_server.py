@@ -1,6 +1,7 @@
 """An HTTP server on which clients that leave are no fault."""
 
 import http.server
+import ssl
 
 
 class QuietServer(http.server.ThreadingHTTPServer):
@@ -11,3 +12,14 @@ class QuietServer(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: clients that are cut or killed are the purpose."""
+
+
+class SelfClosing(ssl.SSLSocket):
+    """The `sslsocket_class` of a server's TLS; is closed even where its client has gone.
+
+    If that happens before the handshake, `wrap_socket` raises, and CPython leaves open
+    what nobody has a name for.
+    """
+
+    def __del__(self) -> None:
+        self.close()

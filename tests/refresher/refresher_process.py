@@ -1,9 +1,11 @@
 """`claude-refresher` as a process of its own, also as another user or among mounts."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 PYTHON = [sys.executable, "-m", "refresher"]
 AS_OTHER_USER = ["setpriv", "--reuid", "10001", "--regid", "10001", "--clear-groups"]
@@ -42,6 +44,15 @@ def start(volume, claude_bin, *words, stdout=subprocess.PIPE, **more):
         cwd="/",
         env=environ(volume, claude_bin, **more),
     )
+
+
+def has_open(pid, path):
+    """Whether a process has a file open, such as a lock that it holds or waits for."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if link.readlink() == path:
+                return True
+    return False
 
 
 def among_mounts(script):

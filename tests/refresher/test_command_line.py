@@ -1,6 +1,5 @@
 """The program as its user meets it: words, output, exit codes, signals."""
 
-import contextlib
 import json
 import os
 import shlex
@@ -8,13 +7,13 @@ import signal
 import subprocess
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 import refresher_process
-from logins import age_last_attempt, login
+from logins import LONG, age_last_attempt, login
 from refresher import credentials, files, lock, outcome, refresh, settings
+from refresher_process import has_open
 
 
 @pytest.fixture
@@ -236,7 +235,7 @@ def test_import_on_a_terminal_says_what_to_paste(volume):
         os.close(theirs)
         assert b"paste the content of .credentials.json" in process.stderr.readline()
         terminal.write(b"{}\n\x04")
-        process.communicate(timeout=60)
+        process.communicate(timeout=LONG)
 
     assert process.returncode == 78
 
@@ -301,7 +300,7 @@ def test_a_signal_lets_the_cli_finish(volume, fake, put, eventually, number):
 
     process.send_signal(number)
     claude.go()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=LONG)
 
     assert process.returncode == 0
     assert out.startswith(b"Refreshed: ")
@@ -314,24 +313,16 @@ def test_a_signal_ends_the_wait_for_the_lock(volume, fake, put, eventually):
     first = refresher_process.start(volume, claude.path, "once")
     eventually(lambda: claude.started)
     second = refresher_process.start(volume, claude.path, "once", LOG_LEVEL="debug")
-    eventually(lambda: _waits_for(volume / lock.FILE_NAME, second.pid))
+    eventually(lambda: has_open(second.pid, volume / lock.FILE_NAME))
 
     second.send_signal(signal.SIGTERM)
-    out, _ = second.communicate(timeout=60)
+    out, _ = second.communicate(timeout=LONG)
     claude.go()
-    first.communicate(timeout=60)
+    first.communicate(timeout=LONG)
 
     assert second.returncode == 75
     assert out.startswith(b"Busy: ")
     assert first.returncode == 0
-
-
-def _waits_for(path, pid):
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            if link.readlink() == path:
-                return True
-    return False
 
 
 def test_a_killed_refresher_leaves_the_lock_to_its_cli(volume, fake, put, eventually):
@@ -340,12 +331,12 @@ def test_a_killed_refresher_leaves_the_lock_to_its_cli(volume, fake, put, eventu
     process = refresher_process.start(volume, claude.path, "once")
     eventually(lambda: claude.started)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=LONG)
 
     next_one = refresher_process.start(volume, claude.path, "once")
-    eventually(lambda: _waits_for(volume / lock.FILE_NAME, next_one.pid))
+    eventually(lambda: has_open(next_one.pid, volume / lock.FILE_NAME))
     claude.go()
-    out, _ = next_one.communicate(timeout=60)
+    out, _ = next_one.communicate(timeout=LONG)
 
     assert next_one.returncode == 0
     assert out.startswith(b"NotDue: ")
@@ -361,7 +352,7 @@ def test_five_at_once_start_one_cli_and_agree(volume, fake, put, mode, code):
     claude = fake(mode)
     processes = [refresher_process.start(volume, claude.path, "once") for _ in range(5)]
     for process in processes:
-        process.communicate(timeout=60)
+        process.communicate(timeout=LONG)
 
     assert len(claude.calls) == 1
     assert {process.returncode for process in processes} == {code}
@@ -384,7 +375,7 @@ def test_a_closed_stdout_leaves_the_lock_to_the_cli(
     process.kill()
     process.wait()
 
-    assert _waits_for(volume / lock.FILE_NAME, cli)  # it holds the lock's descriptor
+    assert has_open(cli, volume / lock.FILE_NAME)  # it holds the lock's descriptor
     claude.go()
     done = refresher_process.refresher(volume, claude.path, "once")
     assert done.stdout.startswith(b"NotDue: ")
@@ -401,7 +392,7 @@ def test_nobody_who_listens_changes_no_exit_code(volume, fake, put):
         stderr=subprocess.PIPE,
         cwd="/",
         env=refresher_process.environ(volume, fake("ok").path, PYTHONUNBUFFERED="1"),
-        timeout=60,
+        timeout=LONG,
         check=False,
     )
     os.close(writing)

@@ -15,9 +15,8 @@ import trustme
 
 import refresher_process
 from fake_claude import TESTED
-from logins import login
+from logins import LONG, login
 from oauth_standin import Standin
-from ports import free_port
 from refresher import credentials, doctor, files, history, lock, mounts, reach, refresh
 from refresher.settings import Command
 
@@ -37,11 +36,11 @@ def hosts(tmp_path):
 def put(volume):
     """Put a login in the volume whose access token has `left` seconds."""
 
-    def write(left=4 * 3600 + 60, days=20):
+    def write(left=4 * 3600 + 1800, days=20):
         now = refresh.utc_now()
         data = login(
             expires_at=now + timedelta(seconds=left),
-            login_ends_at=now + timedelta(days=days, minutes=1),
+            login_ends_at=now + timedelta(days=days, minutes=30),
             access=f"{CANARY}-access",
             refresh=f"{CANARY}-refresh",
         )
@@ -126,7 +125,7 @@ def test_a_report_that_nobody_can_read_changes_no_exit_status(volume, fake):
         process = refresher_process.start(
             volume, fake("ok").path, "doctor", stdout=full, REFRESH_BEFORE="soon"
         )
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=LONG)
 
     assert (process.returncode, err) == (1, b"")
 
@@ -240,8 +239,16 @@ def test_a_network_proxy_that_refuses_is_named_and_its_password_is_not(examine):
     assert "HTTPS_PROXY" in line["why"]
 
 
-def test_a_network_proxy_that_is_not_there_is_named(examine):
-    line = examine(HTTPS_PROXY=f"http://127.0.0.1:{free_port()}")["network proxy"]
+@pytest.fixture
+def closed_port():
+    """A port that nobody listens on, and that nobody else is given."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        yield closed.getsockname()[1]
+
+
+def test_a_network_proxy_that_is_not_there_is_named(examine, closed_port):
+    line = examine(HTTPS_PROXY=f"http://127.0.0.1:{closed_port}")["network proxy"]
 
     assert line["verdict"] == "fail"
 
@@ -261,8 +268,8 @@ def test_a_name_that_does_not_exist_is_dns():
     assert reached("nowhere.invalid").obstacle == "dns"
 
 
-def test_a_port_that_nobody_listens_on_is_refused():
-    assert reached(f"127.0.0.1:{free_port()}").obstacle == "refused"
+def test_a_port_that_nobody_listens_on_is_refused(closed_port):
+    assert reached(f"127.0.0.1:{closed_port}").obstacle == "refused"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
 """The stand-in itself is strict: what it lets through, the real hosts would too."""
 
+import gc
 import http.client
 import json
+import select
+import socket
 import ssl
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +128,21 @@ def test_each_behaviour_shows(standin):
 def test_no_other_host_is_reached(standin):
     with pytest.raises(OSError, match="502"):
         ask(standin, "example.com", "GET", "/")
+
+
+def test_a_client_that_goes_before_the_handshake_leaves_nothing_open(standin):
+    """The warning of an open socket would fail whichever test comes next."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        connection, _ = listener.accept()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()  # with a reset
+        select.select([connection], [], [])
+
+        with pytest.raises(OSError, match="reset"):
+            standin.tls.wrap_socket(connection, server_side=True)
+
+    gc.collect()
 
 
 def test_it_runs_as_a_program_that_is_steered_over_http(tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from logins import age_last_attempt, attempt_once, login, make_settings
+from logins import LONG, age_last_attempt, attempt_once, login, make_settings
 from refresher import credentials, decide, files, history, lock, refresh
 from refresher.outcome import Kind
 from refresher.settings import Command
@@ -146,34 +146,53 @@ def test_the_cli_sees_an_empty_directory_and_only_what_it_may(
     assert not os.path.exists(scratch)  # noqa: PTH110 - a string from elsewhere
 
 
+@pytest.fixture
+def limit_passes(monkeypatch):
+    """Have so many seconds pass for a CLI when it has got to where it waits."""
+
+    def pass_once_started(claude, seconds=1000, clock=time.monotonic):
+        late = types.SimpleNamespace(
+            monotonic=lambda: clock() + seconds * claude.started,
+            sleep=time.sleep,
+        )
+        monkeypatch.setattr("refresher.claude_cli.time", late)
+
+    return pass_once_started
+
+
 def test_a_cli_at_its_limit_is_not_ended_in_the_middle_of_a_call(
-    volume, fake, expired_login, eventually, caplog, monkeypatch
+    volume, fake, expired_login, eventually, caplog, limit_passes
 ):
     claude = fake("saves_after_limit")
-    late = types.SimpleNamespace(  # the limit passes when the call is under way
-        monotonic=lambda: time.monotonic() + 1000 * claude.started, sleep=time.sleep
-    )
-    monkeypatch.setattr("refresher.claude_cli.time", late)
+    limit_passes(claude)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         attempt = pool.submit(attempt_once, volume, claude)
         eventually(lambda: "at its time limit" in caplog.text)
         claude.go()
 
-        assert attempt.result(timeout=60).kind is Kind.REFRESHED
+        assert attempt.result(timeout=LONG).kind is Kind.REFRESHED
 
 
-def test_a_cli_that_hangs_after_its_call_has_spent_nothing(volume, fake, expired_login):
-    outcome = attempt_once(volume, fake("hang"), seconds=0.5)
+def test_a_cli_that_hangs_after_its_call_has_spent_nothing(
+    volume, fake, expired_login, limit_passes
+):
+    claude = fake("hang")
+    limit_passes(claude, 12, clock=lambda: 0.0)  # in less time than a call may take
+
+    outcome = attempt_once(volume, claude, seconds=10)
 
     assert outcome.kind is Kind.NOT_REFRESHED
-    assert "was ended after" in outcome.reason
+    assert "was ended after 12 s" in outcome.reason
     assert (volume / credentials.FILE_NAME).read_bytes() == expired_login
 
 
-def test_a_cli_that_ignores_signals_is_killed(volume, fake, expired_login):
+def test_a_cli_that_ignores_signals_is_killed(
+    volume, fake, expired_login, limit_passes
+):
     claude = fake("hang_stubborn")
+    limit_passes(claude)
 
-    attempt_once(volume, claude, seconds=0.5)
+    attempt_once(volume, claude)
 
     assert not os.path.exists(f"/proc/{claude.calls[0]['pid']}")  # noqa: PTH110
 
@@ -188,7 +207,10 @@ def test_no_child_of_the_cli_outlives_it(volume, fake, expired_login, eventually
     eventually(lambda: _is_gone(child))
 
 
-def test_an_orphan_of_the_cli_is_collected_by_process_1(volume, fake, expired_login):
+def test_an_orphan_of_the_cli_is_collected_by_process_1(
+    volume, fake, expired_login, monkeypatch
+):
+    monkeypatch.setattr("refresher.claude_cli._ORPHANS_TIME", LONG)
     claude = fake("leaves_child")
     with _collecting_orphans():
         attempt_once(volume, claude)
@@ -358,7 +380,7 @@ def test_the_expiry_that_the_cli_sees_is_near_and_never_past(
         meanwhile = files.read_credentials(volume)
         view = refresh.look(make_settings(volume), refresh.utc_now())
         claude.go()
-        outcome = attempt.result(timeout=60)
+        outcome = attempt.result(timeout=LONG)
 
     left = (meanwhile.expires_at - refresh.utc_now()).total_seconds()
     assert 120 < left <= 240
@@ -367,13 +389,10 @@ def test_the_expiry_that_the_cli_sees_is_near_and_never_past(
 
 
 def test_an_early_attempt_is_over_before_the_expiry_that_it_wrote(
-    volume, fake, living_login, monkeypatch, caplog
+    volume, fake, living_login, limit_passes, caplog
 ):
     claude = fake("hang")
-    late = types.SimpleNamespace(
-        monotonic=lambda: time.monotonic() + 125 * claude.started, sleep=time.sleep
-    )
-    monkeypatch.setattr("refresher.claude_cli.time", late)
+    limit_passes(claude, 125)
 
     attempt_once(volume, claude, seconds=600, **EARLY)
 
@@ -414,7 +433,7 @@ def test_an_early_attempt_waits_for_a_cli_that_saves(
         attempt = pool.submit(attempt_once, volume, claude, stop=stop, **EARLY)
         eventually(lambda: files.read_history(volume).brought_forward)
         stop.set()
-        outcome = attempt.result(timeout=60)
+        outcome = attempt.result(timeout=LONG)
 
     assert outcome.kind is Kind.BUSY
     assert claude.calls == []
@@ -570,7 +589,7 @@ def test_a_login_during_a_failing_attempt_starts_a_new_count(
         eventually(lambda: claude.started)
         files.replace(volume / credentials.FILE_NAME, data)
         claude.go()
-        outcome = attempt.result(timeout=60)
+        outcome = attempt.result(timeout=LONG)
 
     past = files.read_history(volume)
     assert outcome.kind is Kind.NOT_DUE
@@ -589,7 +608,7 @@ def test_five_at_once_make_one_attempt(
         attempts = [
             pool.submit(attempt_once, volume, claude, **early) for _ in range(5)
         ]
-        kinds = sorted(attempt.result(timeout=60).kind for attempt in attempts)
+        kinds = sorted(attempt.result(timeout=LONG).kind for attempt in attempts)
 
     assert kinds == [Kind.NOT_DUE] * 4 + [Kind.REFRESHED]
     assert len(claude.calls) == 1

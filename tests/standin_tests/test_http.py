@@ -13,6 +13,7 @@ import pytest
 
 from loopback import PLAIN
 from standin import models, server
+from waiting import LONG
 
 TESTS = Path(__file__).parents[1]
 HEADERS = {"x-api-key": "k", "anthropic-version": "2026-10-21"}
@@ -33,7 +34,7 @@ def standin():
 @pytest.fixture
 def http(standin):
     with httpx2.Client(
-        base_url=standin.base_url, headers=HEADERS, verify=PLAIN
+        base_url=standin.base_url, headers=HEADERS, verify=PLAIN, timeout=LONG
     ) as client:
         yield client
 
@@ -52,7 +53,7 @@ def test_a_body_may_come_in_chunks(standin, http):
 )
 def test_a_body_of_unknown_length_is_refused(standin, framing):
     host, port = standin.base_url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=LONG) as connection:
         head = b"POST /v1/messages HTTP/1.1\r\nhost: x\r\n%b\r\n\r\nx\r\n"
         connection.sendall(head % framing)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -89,14 +90,18 @@ def test_as_a_program_it_ends_with_its_parent(end):
     ) as program:
         base_url = json.loads(program.stdout.readline())["base_url"]
         answer = httpx2.post(
-            f"{base_url}/v1/messages", json=BODY, headers=HEADERS, verify=PLAIN
+            f"{base_url}/v1/messages",
+            json=BODY,
+            headers=HEADERS,
+            verify=PLAIN,
+            timeout=LONG,
         )
         assert answer.json()["type"] == "message"
         if end == "SIGTERM":
             program.terminate()
         else:
             program.stdin.close()
-        assert program.wait(10) == 0
+        assert program.wait(LONG) == 0
         assert program.stdout.read() == b""
 
 
@@ -119,7 +124,8 @@ def test_models_are_paged_in_both_directions(http):
 
 def test_models_need_a_credential(standin):
     version = {"anthropic-version": "2026-10-21"}
-    answer = httpx2.get(f"{standin.base_url}/v1/models", headers=version, verify=PLAIN)
+    url = f"{standin.base_url}/v1/models"
+    answer = httpx2.get(url, headers=version, verify=PLAIN, timeout=LONG)
     assert answer.status_code == 401
     assert answer.json()["error"]["type"] == "authentication_error"
 
@@ -130,9 +136,10 @@ def test_raw_pieces_of_a_stream_go_out_as_they_are(standin, http):
 
 
 def test_a_held_stream_ends_with_the_stand_in():
+    others = set(threading.enumerate())
     with (
         server.serve() as standin,
-        httpx2.Client(headers=HEADERS, verify=PLAIN) as client,
+        httpx2.Client(headers=HEADERS, verify=PLAIN, timeout=LONG) as client,
     ):
         standin.answer_with(["data: a\n\n", threading.Event()])
         url = f"{standin.base_url}/v1/messages"
@@ -140,8 +147,9 @@ def test_a_held_stream_ends_with_the_stand_in():
         response = client.send(held, stream=True)
         pieces = response.iter_bytes()
         assert next(pieces) == b"data: a\n\n"
-        serving = threading.active_count()
-    assert threading.active_count() == serving - 2  # the listener and the connection
+        serving = set(threading.enumerate()) - others
+    assert len(serving) == 2  # the listener and the connection
+    assert not any(thread.is_alive() for thread in serving)
 
 
 def test_what_a_test_scripts_is_said_as_any_other_answer(standin, http):

@@ -8,6 +8,7 @@ from standin import call, rules, server
 from standin.rules import request
 from standin_tests.bad_requests import ADAPTIVE, CASES, two_turns
 from standin_tests.requests import BINDING, NEW, body
+from waiting import LONG
 
 
 def broken(request, headers=NEW, **fields):
@@ -32,7 +33,7 @@ def test_a_bad_request_is_refused_over_http_and_kept_with_its_row(
     url = f"{standin.base_url}/v1/messages"
     sent = {name: value.strip() for name, value in headers.items()}
     answer = httpx2.post(
-        url, json=request_, headers=sent, trust_env=False, verify=PLAIN
+        url, json=request_, headers=sent, trust_env=False, verify=PLAIN, timeout=LONG
     )
     error = answer.json()
     assert answer.is_client_error

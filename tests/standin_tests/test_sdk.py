@@ -31,7 +31,10 @@ def standin():
 @pytest.fixture
 def client(standin):
     with anthropic.Anthropic(
-        base_url=standin.base_url, api_key="key-of-a-test", max_retries=0
+        base_url=standin.base_url,
+        api_key="key-of-a-test",
+        max_retries=0,
+        timeout=waiting.LONG,
     ) as opened:
         yield opened
 

@@ -26,7 +26,7 @@ def ask(*, stream):
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read().decode()
     except urllib.error.HTTPError as ex:
         return f"{ex.code}: {ex.read().decode()}"

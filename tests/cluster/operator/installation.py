@@ -82,6 +82,15 @@ class Installation:
         ours.sort(key=lambda each: int(each["metadata"]["resourceVersion"]))
         return [(each["type"], each["reason"]) for each in ours]
 
+    def reports(self, kind, reason):
+        """Wait for an event, which follows the status that it belongs to."""
+        until(
+            lambda: (kind, reason) in self.events,
+            what=lambda: (
+                f"no {kind} {reason} among {self.events}; the log:\n{self.log}"
+            ),
+        )
+
     @property
     def secret(self):
         """The Secret's keys as text, or None."""
@@ -117,6 +126,17 @@ class Installation:
         """The access token in the volume."""
         text = (self.volume / credentials.FILE_NAME).read_text()
         return json.loads(text)["claudeAiOauth"]["accessToken"]
+
+    def login_falls_due(self, claude):
+        """Have a login that is published, and that is due from now on.
+
+        The pause after a failure is ten minutes, so one attempt is all that is made.
+        """
+        self.login()
+        self.create()
+        self.start(claude.path, REFRESH_INTERVAL="600")
+        self.becomes("Published", "True", "TokenPublished")
+        self.login(left=200)
 
     # The operator.
 

@@ -33,7 +33,7 @@ def test_it_converges_after_three_failed_calls(installed, fake, api, part, statu
     until(
         lambda: installed.secret and installed.secret["access-token"] == installed.token
     )
-    until(lambda: ("Normal", "Refreshed") in installed.events)
+    installed.reports("Normal", "Refreshed")
     assert left == [0]
     assert installed.operator.runs
 
@@ -53,7 +53,7 @@ def test_a_cluster_that_is_away_holds_up_no_renewal(installed, fake, api):
 
     until(lambda: installed.secret["access-token"] == installed.token)
     until(lambda: installed.status.get("refreshes") == 1)
-    until(lambda: ("Normal", "Refreshed") in installed.events)
+    installed.reports("Normal", "Refreshed")
 
 
 def test_a_watch_that_says_nothing_only_delays_what_it_would_report(
@@ -116,4 +116,4 @@ def test_a_start_needs_no_api_server_where_the_volume_is_known(installed, fake, 
     api.back()
 
     until(lambda: installed.secret["access-token"] == installed.token)
-    until(lambda: ("Normal", "Refreshed") in installed.events)
+    installed.reports("Normal", "Refreshed")

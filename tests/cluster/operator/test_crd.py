@@ -122,13 +122,13 @@ def test_helm_which_judges_by_kstatus_waits_for_what_is_not_well(installed, tmp_
         words += ["--namespace", installed.namespace, f"--timeout={timeout}"]
         return subprocess.run(words, capture_output=True, text=True, check=False)
 
-    unkept = installs("3s")
+    unkept = installs("15s")
     assert unkept.returncode != 0
     assert "claude" in unkept.stderr
 
     installed.login()
     installed.start("/bin/true")
-    kept = installs("60s")
+    kept = installs("120s")
     assert kept.returncode == 0, kept.stderr
 
     (installed.volume / ".credentials.json").unlink()

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from logins import age_last_attempt
-from node import until
+from node import PATIENCE, until
 from refresher import files, refresh
 from tests.cluster.operator.installation import SECRET
 
@@ -23,11 +23,12 @@ def test_it_says_that_a_login_is_needed_and_notices_a_persons_login(installed, f
 
     installed.login()
 
-    installed.becomes("Ready", "True", "TokenValid", seconds=5)
-    installed.becomes("Published", "True", "TokenPublished", seconds=5)
+    installed.becomes("Ready", "True", "TokenValid")
+    installed.becomes("Published", "True", "TokenPublished")
     assert installed.secret["access-token"] == "access-1"
     assert installed.secret["expires-at"] == installed.status["expiresAt"]
     assert installed.operator.ask("/readyz")[0] == 200
+    installed.reports("Normal", "TokenPublished")
     assert installed.events == [
         ("Warning", "LoginRequired"),
         ("Normal", "CredentialsChanged"),
@@ -51,7 +52,7 @@ def test_it_refreshes_a_token_that_is_due_and_publishes_it_at_once(installed, fa
     assert installed.condition("Ready") == ("True", "TokenValid")
     assert installed.status["lastRefreshTime"]
     assert installed.status["failedAttempts"] == 0
-    assert ("Normal", "Refreshed") in installed.events
+    installed.reports("Normal", "Refreshed")
     assert ("Normal", "CredentialsChanged") not in installed.events
     assert installed.operator.metric('claude_refresh_total{result="Refreshed"}') == 1
     assert installed.operator.metric("claude_credential_ready") == 1
@@ -60,7 +61,7 @@ def test_it_refreshes_a_token_that_is_due_and_publishes_it_at_once(installed, fa
         installed.operator.metric('claude_token_publish_total{result="published"}') >= 1
     )
     ends = installed.operator.metric("claude_credential_expiration_timestamp_seconds")
-    assert abs(ends - time.time() - 28800) < 60
+    assert abs(ends - time.time() - 28800) < 600
 
 
 def test_the_columns_are_readable(installed, fake):
@@ -75,43 +76,41 @@ def test_the_columns_are_readable(installed, fake):
         "NAME", "READY", "REASON", "LOGIN", "EXPIRES", "NEXT", "LAST", "AGE",
     ]  # fmt: skip
     assert row.split()[:4] == ["claude", "True", "TokenValid", "LoginAlive"]
-    installed.kubectl("wait", "--for=condition=Ready", "ccred/claude", "--timeout=30s")
+    installed.kubectl.wait("ccred/claude")
 
 
 def test_a_failure_is_reported_and_survives_a_restart_in_the_middle_of_the_pause(
     installed, fake
 ):
-    claude = fake("unchanged")
+    claude, pause = fake("unchanged"), {"REFRESH_INTERVAL": "600"}
     installed.login(left=200)
     installed.create()
-    installed.start(claude.path)
+    installed.start(claude.path, **pause)
     installed.becomes("Ready", "True", "RefreshFailing")
     due = installed.status["nextRefreshTime"]
 
     assert installed.operator.stop() == 0
-    installed.start(claude.path)
+    installed.start(claude.path, **pause)
     until(lambda: installed.operator.metric("claude_refresh_consecutive_failures") == 1)
 
     assert len(claude.calls) == 1  # the pause goes on
     assert installed.status["nextRefreshTime"] == due
     assert installed.events.count(("Warning", "RefreshFailed")) == 1
 
-    age_last_attempt(installed.volume, 61)
+    age_last_attempt(installed.volume, 601)
     until(lambda: installed.status["failedAttempts"] == 2)
     assert len(claude.calls) == 2
 
 
 def test_a_lost_login_stops_the_attempts_and_leaves_the_secret(installed, fake):
     claude = fake("blank", "ok")
-    installed.login(left=200)
-    installed.create()
-    installed.start(claude.path)
+    installed.login_falls_due(claude)
 
     installed.becomes("Ready", "False", "LoginRequired")
     installed.becomes("LoginRequired", "True", "LoginLost")
     assert installed.secret["access-token"] == "access-1"  # it may live for minutes
     assert "nextRefreshTime" not in installed.status
-    assert ("Warning", "LoginRequired") in installed.events
+    installed.reports("Warning", "LoginRequired")
     assert installed.operator.metric("claude_login_required") == 1
 
     age_last_attempt(installed.volume, 3600)
@@ -142,9 +141,7 @@ def test_however_the_cli_ends_the_file_alone_is_believed(
     installed, fake, mode, ready, login
 ):
     claude = fake(mode)
-    installed.login(left=200)
-    installed.create()
-    installed.start(claude.path)
+    installed.login_falls_due(claude)
     until(
         lambda: installed.operator.metric("claude_refresh_duration_seconds_count") == 1
     )
@@ -167,7 +164,7 @@ def test_a_login_that_ends_soon_is_reported_while_the_attempts_go_on(installed, 
     assert installed.condition("Ready") == ("True", "TokenValid")
     assert installed.status["nextRefreshTime"]
     ends = installed.operator.metric("claude_login_expiration_timestamp_seconds")
-    assert abs(ends - time.time() - 6 * 86400) < 60
+    assert abs(ends - time.time() - 6 * 86400) < 600
 
 
 def test_a_request_does_not_wait_for_a_long_pause(installed, fake):
@@ -185,7 +182,7 @@ def test_a_request_does_not_wait_for_a_long_pause(installed, fake):
     until(lambda: installed.status.get("handledRefreshRequest") == "noon")
     installed.becomes("Ready", "True", "TokenValid")
     assert len(claude.calls) == 3
-    assert ("Normal", "RefreshRequested") in installed.events
+    installed.reports("Normal", "RefreshRequested")
 
 
 def test_a_request_also_mends_the_secret_and_starts_nothing_that_is_not_due(
@@ -221,6 +218,7 @@ def test_a_suspended_credential_is_published_and_never_refreshed(installed, fake
 
     installed.becomes("Suspended", "False", "Active")
     until(lambda: installed.status.get("refreshes") == 1)
+    installed.reports("Normal", "Refreshed")
     assert installed.events.count(("Normal", "Resumed")) == 1
 
 
@@ -251,7 +249,7 @@ def test_a_volume_that_cannot_take_a_token_is_reported_long_before_it_is_due(
 
     installed.becomes("Ready", "True", "Blocked")
     assert "symbolic link" in installed.log
-    assert ("Warning", "Blocked") in installed.events
+    installed.reports("Warning", "Blocked")
 
 
 def test_a_schedule_that_is_none_is_reported(installed, fake):
@@ -276,12 +274,14 @@ def test_deleting_the_credential_leaves_nothing(installed, fake):
         "kubectl.kubernetes.io/last-applied-configuration"
     ]
 
-    installed.kubectl("delete", "ccred", "claude", "--timeout=30s")
+    installed.kubectl("delete", "ccred", "claude")
 
     until(lambda: installed.secret is None)
-    installed.login(left=200, access="access-2")
-    until(lambda: installed.operator.metric("claude_credential_ready") == 1)
     until(lambda: "was deleted, so nothing is refreshed" in installed.log)
+    installed.login(left=200, access="access-2")
+    ends = "claude_credential_expiration_timestamp_seconds"
+    until(lambda: installed.operator.metric(ends) < time.time() + 3600)
+    assert installed.operator.metric("claude_credential_ready") == 1
     assert installed.operator.ask("/readyz")[0] == 503
     assert claude.calls == []
 
@@ -297,7 +297,7 @@ def test_deleting_works_while_no_operator_runs(installed, fake):
     installed.becomes("Published", "True", "TokenPublished")
     installed.operator.kill()
 
-    installed.kubectl("delete", "ccred", "claude", "--timeout=30s")
+    installed.kubectl("delete", "ccred", "claude")
 
     until(lambda: installed.secret is None)
 
@@ -314,7 +314,7 @@ def test_a_signal_lets_the_cli_finish_and_publishes_what_it_refreshed(installed,
     assert installed.operator.runs
     claude.go()
 
-    assert installed.operator.process.wait(timeout=30) == 0
+    assert installed.operator.process.wait(PATIENCE) == 0
     assert installed.status["refreshes"] == 1
     assert installed.secret["access-token"] == installed.token != "access-1"
     assert files.read_history(installed.volume).failures == 0
@@ -413,7 +413,7 @@ def test_with_merge_a_persons_secret_gets_our_keys_and_stays_theirs(installed, f
     metadata = installed.kubectl.read(f"secrets/{SECRET}")["metadata"]
     assert "ownerReferences" not in metadata
 
-    installed.kubectl("delete", "ccred", "claude", "--timeout=30s")
+    installed.kubectl("delete", "ccred", "claude")
     until(lambda: installed.operator.ask("/readyz")[0] == 503)
     assert installed.secret["own"] == "mine"
 

@@ -5,7 +5,7 @@ import urllib.parse
 
 import pytest
 
-from node import until
+from node import PATIENCE, until
 from tests.cluster.operator.installation import SECRET
 
 DISCOVERY = ("/api", "/apis", "/api/v1", "/apis/")
@@ -34,18 +34,17 @@ def in_namespaces(found):
 
 
 def test_it_asks_for_what_its_role_names_and_for_nothing_else(installed, fake, audit):
-    installed.login(left=200)
-    installed.create()
-    installed.start(fake("ok").path)
+    installed.login_falls_due(fake("ok"))
     until(lambda: installed.status.get("refreshes") == 1)
     installed.becomes("Published", "True", "TokenPublished")
-    until(lambda: ("Normal", "TokenPublished") in installed.events)
+    installed.reports("Normal", "Refreshed")
     installed.operator.stop()
 
     ours, core = (
         OURS.format(installed.namespace),
         f"/api/v1/namespaces/{installed.namespace}",
     )
+    until(lambda: ("watch", ours) in asked(audit, installed))  # logged at its end
     found = asked(audit, installed)
     assert in_namespaces(found).keys() == {
         ("list", ours),
@@ -87,7 +86,7 @@ def test_a_secret_that_the_role_does_not_name_is_refused_and_reported(installed,
     installed.becomes("Published", "False", "PublishForbidden")
     installed.becomes("Ready", "False", "PublishForbidden")
     installed.becomes("Stalled", "True", "PublishForbidden")
-    until(lambda: ("Warning", "PublishForbidden") in installed.events)
+    installed.reports("Warning", "PublishForbidden")
     assert 'secrets "another" is forbidden' in installed.log
     assert installed.kubectl.read("secrets/another") is None
 
@@ -124,7 +123,7 @@ def test_pods_are_not_annotated_without_the_right_to_and_that_is_reported(
     installed.becomes("Published", "False", "PodsNotAnnotated")
     installed.becomes("Ready", "False", "PodsNotAnnotated")
     assert installed.secret["access-token"] == "access-1"
-    until(lambda: ("Warning", "PodsNotAnnotated") in installed.events)
+    installed.reports("Warning", "PodsNotAnnotated")
     assert revision(installed, "agent") is None
 
 
@@ -142,9 +141,10 @@ def test_consumers_pods_hear_of_each_token_and_others_do_not(installed, fake, na
     assert revision(installed, "agent") == installed.status["tokenRevision"]
     assert (installed.secret is None) is (name is None)
 
+    first = installed.status["tokenRevision"]
+
     installed.login(access="access-2")
 
-    first = installed.status["tokenRevision"]
     until(lambda: revision(installed, "agent") not in {None, first})
     assert revision(installed, "stranger") is None
 
@@ -170,8 +170,8 @@ def test_without_its_rights_it_says_so_and_begins_when_it_has_them(installed, fa
     assert installed.operator.ask("/readyz")[0] == 503
     assert "Traceback" not in installed.log
 
-    installed.grant()
-    installed.becomes("Published", "True", "TokenPublished")
+    installed.grant()  # a refused call is repeated after a minute
+    installed.becomes("Published", "True", "TokenPublished", seconds=2 * PATIENCE)
 
 
 def test_rights_that_are_taken_away_and_given_back_need_no_restart(installed, fake):
@@ -187,6 +187,6 @@ def test_rights_that_are_taken_away_and_given_back_need_no_restart(installed, fa
 
     installed.grant()
 
-    until(lambda: installed.secret["access-token"] == "access-2")
+    until(lambda: installed.secret["access-token"] == "access-2", within=2 * PATIENCE)
     installed.create(suspend=True)
     installed.becomes("Suspended", "True", "Suspended")

@@ -103,7 +103,7 @@ class Codex:
             input=prompt,
             capture_output=True,
             text=True,
-            timeout=4 * LONG,
+            timeout=10 * LONG,
             check=False,
         )
         events = [json.loads(line) for line in ended.stdout.splitlines()]

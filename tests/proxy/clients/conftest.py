@@ -3,12 +3,15 @@
 import os
 
 import pytest
+from prometheus_client import parser
 
+import health_port
 import proxy_command
 from clients import environments, received
 from clients.outside import Outside
 from openai_client import KEY
 from standin import server
+from waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +64,29 @@ def environ(tmp_path):
 @pytest.fixture
 def proxy(_proxy):
     """The proxy. Nothing in a test may be tried again, by the proxy or by a client."""
+    wait_until_idle(_proxy)
     before = len(_proxy.completions)
     yield _proxy
+    wait_until_idle(_proxy)
     for line in _proxy.completions[before:]:
         assert line["calls"] <= 1, f"asked Anthropic more than once: {line}"
         final = line["code"] is None or line["status"] in (400, 404)
         assert final, f"a client may ask again: {line}"
+
+
+def wait_until_idle(proxy):
+    """Wait until each completion has its log line, which is counted after it was written."""
+    url = f"{proxy.health_url}/metrics"
+
+    def counted():
+        families = parser.text_string_to_metric_families(health_port.get(url).text)
+        samples = [sample for family in families for sample in family.samples]
+        requests = [x.value for x in samples if x.name == "claude_proxy_requests_total"]
+        return sum(requests)
+
+    in_flight = "claude_proxy_requests_in_flight"
+    until(lambda: proxy.metric(in_flight) == 0)
+    until(lambda: counted() == len(proxy.completions))
 
 
 def environment(name):

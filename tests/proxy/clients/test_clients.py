@@ -12,7 +12,7 @@ import pytest
 
 from clients import environments
 
-TIMEOUT = 240  # seconds for one suite
+TIMEOUT = 1200  # seconds for one suite
 
 LANGCHAINS = {
     "test_audio_inputs": ("skipped", "Claude hears nothing"),

@@ -10,6 +10,7 @@ from clients.received import dropped
 from openai_client import KEY
 from standin import caching
 from standin.call import Call
+from waiting import until
 
 OLDER, NEWEST = "claude-sonnet-4-6", "claude-opus-5-5"
 THINKING = ("thinking", "redacted_thinking")
@@ -100,6 +101,7 @@ def test_it_sends_the_inbound_key(binary, standin, environ, tmp_path):
     ) as proxy:
         codex = Codex(binary, tmp_path, environ, proxy.url, OLDER, key="of-the-door")
         assert "stand-in, not Claude" in codex.run("Hello").answer
+        until(lambda: proxy.completions)
         assert [line["status"] for line in proxy.completions] == [200]
 
 

@@ -38,7 +38,7 @@ RECORDED = {
 """What a real agent asked, by its name."""
 
 AGENT = RECORDED["agent-turn-2"]
-TIMEOUT = 2  # seconds; an answer that is held back takes longer
+TIMEOUT = 6  # seconds; an answer that is held back takes longer
 both = pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
 
 

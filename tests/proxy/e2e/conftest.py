@@ -10,6 +10,7 @@ import proxy_command
 from loopback import PLAIN
 from openai_client import KEY, connect
 from standin import server
+from waiting import LONG
 
 
 @pytest.fixture(scope="session")
@@ -20,11 +21,14 @@ def _standin():
 
 @pytest.fixture(scope="session")
 def _shared(_standin, tmp_path_factory):
+    """It has the models list, so that it asks for that in nobody's test."""
     directory = tmp_path_factory.mktemp("claude-proxy")
-    base = _standin.base_url
+    base, _standin.accept_tokens = _standin.base_url, None
     with proxy_command.running(
         directory, ANTHROPIC_API_KEY=KEY, ANTHROPIC_API_BASE=base
     ) as running:
+        with connect(running) as client:
+            assert list(client.models.list())
         yield running
 
 
@@ -76,7 +80,7 @@ def client(proxy, request):
 def http(proxy):
     """A plain HTTP client, for what the official one would not send."""
     with httpx2.Client(
-        base_url=proxy.url, trust_env=False, timeout=30, verify=PLAIN
+        base_url=proxy.url, trust_env=False, timeout=LONG, verify=PLAIN
     ) as opened:
         yield opened
 

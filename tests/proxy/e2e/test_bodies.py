@@ -86,7 +86,9 @@ def test_a_body_over_the_limit_is_refused(small, standin):
         "request_too_large"
     )
 
-    with httpx2.Client(base_url=small.url, trust_env=False, verify=PLAIN) as http:
+    with httpx2.Client(
+        base_url=small.url, trust_env=False, timeout=LONG, verify=PLAIN
+    ) as http:
         pieces = (b" " * 400 for _ in range(4))
         answer = http.post(PATH, content=pieces, headers=JSON)
     assert answer.status_code == 413

@@ -6,14 +6,13 @@ import threading
 import time
 from pathlib import Path
 
-import httpx2
 import openai
 import pytest
 
+import health_port
 import proxy_command
-from loopback import PLAIN
 from openai_client import ask, connect, sent
-from waiting import until
+from waiting import LONG, until
 
 HOUR = 3_600_000  # milliseconds
 tokens = (f"canary-token-{number}" for number in itertools.count())
@@ -66,6 +65,7 @@ def _fed(_standin, tmp_path_factory):
         directory,
         ANTHROPIC_API_BASE=_standin.base_url,
         CLAUDE_CREDENTIALS_PATH=path,
+        before=f"from proxy import files; files.PATIENCE = {LONG}\n",
     ) as running:
         yield running, path
     assert "canary-" not in running.text
@@ -98,7 +98,7 @@ def rotate(path, standin):
 
 def ready(running):
     """What `/readyz` says, up to a tenth of a second ago: its page is used again."""
-    answer = httpx2.get(f"{running.health_url}/readyz", trust_env=False, verify=PLAIN)
+    answer = health_port.get(f"{running.health_url}/readyz")
     return answer.status_code, answer.json()["status"]
 
 
@@ -109,9 +109,7 @@ def test_without_a_credential_the_proxy_is_up_and_says_what_is_missing(start, tm
     assert status == 503
     assert str(missing) in words
     assert "claude auth login" in words
-    assert httpx2.get(
-        f"{running.health_url}/healthz", trust_env=False, verify=PLAIN
-    ).is_success
+    assert health_port.get(f"{running.health_url}/healthz").is_success
     with connect(running, max_retries=2) as client:
         with pytest.raises(openai.InternalServerError) as caught:
             ask(client)
@@ -167,22 +165,29 @@ def test_the_other_shapes_of_the_file_serve_too(fed, standin, path):
 
 
 def test_a_refused_token_waits_for_the_next_one_and_no_request_fails(
-    fed, standin, rotate
+    start, standin, rotate, path
 ):
     rotate()
     standin.accept_tokens = set()
+    running = start(
+        CLAUDE_CREDENTIALS_PATH=path,
+        before=f"from proxy import lease; lease.REFRESH_WAIT = {LONG}\n",
+    )
+
+    def rules():
+        asked = [one for one in standin.requests if one.path == "/v1/messages"]
+        return [one.rule for one in asked]
 
     def renew():
-        until(lambda: standin.requests and standin.requests[-1].rule == "auth.wrong")
+        until(lambda: rules() == ["auth.wrong"])
         rotate()
 
     renewal = threading.Thread(target=renew)
     renewal.start()
-    with connect(fed) as client:
+    with connect(running) as client:
         assert ask(client).choices[0].finish_reason == "stop"
     renewal.join()
-    completion = [one for one in standin.requests if one.path == "/v1/messages"]
-    assert [one.rule for one in completion] == ["auth.wrong", None]
+    assert rules() == ["auth.wrong", None]
 
 
 def test_a_refused_token_without_a_next_one_is_told_as_the_proxys_own(

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+import health_port
 from e2e.conftest import KEY, connect
 from gunicorn_process import read_all
 from loopback import PLAIN
@@ -234,9 +235,7 @@ def lets_in(running, key):
 
 
 def ready(running):
-    answer = httpx2.get(
-        f"{running.health_url}/readyz", trust_env=False, timeout=LONG, verify=PLAIN
-    )
+    answer = health_port.get(f"{running.health_url}/readyz")
     return answer.status_code, answer.json()["status"]
 
 

@@ -7,7 +7,7 @@ import pytest
 import proxy_command
 from loopback import PLAIN
 from openai_client import KEY, ask, connect, sent, user
-from waiting import until
+from waiting import LONG, until
 
 REQUEST = {"messages": [user("Hello")]}
 PAGE = {"origin": "https://evil.example"}
@@ -36,12 +36,17 @@ def keyed(_keyed, standin):
     return _keyed
 
 
+def get(url):
+    return httpx2.get(url, trust_env=False, timeout=LONG, verify=PLAIN)
+
+
 def completion(running, **headers):
     return httpx2.post(
         f"{running.url}/v1/chat/completions",
         json=REQUEST,
         headers=headers,
         trust_env=False,
+        timeout=LONG,
         verify=PLAIN,
     )
 
@@ -91,15 +96,13 @@ def test_the_keys_file_is_read_again_when_it_changes(keyed):
 
 @pytest.mark.parametrize("path", ["/v1/models", "//v1/models", "/v1/%6dodels"])
 def test_no_spelling_of_a_path_goes_around_the_key(keyed, path):
-    answer = httpx2.get(f"{keyed.url}{path}", trust_env=False, verify=PLAIN)
+    answer = get(f"{keyed.url}{path}")
     assert answer.status_code in {401, 404}
     assert "data" not in answer.json()
 
 
 def test_health_needs_no_key(keyed):
-    assert httpx2.get(f"{keyed.url}/health", trust_env=False, verify=PLAIN).json() == {
-        "status": "ok"
-    }
+    assert get(f"{keyed.url}/health").json() == {"status": "ok"}
 
 
 def test_a_web_page_without_the_key_is_refused(proxy, keyed, standin):

@@ -65,7 +65,7 @@ def started(standin, tmp_path):
             stdout=log,
             stderr=log,
         ) as process,
-        httpx2.Client(trust_env=False, verify=PLAIN) as client,
+        httpx2.Client(trust_env=False, timeout=LONG, verify=PLAIN) as client,
     ):
         try:
             until(

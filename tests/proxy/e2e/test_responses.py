@@ -9,7 +9,7 @@ import openai
 import pydantic
 import pytest
 
-from loopback import PLAIN
+import health_port
 from openai_client import FLAT_WEATHER as WEATHER
 from openai_client import KEY, NEWEST, OLDER, connect, sent, user
 from upstream_events import message, text
@@ -289,7 +289,7 @@ def test_a_response_that_is_not_there_is_never_made_up_for(start, standin, what)
 
 
 def test_a_drain_lets_a_response_finish_and_refuses_new_ones(start, standin):
-    proxy = start(ANTHROPIC_API_KEY=KEY)
+    proxy = start(ANTHROPIC_API_KEY=KEY, DRAIN_TIMEOUT=300)
     whole = message(text("Once upon"))
     held = threading.Event()
     standin.answer_with([*whole[:3], held, *whole[3:]])
@@ -322,10 +322,9 @@ def test_the_log_line_names_the_api_and_nothing_that_was_said(proxy):
         )
         (line,) = proxy.lines_of("resp-log")
         assert (line["api"], line["stored"]) == ("responses", True)
-    metrics = httpx2.get(
-        f"{proxy.health_url}/metrics", trust_env=False, verify=PLAIN
-    ).text
-    assert 'claude_proxy_requests_total{api="responses"' in metrics
+    url = f"{proxy.health_url}/metrics"  # the line is written first
+    counted = 'claude_proxy_requests_total{api="responses"'
+    metrics = until(lambda: counted in (text := health_port.get(url).text) and text)
     kept = 'claude_proxy_memory_entries{kind="responses"}'
     [count] = [one for one in metrics.splitlines() if one.startswith(kept)]
     assert float(count.split()[1]) > 0

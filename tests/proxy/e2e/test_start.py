@@ -1,5 +1,6 @@
 """Starting and ending `claude-proxy`: refusals in words, the demo, the drain."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -13,6 +14,8 @@ import pytest
 import proxy_command
 from openai_client import ask, chunks, connect, user
 from ports import free_port
+from proxy.server import application
+from standin import server
 from upstream_events import message, text
 from waiting import LONG, until
 
@@ -167,6 +170,31 @@ def test_a_health_port_of_kubernetes_is_unset(start):
         assert ask(client).choices[0].finish_reason == "stop"
 
 
+def test_a_host_of_two_colons_is_every_address_of_either_kind(start):
+    """A pod's address may be IPv4, IPv6 or both, and one manifest has to fit them."""
+    running = start(ANTHROPIC_API_KEY="key", HOST="::", PROXY_API_KEY="a-key-of-ours")
+    for host in loopbacks():
+        with socket.create_connection((host, running.port), LONG) as client:
+            client.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+            assert client.makefile("rb").readline().split()[1] == b"200", host
+
+
+def loopbacks():
+    """This machine's addresses for itself: the second is missing without IPv6."""
+    kinds = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6}
+    for host, family in kinds.items():
+        with contextlib.suppress(OSError), socket.socket(family) as sock:
+            sock.bind((host, 0))
+            yield host
+
+
+@pytest.mark.parametrize("host", ["::", "0.0.0.0", "::1", "localhost"])
+def test_without_ipv6_two_colons_are_every_ipv4_address(monkeypatch, host):
+    monkeypatch.setattr("socket.has_dualstack_ipv6", lambda: False)
+    expected = "0.0.0.0" if host == "::" else host
+    assert application.listening_host(host) == expected
+
+
 def test_the_demo_answers_without_a_credential_and_says_that_it_is_a_demo(start):
     running = start("demo", ANTHROPIC_API_BASE=None)
     with connect(running) as client:
@@ -175,15 +203,20 @@ def test_the_demo_answers_without_a_credential_and_says_that_it_is_a_demo(start)
     assert f"curl http://127.0.0.1:{running.port}/v1/chat/completions" in running.text
 
 
-def test_the_demo_sends_nothing_to_an_upstream_that_is_set(start, standin):
-    running = start("demo", ANTHROPIC_API_KEY="secret-of-the-user")
-    with connect(running) as client:
-        ask(client)
-    assert not standin.requests
+def test_the_demo_sends_nothing_to_an_upstream_that_is_set(start):
+    with server.serve() as upstream:
+        running = start(
+            "demo",
+            ANTHROPIC_API_KEY="secret-of-the-user",
+            ANTHROPIC_API_BASE=upstream.base_url,
+        )
+        with connect(running) as client:
+            ask(client)
+        assert not upstream.requests
 
 
 def test_the_end_waits_for_a_stream_that_runs(start, standin):
-    running = start(ANTHROPIC_API_KEY="key-of-the-tests")
+    running = start(ANTHROPIC_API_KEY="key-of-the-tests", DRAIN_TIMEOUT=300)
     go_on = threading.Event()
     answer = message(text("slow"))
     standin.answer_with([*answer[:2], go_on, *answer[2:]])

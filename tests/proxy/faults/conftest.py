@@ -2,14 +2,23 @@
 
 Two proxies serve all tests of a process: a patient one with the usual deadlines, and
 an impatient one whose deadlines a test can wait for. After each test nothing may be left.
+
+Even the impatient one gives each step some seconds, so that on a busy machine nothing is
+late but what a test means to be. Whoever waits for its deadlines waits together, see
+`together`.
 """
 
+from concurrent import futures
 from pathlib import Path
 
 import pytest
 
 from quick_proxy import Proxy
 from scripted_upstream import ScriptedUpstream
+from waiting import LONG
+
+SLOW_BODIES = f"from proxy import admission; admission.PATIENCE = {LONG}\n"
+"""No body is too slow."""
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +44,9 @@ def _shared(tmp_path_factory, upstream, name, **settings):
 
 @pytest.fixture(scope="session")
 def _patient(tmp_path_factory, _upstream):
-    yield from _shared(tmp_path_factory, _upstream, "patient", retry_grace=0.2)
+    yield from _shared(
+        tmp_path_factory, _upstream, "patient", retry_grace=0.2, before=SLOW_BODIES
+    )
 
 
 @pytest.fixture(scope="session")
@@ -44,12 +55,11 @@ def _impatient(tmp_path_factory, _upstream):
         tmp_path_factory,
         _upstream,
         "impatient",
-        client_timeout=1,
         retry_grace=0.2,
-        header_timeout=1,
-        idle_timeout=1,
-        progress_timeout=2,
-        total_timeout=4,
+        header_timeout=8,
+        idle_timeout=8,
+        progress_timeout=16,
+        total_timeout=24,
     )
 
 
@@ -59,10 +69,23 @@ def proxy(_patient, upstream):
         yield _patient
 
 
-@pytest.fixture
-def impatient(_impatient, upstream):
-    with _impatient.lent(upstream):
-        yield _impatient
+@pytest.fixture(scope="session")
+def together(_impatient, _upstream):
+    """Have `work(impatient, upstream, *case)` done for all cases at the same time.
+
+    Gives a future for each case. The upstream must tell the cases' calls apart by their
+    model strings.
+    """
+
+    def begin(work, cases):
+        _upstream.calls.clear()
+        _upstream.forget()
+        with _impatient.lent(_upstream), futures.ThreadPoolExecutor(len(cases)) as pool:
+            return {
+                case: pool.submit(work, _impatient, _upstream, *case) for case in cases
+            }
+
+    return begin
 
 
 @pytest.fixture

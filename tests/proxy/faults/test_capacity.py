@@ -6,7 +6,7 @@ import resource
 import pytest
 
 from gunicorn_process import read_until
-from waiting import until
+from waiting import LONG, until
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
@@ -25,12 +25,14 @@ def test_beyond_the_slots_it_is_503_at_once_and_the_others_go_on(
     for sock in held:
         read_until(sock, b"[DONE]" if stream else b'"total_tokens"')
         sock.close()
+    until(lambda: proxy.metric("claude_proxy_requests_in_flight") == 0)
     assert proxy.ask("ok", stream=stream).status == 200
     proxy.check_nothing_is_left()
 
 
 def test_a_refusal_does_not_wait_for_a_large_body(start, upstream):
-    proxy = start(max_requests=1)
+    patient = f"from proxy.server import worker; worker.CLOSE_WAIT = {LONG}\n"
+    proxy = start(before=patient, max_requests=1)
     with proxy.raw("hold") as held:
         read_until(held, b"word0")
         big = "x" * (8 << 20)
@@ -81,7 +83,7 @@ def many_descriptors():
 
 
 def test_512_streams_are_held_and_health_answers(start, upstream, many_descriptors):
-    proxy = start()
+    proxy = start(header_timeout=600, idle_timeout=600)
     streams = [proxy.raw("hold") for _ in range(512)]
     for sock in streams:
         read_until(sock, b"word0")

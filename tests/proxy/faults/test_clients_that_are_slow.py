@@ -34,8 +34,8 @@ def test_a_body_in_chunks_and_in_bytes_arrives(proxy):
     "begin", [b"", b"POST /v1/chat", head(1000), head(1000) + b'{"model"']
 )
 def test_those_who_send_slowly_hold_up_nobody(start, begin):
-    """Two slots, twenty who take none of them."""
-    proxy = start(max_requests=2)
+    """Five slots, twenty who take none of them."""
+    proxy = start(max_requests=5)
     slow = [proxy.connect(begin) for _ in range(20)]
     for _ in range(5):
         assert proxy.ask("ok").is_done
@@ -45,16 +45,19 @@ def test_those_who_send_slowly_hold_up_nobody(start, begin):
     proxy.check_nothing_is_left()
 
 
-def test_a_body_that_stops_is_a_408(impatient, upstream):
-    with impatient.connect(head(1000) + b'{"model"') as sock:
+def test_a_body_that_stops_is_a_408(start, upstream):
+    quick = "from proxy import admission; admission.PATIENCE = 0.5\n"
+    proxy = start(before=quick, warm=False)
+    with proxy.connect(head(1000) + b'{"model"') as sock:
         answer = read_all(sock)
     assert b" 408 " in answer.split(b"\r\n")[0]
     assert b'"code":"request_timeout"' in answer
     assert upstream.calls == []
 
 
-def test_a_body_that_drips_is_a_408(proxy, upstream):
+def test_a_body_that_drips_is_a_408(start, upstream):
     """Every byte comes in time, and all of them too late."""
+    proxy = start()
     with proxy.connect(head(100_000) + b"{") as sock:
         sock.settimeout(0.05)
         answer = b""
@@ -70,7 +73,8 @@ def test_a_body_that_drips_is_a_408(proxy, upstream):
 
 def test_bodies_that_stopped_give_way_to_a_good_one(start, upstream):
     """The room holds two of the largest bodies, and three have stopped just before."""
-    proxy = start(max_body_bytes=1 << 20)
+    patient = "from proxy import admission; admission.PATIENCE = 8\n"
+    proxy = start(before=patient, max_body_bytes=1 << 20)
     stopped = [proxy.connect(head(1 << 20) + b"x" * 700_000) for _ in range(3)]
     big = {"messages": [{"role": "user", "content": "x" * 1_000_000}]}
     assert proxy.ask("ok").is_done
@@ -106,11 +110,12 @@ def test_a_body_that_is_too_long_is_refused_unread(proxy, upstream):
     assert upstream.calls == []
 
 
-def test_who_does_not_read_is_given_up_and_its_call_with_it(impatient, upstream):
-    with impatient.raw("drip;gap=0;tag=unread"):
+def test_who_does_not_read_is_given_up_and_its_call_with_it(start, upstream):
+    proxy = start(client_timeout=5)
+    with proxy.raw("drip;gap=0;tag=unread"):
         (call,) = upstream.wait_for_calls(1)
         until(lambda: not call.open)
-    until(lambda: impatient.lines("drip;gap=0;tag=unread"))
+    until(lambda: proxy.lines("drip;gap=0;tag=unread"))
 
 
 def test_who_reads_slowly_takes_nothing_from_others(proxy, upstream):

@@ -2,10 +2,10 @@
 
 from collections import Counter
 
-import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
-from waiting import LONG, until
+import health_port
+from waiting import until
 
 COMPLETE = ["ok", "ok;close", "unknown", "hold;at=99"]
 FAILING = [
@@ -27,8 +27,7 @@ FAILING = [
 
 def counted(proxy):
     """Each of the proxy's counters, summed over its labels; calls by outcome as well."""
-    url = f"http://127.0.0.1:{proxy.health_port}/metrics"
-    text = httpx2.get(url, timeout=LONG, trust_env=False).text
+    text = health_port.get(f"http://127.0.0.1:{proxy.health_port}/metrics").text
     sums = Counter()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -48,7 +47,8 @@ def leave(proxy, upstream, model, *, stream):
 
 def test_calls_retries_tokens_and_completions_add_up(start, upstream):
     proxy = start(retry_grace=0.2)
-    until(lambda: proxy.lines("ok"))  # the one with which it was warmed up
+    # the one with which it was warmed up; the line is written first
+    until(lambda: proxy.lines("ok") and counted(proxy)["requests"] == 1)
     proxy.mark_log()
     before, asked, dead = counted(proxy), [], []
     for stream in (True, False):
@@ -67,6 +67,7 @@ def test_calls_retries_tokens_and_completions_add_up(start, upstream):
     after_close = [f"{COMPLETE[2]};tag={stream}" for stream in (True, False)]
     lines = [proxy.line(model) for model in asked]
     until(lambda: proxy.metric("claude_proxy_requests_in_flight") == 0)
+    until(lambda: (counted(proxy) - before)["requests"] >= len(asked))
     now = counted(proxy) - before
     assert now["requests"] == len(asked)
     assert sum(line["unclaimed"] for line in lines) == now["unclaimed_calls"] == 2

@@ -3,7 +3,6 @@
 import json
 import signal
 import ssl
-import threading
 import time
 from concurrent import futures
 
@@ -13,9 +12,10 @@ import pytest
 import trustme
 
 import dotnet_client
+from gunicorn_process import read_until
 from loopback import PLAIN
 from proxy.held_calls import SOONEST
-from quick_proxy import CHAT, MESSAGES
+from quick_proxy import CHAT, MESSAGES, head
 from scripted_upstream import ScriptedUpstream
 from waiting import LONG, until
 
@@ -43,12 +43,23 @@ def leave(proxy, upstream, model="hold", **request):
     until(lambda: held(proxy) == alone + 1, what="the call does not go on")
 
 
+def pass_time(seconds):
+    """At least so many seconds."""
+    end = time.monotonic() + seconds
+    until(lambda: time.monotonic() > end)
+
+
 def held(proxy):
     return proxy.metric("claude_proxy_held_calls")
 
 
 def joined(proxy):
     until(lambda: held(proxy) == 0, what="nobody has joined")
+
+
+def until_slots_are_free(proxy):
+    """A slot is given back a moment after its response."""
+    until(lambda: proxy.metric("claude_proxy_requests_in_flight") == 0)
 
 
 def is_answer(received):
@@ -109,7 +120,7 @@ def test_an_answer_that_came_in_between_is_picked_up_once(
     leave(proxy, upstream, path=path, **fields)
     upstream.release()
     until(lambda: proxy.metric(KEPT) == 1)
-    until(lambda: proxy.metric("claude_proxy_requests_in_flight") == 0)
+    until_slots_are_free(proxy)
     assert is_answer(proxy.ask("hold", stream=False, path=path, **fields))
     assert len(upstream.of("hold")) == 1
     again = pool.submit(proxy.ask, "hold", stream=False, path=path, **fields)
@@ -126,8 +137,7 @@ def test_an_answer_that_comes_with_the_end_of_its_client_is_kept(start, upstream
         model = f"hold;tag={i}"
         sock = proxy.raw(model, stream=False)
         upstream.wait_for_calls(1, model)
-        began = time.monotonic()
-        until(lambda then=began: time.monotonic() - then > 2 * SOONEST)
+        pass_time(2 * SOONEST)
         proxy.signal(signal.SIGSTOP, worker=True)
         sock.close()
         upstream.release(model)
@@ -139,22 +149,27 @@ def test_an_answer_that_comes_with_the_end_of_its_client_is_kept(start, upstream
     proxy.check_nothing_is_left()
 
 
-def test_the_openai_package_gets_on_its_second_try_what_takes_twice_its_timeout(
-    start, upstream
+def test_the_openai_package_gets_on_its_second_try_what_takes_longer_than_its_timeout(
+    start, upstream, pool
 ):
-    proxy, timeout = start(), 1.5
+    proxy = start()
     sent = []
+
+    def answer_who_joined():
+        joined(proxy)
+        upstream.release()
 
     def on_request(request):
         sent.append(request)
-        if len(sent) == 1:
-            threading.Timer(2 * timeout, upstream.release).start()
+        if len(sent) == 2:
+            until(lambda: held(proxy) == 1)
+            pool.submit(answer_who_joined)
 
     http = openai.DefaultHttpxClient(
         event_hooks={"request": [on_request]}, trust_env=False
     )
     with openai.OpenAI(
-        base_url=f"{proxy.url}/v1", api_key="none", timeout=timeout, http_client=http
+        base_url=f"{proxy.url}/v1", api_key="none", timeout=5, http_client=http
     ) as client:
         answer = client.chat.completions.create(
             model="hold", messages=[{"role": "user", "content": "hi"}]
@@ -166,39 +181,60 @@ def test_the_openai_package_gets_on_its_second_try_what_takes_twice_its_timeout(
     proxy.check_nothing_is_left()
 
 
-def test_a_dotnet_client_that_asks_again_at_once_gets_it_with_one_call(start, upstream):
+def test_a_dotnet_client_that_asks_again_at_once_gets_it_with_one_call(
+    start, upstream, pool
+):
     """It is back before anybody has looked whether it left."""
-    proxy = start()
-    body = proxy.request("ok;n=3;gap=0.6", stream=False)
-    with dotnet_client.Client(proxy.url, timeout=1) as client:
-        assert client.ask(body).text == "word0 word1 word2 "
+    proxy, timeout = start(), 4
+    body = proxy.request("hold", stream=False)
+    with dotnet_client.Client(proxy.url, timeout=timeout) as client:
+        answer = pool.submit(client.ask, body)
+        upstream.wait_for_calls(1)
+        pass_time(timeout + 1)  # in the second try, if not in a later one
+        upstream.release()
+        assert answer.result(LONG).text == "word0 word1 word2 "
     assert len(upstream.calls) == 1
-    lines = until(lambda: len(found := proxy.lines(body["model"])) > 1 and found)
-    assert [one["status"] for one in lines].count(200) == 1
+
+    def statuses():
+        return [one["status"] for one in proxy.lines("hold")]
+
+    until(lambda: len(statuses()) > 1 and 200 in statuses())
+    assert statuses().count(200) == 1
     proxy.check_nothing_is_left()
 
 
 def test_clients_that_are_back_at_once_always_join(start, upstream):
     proxy = start(retry_grace=LONGER)
-    with httpx2.Client(trust_env=False, verify=PLAIN) as client:
-        for i in range(12):
-            request = proxy.request(f"ok;n=3;gap=0.4;tag={i}", stream=False)
-            with pytest.raises(httpx2.ReadTimeout):
-                client.post(proxy.url + CHAT, json=request, timeout=5 * SOONEST)
-            answer = client.post(proxy.url + CHAT, json=request, timeout=LONG)
-            assert answer.status_code == 200
-            assert len(upstream.of(request["model"])) == 1
+    for i in range(12):
+        model = f"hold;tag={i}"
+        body = json.dumps(proxy.request(model, stream=False)).encode()
+        asked = head(len(body)) + body
+        sock, retry = proxy.connect(asked), proxy.connect()
+        upstream.wait_for_calls(1, model)
+        pass_time(2 * SOONEST)
+        sock.close()
+        retry.sendall(asked)
+        pass_time(2 * SOONEST)
+        upstream.release(model)
+        assert read_until(retry, b'"total_tokens"').startswith(b"HTTP/1.1 200 ")
+        assert len(upstream.of(model)) == 1
+        retry.close()
     proxy.check_nothing_is_left()
 
 
-def test_it_is_waited_for_longer_than_the_grace(start, upstream):
+def test_it_is_waited_for_longer_than_the_grace(start, upstream, pool):
     """And the next one may join where the first retry has left in its turn."""
-    proxy, model = start(retry_grace=2), "ok;n=3;gap=1.6"
-    leave(proxy, upstream, model)
-    with proxy.raw(model, stream=False):
+    grace = 8
+    proxy = start(retry_grace=grace)
+    leave(proxy, upstream)
+    with proxy.raw("hold", stream=False):
         joined(proxy)
     until(lambda: held(proxy) == 1)
-    assert is_answer(proxy.ask(model, stream=False))
+    retry = pool.submit(proxy.ask, "hold", stream=False)
+    joined(proxy)
+    pass_time(grace + 1)
+    upstream.release()
+    assert is_answer(retry.result(LONG))
     assert len(upstream.calls) == 1
     proxy.check_nothing_is_left()
 
@@ -236,10 +272,13 @@ def test_the_log_and_the_metrics_count_it_once(start, upstream, pool):
     until(lambda: proxy.metric(complete) == 2, what=what)
 
 
-def test_an_error_goes_to_the_one_who_waits_with_its_wait(start, upstream):
-    proxy, model = start(retry_grace=LONGER), "error;at=3;n=3;gap=0.7"
+def test_an_error_goes_to_the_one_who_waits_with_its_wait(start, upstream, pool):
+    proxy, model = start(retry_grace=LONGER), "error;held"
     leave(proxy, upstream, model)
-    received = proxy.ask(model, stream=False)
+    retry = pool.submit(proxy.ask, model, stream=False)
+    joined(proxy)
+    upstream.release()
+    received = retry.result(LONG)
     assert (received.status, received.error["code"]) == (503, "overloaded")
     assert int(received.headers["retry-after"]) >= 1
     assert len(upstream.calls) == 1
@@ -254,8 +293,9 @@ def test_an_error_goes_to_the_one_who_waits_with_its_wait(start, upstream):
 def test_after_an_error_that_nobody_waited_for_a_retry_makes_a_call_of_its_own(
     start, upstream
 ):
-    proxy, model = start(retry_grace=LONGER), "error;at=3;n=3;gap=0.7;times=1"
+    proxy, model = start(retry_grace=LONGER), "error;held;times=1"
     leave(proxy, upstream, model)
+    upstream.release()
     until(lambda: held(proxy) == 0)
     assert is_answer(proxy.ask(model, stream=False))
     assert len(upstream.calls) == 2
@@ -299,7 +339,7 @@ def test_without_a_grace_the_call_is_cancelled_at_once(start, upstream):
 def test_a_hundred_that_leave_for_good_leave_no_call_longer_than_the_grace(
     start, upstream
 ):
-    proxy = start(retry_grace=1)
+    proxy = start(retry_grace=8)  # all have left before the first one's is over
     socks = [proxy.raw(f"silent;tag={i}", stream=False) for i in range(100)]
     upstream.wait_for_calls(100, "silent")
     for sock in socks:
@@ -324,40 +364,38 @@ def key(number):
     return {"Authorization": f"Bearer inbound-key-{number}"}
 
 
-def ask_as(proxy, number, model, timeout):
+def ask_as(proxy, number, model):
     with httpx2.Client(trust_env=False, headers=key(number), verify=PLAIN) as client:
         request = proxy.request(model, stream=False)
-        return client.post(proxy.url + CHAT, json=request, timeout=timeout)
+        return client.post(proxy.url + CHAT, json=request, timeout=LONG)
 
 
-def leave_as(proxy, number, model):
-    with pytest.raises(httpx2.ReadTimeout):
-        ask_as(proxy, number, model, 0.5)
+def leave_as(proxy, upstream, number, model):
+    """Ask, and leave once Anthropic has been asked."""
+    body = json.dumps(proxy.request(model, stream=False)).encode()
+    [(name, value)] = key(number).items()
+    begin = head(len(body)).removesuffix(b"\r\n") + f"{name}: {value}\r\n\r\n".encode()
+    with proxy.connect(begin + body):
+        upstream.wait_for_calls(1, model)
 
 
 def test_another_key_makes_a_call_of_its_own(keyed, upstream, pool):
-    leave_as(keyed, 0, "hold")
+    leave_as(keyed, upstream, 0, "hold")
     until(lambda: held(keyed) == 1)
-    other = pool.submit(ask_as, keyed, 1, "hold", LONG)
+    other = pool.submit(ask_as, keyed, 1, "hold")
     upstream.wait_for_calls(2)
     assert held(keyed) == 1
-    own = pool.submit(ask_as, keyed, 0, "hold", LONG)
+    own = pool.submit(ask_as, keyed, 0, "hold")
     joined(keyed)
     upstream.release()
     assert [one.result(LONG).status_code for one in (other, own)] == [200, 200]
     assert len(upstream.calls) == 2
 
 
-def test_one_key_has_four_calls_without_a_client_and_all_have_sixteen(
-    keyed, upstream, pool
-):
-    left = [
-        pool.submit(leave_as, keyed, number, f"silent;tag={i}")
-        for number in range(5)
-        for i in range(5)
-    ]
-    for one in left:
-        one.result(LONG)
+def test_one_key_has_four_calls_without_a_client_and_all_have_sixteen(keyed, upstream):
+    for number in range(5):
+        for i in range(5):
+            leave_as(keyed, upstream, number, f"silent;tag={number}-{i}")
     until(lambda: upstream.open_calls == 16)
     until(lambda: held(keyed) == 16)
     keyed.signal(signal.SIGTERM)
@@ -372,6 +410,7 @@ def test_the_one_that_was_left_first_gives_way_when_no_slot_is_free(start, upstr
     (first,), (second,) = upstream.of("silent;tag=a"), upstream.of("silent;tag=b")
     until(lambda: not first.open)
     assert second.open
+    until(lambda: proxy.metric("claude_proxy_requests_in_flight") == 1)
     assert proxy.line("silent;tag=a")["unclaimed"]
     assert is_answer(proxy.ask("ok", stream=False)), "there is a slot now"
     assert second.open
@@ -385,17 +424,20 @@ def test_a_retry_needs_no_slot(start, upstream, pool):
     assert proxy.ask("ok", stream=False).error["code"] == "at_capacity"
     upstream.release()
     assert is_answer(retry.result(LONG))
+    until_slots_are_free(proxy)
     leave(proxy, upstream)
     upstream.release()
     until(lambda: proxy.metric(KEPT) == 1)
+    until_slots_are_free(proxy)
     with proxy.raw("stall"):
         upstream.wait_for_calls(1, "stall")
         assert is_answer(proxy.ask("hold", stream=False))
 
 
 def test_without_memory_nothing_is_kept_and_a_retry_asks_again(start, upstream):
-    proxy, model = start(retry_grace=LONGER, memory_bytes=0), "ok;n=3;gap=0.3"
+    proxy, model = start(retry_grace=LONGER, memory_bytes=0), "hold;held;times=1"
     leave(proxy, upstream, model)
+    upstream.release()
     until(lambda: held(proxy) == 0)
     assert is_answer(proxy.ask(model, stream=False))
     assert len(upstream.calls) == 2
@@ -433,6 +475,7 @@ def test_a_response_that_is_kept_by_its_id_is_kept_once(start, upstream):
     until(lambda: proxy.metric(KEPT) == 1)
     got = json.loads(proxy.ask("hold", stream=False, **request).body)
     url = f"{proxy.url}{RESPONSES}/{got['id']}"
-    assert httpx2.get(url, trust_env=False, verify=PLAIN).json()["id"] == got["id"]
+    kept = httpx2.get(url, trust_env=False, timeout=LONG, verify=PLAIN)
+    assert kept.json()["id"] == got["id"]
     entries = 'claude_proxy_memory_entries{kind="responses"}'
     until(lambda: proxy.metric(entries) == 1)

@@ -94,9 +94,10 @@ def read_all(sock):
 
 def read_until(sock, mark):
     """All bytes up to and with the first one that completes `mark`."""
-    data = b""
-    while mark not in data:
+    data, looked_at = bytearray(), 0
+    while data.find(mark, max(0, looked_at - len(mark))) < 0:
+        looked_at = len(data)
         more = sock.recv(65536)
-        assert more, f"the connection ended before {mark!r}: {data!r}"
+        assert more, f"the connection ended before {mark!r}: {bytes(data)!r}"
         data += more
-    return data
+    return bytes(data)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx2
 
+import health_port
 from loopback import PLAIN
 from ports import free_port, free_ports
 from waiting import LONG, until
@@ -30,8 +31,11 @@ def environment(directory, settings):
 class Service:
     """Runs until `stop`, which asserts that it ended well and told no secret."""
 
-    def __init__(self, directory, *arguments, words="", **settings):
-        """`words`: a pattern of what it says on standard error."""
+    def __init__(self, directory, *arguments, words="", before="", **settings):
+        """`words`: a pattern of what it says on standard error.
+
+        `before`: Python code that its process runs first.
+        """
         self._words = words
         self.port, self.health_port = free_ports(2)
         ports = {"PORT": self.port, "HEALTH_PORT": self.health_port}
@@ -39,7 +43,7 @@ class Service:
         self._out, self._err = directory / "stdout", directory / "stderr"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [COMMAND, *arguments],
+                [*_command(before), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -61,6 +65,10 @@ class Service:
     @property
     def health_url(self):
         return f"http://127.0.0.1:{self.health_port}"
+
+    def metric(self, name):
+        """As `health_port.metric`."""
+        return health_port.metric(self.health_url, name)
 
     @property
     def text(self):
@@ -106,6 +114,11 @@ class Service:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+
+def _command(before):
+    run = "from proxy.__main__ import main\nmain()\n"
+    return [sys.executable, "-c", before + run] if before else [COMMAND]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import httpx2
 
+import health_port
 from gunicorn_process import Gunicorn, read_all
 from loopback import PLAIN
 from ports import free_port
@@ -17,8 +18,12 @@ MESSAGES = "/v1/messages"
 PROGRAM = """
 import os
 import socket
+from proxy.server import application, worker as constants
 from proxy.server.application import Server
 from proxy.settings import Settings
+
+# so that a worker that was held up at its end still says its last words
+application.GRACE = constants.GRACE = 10.0
 
 
 class QuickServer(Server):
@@ -147,21 +152,13 @@ class Proxy(Gunicorn):
     def health(self, path):
         url = f"http://127.0.0.1:{self.health_port}{path}"
         try:
-            return httpx2.get(
-                url, timeout=LONG, trust_env=False, verify=PLAIN
-            ).status_code
+            return health_port.get(url).status_code
         except httpx2.ConnectError:
             return None
 
     def metric(self, name):
-        """What `/metrics` says, up to a tenth of a second ago: its page is used again."""
-        url = f"http://127.0.0.1:{self.health_port}/metrics"
-        for line in httpx2.get(
-            url, timeout=LONG, trust_env=False, verify=PLAIN
-        ).text.splitlines():
-            if line.startswith(name + " "):
-                return float(line.split()[1])
-        return 0.0
+        """As `health_port.metric`."""
+        return health_port.metric(f"http://127.0.0.1:{self.health_port}", name)
 
     def get(self, path):
         """The raw response to a GET on a connection of its own."""

@@ -37,7 +37,8 @@ or its `user` where the model has to be a real one:
 | `json` | answers 200 with JSON instead of a stream |
 | `empty` | answers 200 with an empty body |
 
-`times=2`: only the first two calls of this model string fail, the next is `ok`. `tag=x` tells models apart. `at` is 1 unless given; `at=0` is before
+`times=2`: only the first two calls of this model string fail, the next is `ok`, or what
+`then` names. `held`: what happens at `at` waits for `release()`. `tag=x` tells models apart. `at` is 1 unless given; `at=0` is before
 the first delta, `at=-1` before `message_start`, `at=-0.5` behind it. `gap` is 0 unless given. `together`: what the scenario allows goes out in one piece. `close` ends the connection after a whole answer.
 """
 
@@ -277,7 +278,7 @@ class Answer:
         beginning = getattr(self, "_" + self.name.replace("-", "_"), None)
         if "times" in self.parameters or beginning:
             if not self.upstream.fails(self.call, self.parameters):
-                self.name = "ok"
+                self.name = self.parameters.get("then", "ok")
             elif beginning:
                 return await beginning()
         return await self._stream()
@@ -424,6 +425,8 @@ class Answer:
 
     async def _stop(self):
         """What happens at `at`: None to go on, else whether the connection stays."""
+        if "held" in self.parameters and self.name != "ok":
+            await self.call.release.wait()
         if "inside" in self.parameters:
             event = sse(delta("half"))
             await self._send(b"%x\r\n%b" % (len(event), event[: len(event) // 2]))

@@ -2,8 +2,9 @@
 
 import time
 
-LONG = 30.0
-"""Seconds until a test gives up; nothing that works comes near it."""
+LONG = 60.0
+"""Seconds until a test gives up; nothing that works comes near it, however busy the
+machine is."""
 
 
 def until(condition, *, within=LONG, what="it did not come to pass"):

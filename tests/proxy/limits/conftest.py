@@ -51,6 +51,8 @@ def proxy(cgroup, upstream, tmp_path_factory):
         tmp_path_factory.mktemp("proxy"),
         upstream,
         client_timeout=20,
+        header_timeout=600,  # who waits for Anthropic waits for the test
+        idle_timeout=600,
         before=cgroup.joining,
     )
     yield running

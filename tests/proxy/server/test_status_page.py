@@ -15,7 +15,9 @@ NUMBERS = {"requests": 3}
 
 
 @pytest.fixture
-def serve():
+def serve(monkeypatch):
+    monkeypatch.setattr(health_listener, "PATIENCE", 20 * LONG)
+
     def start(*, is_open):
         sock = health_listener.bind(0)
         pages = status_page.pages(lambda: NUMBERS, is_open=is_open)

@@ -3,7 +3,6 @@
 import contextlib
 import socket
 import threading
-import time
 
 import pytest
 
@@ -42,14 +41,17 @@ def deaf():
 
 @pytest.fixture
 def names(monkeypatch):
-    """What a name server would say: `names["host"]` is addresses, or a function."""
+    """What a name server would say: `names["host"]` is addresses, or a function.
+
+    Nobody is asked about a name that is an address, and so nobody waited for.
+    """
     known = {}
     real = socket.getaddrinfo
 
     def getaddrinfo(host, port, **kwargs):
         if host not in known:
             return real(host, port, **kwargs)
-        if kwargs.get("flags"):
+        if kwargs.get("flags") and not host[0].isdigit():
             raise socket.gaierror
         found = known[host]
         return found() if callable(found) else found
@@ -95,13 +97,13 @@ def test_an_address_that_refuses_gives_way_at_once(names, listener, watchdog):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         refused = gone.getsockname()
     names["two.test"] = [address(*refused), address(*listener.getsockname())]
-    connect(connecting.Connector("two.test", 0), watchdog, seconds=5).close()
+    connect(connecting.Connector("two.test", 0), watchdog).close()
 
 
 def test_all_addresses_share_one_deadline(names, deaf, watchdog):
-    names["dead.test"] = [address(*deaf)] * 5
+    names["192.0.2.1"] = [address(*deaf)] * 5
     with pytest.raises(UnreachedError) as caught:
-        connect(connecting.Connector("dead.test", 0), watchdog, seconds=0.5)
+        connect(connecting.Connector("192.0.2.1", 0), watchdog, seconds=0.5)
     assert caught.value.obstacle is Obstacle.TIMEOUT
 
 
@@ -112,7 +114,8 @@ def silent(names):
 
     def hang():
         asked.append(1)
-        over.wait(LONG)
+        if not over.wait(LONG):
+            asked.append("it was waited for")
         raise socket.gaierror
 
     names["silent.test"] = hang
@@ -122,14 +125,14 @@ def silent(names):
 
 def test_a_silent_name_server_is_waited_for_no_longer_than_allowed(silent, watchdog):
     connector = connecting.Connector("silent.test", 80)
-    began = time.monotonic()
     with pytest.raises(UnreachedError) as caught:
         connect(connector, watchdog, seconds=0.3)
     assert caught.value.obstacle is Obstacle.NAME_NOT_FOUND
-    assert time.monotonic() - began < LONG / 2  # the server is silent for LONG
+    assert "it was waited for" not in silent
 
 
-def test_many_calls_ask_a_silent_name_server_once(silent, watchdog):
+def test_many_calls_ask_a_silent_name_server_once(silent, watchdog, monkeypatch):
+    monkeypatch.setattr(connecting, "LOOKUP_AGAIN", 20 * LONG)
     connector = connecting.Connector("silent.test", 80)
     failed = []
 

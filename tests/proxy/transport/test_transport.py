@@ -11,7 +11,6 @@ import anthropic
 import pytest
 import trustme
 
-from ports import free_port
 from proxy.cancellation import Cancelled, Deadlines, Reason
 from proxy.transport import (
     ERROR_BODY,
@@ -430,7 +429,7 @@ def test_bytes_after_an_answer_never_reach_the_next_call(watchdog):
 
 
 OBSTACLES = {
-    "refused": ("http://127.0.0.1:{port}", Obstacle.REFUSED),
+    "refused": ("http://127.0.0.1:{refusing}", Obstacle.REFUSED),
     "no such name": ("http://no-such-host.invalid", Obstacle.NAME_NOT_FOUND),
     "no name at all": ("http://a..b", Obstacle.NAME_NOT_FOUND),
 }
@@ -439,9 +438,12 @@ OBSTACLES = {
 @pytest.mark.parametrize("name", OBSTACLES)
 def test_what_stands_in_the_way_is_named(kind, watchdog, name):
     url, obstacle = OBSTACLES[name]
-    transport = kind(url.format(port=free_port()), connect_timeout=LONG)
-    with pytest.raises(UnreachedError) as caught:
-        whole(transport, "x", watchdog)
+    with socket.socket() as bound:  # and so nobody else's, but it does not listen
+        bound.bind(("127.0.0.1", 0))
+        refusing = bound.getsockname()[1]
+        transport = kind(url.format(refusing=refusing), connect_timeout=LONG)
+        with pytest.raises(UnreachedError) as caught:
+            whole(transport, "x", watchdog)
     assert caught.value.obstacle is obstacle
     transport.close()
 
@@ -458,7 +460,7 @@ def test_connecting_has_its_time(kind, watchdog):
 def test_a_server_that_does_not_greet_in_time_is_no_server(kind, watchdog):
     """It accepts, and says nothing to the TLS hello."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"https://localhost:{listener.getsockname()[1]}"
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"  # nothing to look up
         transport = kind(url, connect_timeout=0.3, tls=client_tls())
         with pytest.raises(UnreachedError) as caught:
             whole(transport, "x", watchdog)

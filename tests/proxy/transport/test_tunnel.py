@@ -11,6 +11,7 @@ import trustme
 from proxy.cancellation import Cancelled, Reason
 from proxy.transport import UnreachedError
 from proxy.transport.httpcore import HTTPCoreTransport
+from quiet_server import SelfClosing
 from scripted_upstream import ScriptedUpstream
 from waiting import LONG, until
 
@@ -35,6 +36,8 @@ class TunnellingProxy:
     def __init__(self, tls=None, grant=b"HTTP/1.1 200 Connection established\r\n\r\n"):
         self.asked = []
         self._tls, self._grant = tls, grant
+        if tls is not None:
+            tls.sslsocket_class = SelfClosing
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()

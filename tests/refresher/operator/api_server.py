@@ -182,7 +182,7 @@ class ApiServer:
     def _page(self, limit: int, start: int) -> Response:
         pods, end = list(self.pods.values()), start + limit
         following = {"continue": str(end)} if end < len(pods) else {}
-        items = pods[start:end]
+        items = pods[start:end] or None  # as a real one says of metadata
         return _ok({"kind": "PodList", "metadata": following, "items": items})
 
     def _respond(self, method: str, path: str, body: Any) -> Response:

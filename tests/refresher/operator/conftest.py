@@ -37,7 +37,7 @@ def start(tmp_path, volume, server, anthropic, eventually):
     """Start operators over the volume and the scripted API server."""
     started = []
 
-    def begin(claude, **environ):
+    def begin(claude, *, impatient=False, **environ):
         made = OperatorProcess(
             tmp_path,
             volume,
@@ -45,6 +45,7 @@ def start(tmp_path, volume, server, anthropic, eventually):
             server.kubeconfig(),
             "here",
             compressed=True,
+            impatient=impatient,
             **{**anthropic.environ, **environ},
         )
         started.append(made)

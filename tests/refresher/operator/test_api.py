@@ -2,6 +2,7 @@
 
 import pytest
 
+from logins import LONG
 from logins import credential as token
 from refresher.operator import api
 from refresher.operator.api import ClusterError
@@ -13,7 +14,7 @@ from refresher.operator.resource import (
     CredentialStatus,
     Publish,
 )
-from tests.refresher.operator.api_server import Response, credential, failure
+from tests.refresher.operator.api_server import CORE, Response, credential, failure
 from tests.refresher.operator.nonsense import NONSENSE
 
 TOKEN = token(left=3600, access="sk-access", refresh="sk-refresh")
@@ -200,10 +201,18 @@ def test_a_pod_that_is_refused_does_not_keep_the_others_from_their_annotation(
         failure(403, "not that one") if "agent-0" in path else None
     )
 
-    done = cluster.annotate_pods("abc", 5.0)
+    done = cluster.annotate_pods("abc", LONG)
 
     assert (done.new, done.more, len(done.refused)) == (2, False, 1)
     assert [revision(server, f"agent-{n}") for n in range(3)] == [None, "abc", "abc"]
+
+
+def test_where_there_are_no_pods_there_is_nothing_to_do(server, cluster):
+    """A real API server writes an empty list of metadata as null."""
+    assert server.respond("GET", f"{CORE}/pods", None, {"limit": "1"}).body == (
+        b'{"kind": "PodList", "metadata": {}, "items": null}'
+    )
+    assert cluster.annotate_pods("abc", 5.0) == (0, False, [])
 
 
 def test_a_pod_that_ends_meanwhile_is_no_error(server, cluster):
@@ -211,7 +220,7 @@ def test_a_pod_that_ends_meanwhile_is_no_error(server, cluster):
     server.pods["gone"] = {"metadata": {"name": "gone"}}
     server.script = lambda _, path: failure(404) if "gone" in path else None
 
-    assert cluster.annotate_pods("abc", 5.0).refused == []
+    assert cluster.annotate_pods("abc", LONG).refused == []
 
 
 def test_ten_thousand_pods_are_annotated_a_few_seconds_at_a_time(server, cluster):
@@ -224,7 +233,7 @@ def test_ten_thousand_pods_are_annotated_a_few_seconds_at_a_time(server, cluster
     for pod in server.pods.values():
         pod["metadata"]["annotations"] = {"claude-proxy.internal/token-revision": "abc"}
     before = server.count("GET", "/pods?")
-    assert cluster.annotate_pods("abc", 60.0) == (0, False, [])
+    assert cluster.annotate_pods("abc", LONG) == (0, False, [])
     assert server.count("GET", "/pods?") - before == 20  # pages
 
 
@@ -232,7 +241,7 @@ def test_nothing_is_asked_for_but_names_and_annotations(server, cluster):
     assert isinstance(cluster, Cluster)
     cluster.publish(OURS, OWNER, TOKEN)
     pods(server, 1)
-    cluster.annotate_pods("abc", 5.0)
+    cluster.annotate_pods("abc", LONG)
 
     accepted = {kind for path, kind in server.accepted if "/api/v1/" in path}
     assert all("as=PartialObjectMetadata" in kind for kind in accepted)

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
+import types
 import urllib.error
 import urllib.request
 from datetime import timedelta
 
 import pytest
 
-from logins import NOW, credential, make_settings
+from logins import LONG, NOW, credential, make_settings
 from ports import free_port
 from refresher import credentials
 from refresher.operator import board, health
@@ -23,18 +24,17 @@ NONE = Statement(False, "NoClaudeCredential", "there is none")
 LOST = observe(credentials.Blanked("empty"))
 
 
-def answers(path, observed=None, *, ticked=0.0, metrics=None):
-    """(status, text) of a path, `ticked` seconds after a look that observed this."""
+def answers(path, observed=None, *, ticked_at=None, metrics=None):
+    """(status, text) of a path, where the last look observed this, then."""
     port = free_port()
-    at = None if ticked is None else time.monotonic() - ticked
     shared = board.Board()
     shared.observation.set(observed)
-    served = health.Health(shared, metrics or health.Metrics(), lambda: at)
+    served = health.Health(shared, metrics or health.Metrics(), lambda: ticked_at)
 
     def ask():
         try:
             url = f"http://127.0.0.1:{port}{path}"
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=LONG) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as ex:
             with ex:
@@ -51,10 +51,15 @@ def answers(path, observed=None, *, ticked=0.0, metrics=None):
 
 
 @pytest.mark.parametrize(
-    ("ticked", "status"), [(None, 503), (0, 200), (29, 200), (31, 503)]
+    ("ago", "status"), [(None, 503), (0, 200), (29, 200), (31, 503)]
 )
-def test_liveness_is_that_the_volume_was_looked_at_lately(ticked, status):
-    assert answers("/healthz", LOST, ticked=ticked)[0] == status
+def test_liveness_is_that_the_volume_was_looked_at_lately(monkeypatch, ago, status):
+    now = 1000.0
+    clock = types.SimpleNamespace(monotonic=lambda: now)
+    monkeypatch.setattr(health, "time", clock)
+    ticked_at = None if ago is None else now - ago
+
+    assert answers("/healthz", LOST, ticked_at=ticked_at)[0] == status
 
 
 def test_readiness_is_that_the_token_works_and_says_why_not():
@@ -71,7 +76,7 @@ def test_readiness_is_that_the_token_works_and_says_why_not():
 def test_without_a_credential_it_is_alive_and_not_ready():
     unmanaged = observe(ALIVE, managed=NONE)
 
-    assert answers("/healthz", unmanaged)[0] == 200
+    assert answers("/healthz", unmanaged, ticked_at=time.monotonic())[0] == 200
     assert answers("/readyz", unmanaged) == (503, "NoClaudeCredential: there is none\n")
     assert "\nclaude_credential_managed 0.0\n" in answers("/metrics", unmanaged)[1]
 

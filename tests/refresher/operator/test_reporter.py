@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
+from logins import LONG
 from refresher.operator import backoff, reporter
 from refresher.operator.board import Board
 from refresher.operator.check import Verdict
@@ -35,7 +36,7 @@ def run(cluster):
             running = asyncio.create_task(loop.run())
 
             async def until(condition):
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(LONG):
                     while not condition():  # noqa: ASYNC110 - of a thread's doing
                         await asyncio.sleep(0.005)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from logins import age_last_attempt, credential, login, make_settings
+from logins import LONG, age_last_attempt, credential, login, make_settings
 from refresher import credentials, files, refresh
 from refresher.operator import memory, scheduler
 from refresher.operator.board import Board
@@ -66,7 +66,7 @@ class Loop:
         self.board.check.set(Check(revision=revision, verdict=verdict, **given))
 
     async def until(self, condition):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LONG):
             while not condition():  # noqa: ASYNC110 - of a thread's doing
                 await asyncio.sleep(0.01)
 

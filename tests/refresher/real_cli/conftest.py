@@ -126,7 +126,7 @@ def asking(installation, eventually):
 
     def begin(**environ):
         process = installation.start(**environ)
-        eventually(lambda: installation.token_calls, seconds=60)
+        eventually(lambda: installation.token_calls)
         (cli,) = children(process)
         return process, cli
 

@@ -3,6 +3,7 @@
 import httpx2
 
 import proxy_command
+from logins import LONG
 
 HELLO = {"messages": [{"role": "user", "content": "Hi"}]}
 
@@ -17,7 +18,10 @@ def test_a_running_proxy_uses_a_refreshed_token_in_its_next_request(
     }
     with proxy_command.running(tmp_path, **settings) as proxy:
         ask = lambda: httpx2.post(  # noqa: E731 - the same request, before and after
-            f"{proxy.url}/v1/chat/completions", json=HELLO, trust_env=False
+            f"{proxy.url}/v1/chat/completions",
+            json=HELLO,
+            trust_env=False,
+            timeout=LONG,
         )
         expired = ask()
         refreshed = installation.run("once")

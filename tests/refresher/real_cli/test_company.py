@@ -1,6 +1,10 @@
 """Several at once on one volume, whose refresh token works once."""
 
+import concurrent.futures
 import json
+import threading
+
+from refresher import lock
 
 
 def test_five_refreshers_at_once_ask_once(installation):
@@ -45,12 +49,17 @@ def test_an_import_waits_for_a_cli_that_refreshes_and_is_not_overwritten(
     installation, eventually
 ):
     installation.login()
-    installation.behave(delay=4)
+    may_be_answered = threading.Event()
+    installation.behave(held_until=may_be_answered)
     imported = json.dumps(installation.standin.login(3600, 25 * 86400)).encode()
     by_hand = installation.by_hand("mcp", "list")
-    eventually(lambda: installation.token_calls, seconds=60)
+    eventually(lambda: installation.token_calls)
 
-    done = installation.run("import", data=imported)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        importing = pool.submit(installation.run, "import", data=imported)
+        eventually(lambda: lock.state(installation.volume) == "held")  # by the import
+        may_be_answered.set()
+        done = importing.result()
     by_hand.wait(timeout=120)
 
     assert done.returncode == 0, done

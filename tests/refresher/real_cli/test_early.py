@@ -15,7 +15,9 @@ import httpx2
 import pytest
 
 import proxy_command
-from refresher import credentials
+from logins import LONG
+from refresher import credentials, lock
+from refresher_process import has_open
 
 HOURS = 5 * 3600
 EARLY = {"REFRESH_BEFORE": "25200"}
@@ -152,7 +154,7 @@ def test_a_spent_refresh_token_leaves_the_access_token_until_its_own_expiry(
     installation,
 ):
     data = installation.login(access_left=HOURS)
-    installation.behave(delay=40)
+    installation.behave(delay=300)
 
     done = installation.run("once", **EARLY)
 
@@ -213,14 +215,18 @@ def test_a_killed_cli_changes_nothing(installation, asking):
     assert_left_alone_until_it_is_about_to_expire(installation, data)
 
 
-def test_a_killed_refresher_leaves_its_cli_to_save(installation, asking):
+def test_a_killed_refresher_leaves_its_cli_to_save(installation, asking, eventually):
     installation.login(access_left=HOURS)
-    installation.behave(delay=5)
+    may_be_answered = threading.Event()
+    installation.behave(held_until=may_be_answered)
     process, _ = asking(**EARLY)
 
     process.kill()
     process.communicate()
-    done = installation.run("once")
+    next_one = installation.start()
+    eventually(lambda: has_open(next_one.pid, installation.volume / lock.FILE_NAME))
+    may_be_answered.set()
+    done = installation.finish(next_one)
 
     assert kind(done) == "NotDue", done
     assert len(installation.token_calls) == 1
@@ -264,7 +270,9 @@ def test_a_person_at_the_cli_meanwhile_harms_nothing(installation):
     assert installation.standin.ledger.reused == 0
 
 
-def test_a_proxy_under_load_notices_neither_success_nor_failure(installation, tmp_path):
+def test_a_proxy_under_load_notices_neither_success_nor_failure(
+    installation, tmp_path, eventually
+):
     installation.login(access_left=HOURS)
     settings = {
         "CLAUDE_CREDENTIALS_PATH": installation.path,
@@ -274,7 +282,7 @@ def test_a_proxy_under_load_notices_neither_success_nor_failure(installation, tm
     statuses = []
 
     def ask(url):
-        with httpx2.Client(trust_env=False, timeout=60) as client:
+        with httpx2.Client(trust_env=False, timeout=LONG) as client:
             while not over.is_set():
                 answer = client.post(f"{url}/v1/chat/completions", json=HELLO)
                 statuses.append(answer.status_code)
@@ -288,9 +296,8 @@ def test_a_proxy_under_load_notices_neither_success_nor_failure(installation, tm
         installation.behave(delay=15)
         installation.later()
         done = installation.run("once", **EARLY)
-        asked_until_then = len(statuses)
-        while len(statuses) < asked_until_then + 20:
-            time.sleep(0.01)
+        enough = max(100, len(statuses) + 20)
+        eventually(lambda: len(statuses) > enough)
         over.set()
         for thread in load:
             thread.join()

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from proxy.translate import arguments, finish
 from proxy.translate.chat import response
 from response_translation import as_data, chunks_of, completion_of, events_of
 from standin import server
+from waiting import until
 
 ANSWERS = Path(__file__).parents[2] / "golden" / "answers"
 HI = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -516,7 +516,4 @@ def test_b7_gone_clients_close_the_upstream_and_are_logged_as_such(
 
     (line,) = [one for one in log_lines() if one["message"] == "completion"]
     assert (line["status"], line["client_gone"]) == (499, True)
-    deadline = time.monotonic() + 10
-    while not standin.hangups and time.monotonic() < deadline:
-        never.wait(0.01)
-    assert standin.hangups
+    assert until(lambda: standin.hangups)
