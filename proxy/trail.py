@@ -117,18 +117,18 @@ class Trail:
         cost = lost_cost = 0.0
         unpriced = 0
         for i, reported in enumerate(self._messages):
-            spent = usage.spent(reported)
-            price = table.cost(
-                model,
-                spent,
-                us_only=reported.inference_geo == "us",
-                fast=reported.speed == "fast",
-            )
-            total += spent
-            if price is None:
-                unpriced += sum(spent.tokens.values())
-            cost += price or 0.0
-            if not (delivered and i == len(self._messages) - 1):
-                lost += spent
-                lost_cost += price or 0.0
+            for spent in usage.billed(reported):
+                price = table.cost(
+                    model,
+                    spent,
+                    us_only=reported.inference_geo == "us",
+                    fast=reported.speed == "fast",
+                )
+                total += spent
+                if price is None:
+                    unpriced += sum(spent.tokens.values())
+                cost += price or 0.0
+                if not (delivered and i == len(self._messages) - 1):
+                    lost += spent
+                    lost_cost += price or 0.0
         return Bill(total, cost, lost, lost_cost, unpriced)

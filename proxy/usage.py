@@ -59,21 +59,33 @@ class Spent(Struct, frozen=True, kw_only=True):
 NOTHING = Spent()
 
 
-def spent(usage: messages_response.Usage) -> Spent:
-    """A response's usage by kind. What was not reported counts as none.
+def billed(usage: messages_response.Usage) -> list[Spent]:
+    """What is billed for one response: itself, and each compaction on its way.
+
+    Anthropic's counts of a response leave its compactions out. They have prompts of their
+    own, so each has a price of its own.
+    """
+    steps = usage.iterations or []
+    compactions = [spent(step) for step in steps if step.type == "compaction"]
+    return [spent(usage), *compactions]
+
+
+def spent(usage: messages_response.Usage | messages_response.Iteration) -> Spent:
+    """A usage by kind. What was not reported counts as none.
 
     ``output_tokens`` includes thinking, and ``cache_creation_input_tokens`` both
     lifetimes; where the lifetimes are not reported, all of it is of five minutes,
     Anthropic's default.
     """
     output = usage.output_tokens or 0
-    details = usage.output_tokens_details
+    whole = usage if isinstance(usage, messages_response.Usage) else None
+    details = whole.output_tokens_details if whole else None
     thinking = min(output, (details.thinking_tokens or 0) if details else 0)
     written, longer = usage.cache_creation_input_tokens or 0, 0
     if (lifetimes := usage.cache_creation) is not None:
         longer = lifetimes.ephemeral_1h_input_tokens or 0
         written = max(written, longer + (lifetimes.ephemeral_5m_input_tokens or 0))
-    searches = usage.server_tool_use
+    searches = whole.server_tool_use if whole else None
     return Spent(
         input=usage.input_tokens or 0,
         output=output - thinking,

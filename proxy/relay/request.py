@@ -86,11 +86,14 @@ def to_body(asked: Asked, model: str, endpoint: Endpoint) -> bytes:
     """The fields with this model's name, in the order in which they came.
 
     A message is always asked for as a stream: that can be cancelled, and no response is
-    too long for it.
+    too long for it. Only a prompt that is to be cached and not answered
+    (``max_tokens: 0``) is not, because Anthropic rejects the two together.
     """
     decided = {"model": Raw(_encode(model))}
     if endpoint == "messages":
-        decided["stream"] = Raw(b"true")
+        warming = bytes(asked.fields.get("max_tokens", b"")) == b"0"
+        streamed = bool(asked.stream) or not warming
+        decided["stream"] = Raw(_encode(streamed))
     fields = {**asked.fields, **decided}
     pieces: list[bytes | Raw] = []
     for name, value in fields.items():

@@ -1,6 +1,6 @@
 """What both of OpenAI's APIs take, and Anthropic's own fields that both accept."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct
 
@@ -65,6 +65,7 @@ class OutputConfig(Struct, frozen=True, kw_only=True):
 
     effort: str | None = None
     format: OutputFormat | None = None
+    task_budget: dict[str, Any] | None = None
 
 
 # ------------------------------------------------------------------ web search

@@ -200,10 +200,12 @@ class JSONSchemaFormat(Struct, frozen=True, kw_only=True, tag="json_schema"):
 
 
 class OutputConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How much effort to make, and the schema that the response must conform to."""
+    """How much effort to make, and what the response must conform to."""
 
     effort: str | None = None
     format: JSONSchemaFormat | None = None
+    task_budget: dict[str, Any] | None = None
+    """The client's own, as it came: what the model may spend on a whole task."""
 
 
 class Compaction(Struct, frozen=True, kw_only=True, tag="summarize"):

@@ -33,6 +33,18 @@ class ServerToolUse(Struct, frozen=True):
     web_search_requests: Count | None = None
 
 
+class Iteration(Struct, frozen=True):
+    """One of the steps that a response took, with a usage of its own."""
+
+    type: str = ""
+    """``message``, ``compaction`` …"""
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
+    cache_creation: CacheCreation | None = None
+
+
 class Usage(Struct, frozen=True):
     """``None`` means "not reported here": a message_delta repeats only some counts."""
 
@@ -46,6 +58,8 @@ class Usage(Struct, frozen=True):
     cache_creation: CacheCreation | None = None
     inference_geo: str | None = None
     speed: str | None = None
+    iterations: list[Iteration] | None = None
+    """A compaction on the way is in here alone: the other counts leave it out."""
 
 
 class StopDetails(Struct, frozen=True):

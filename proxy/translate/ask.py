@@ -175,6 +175,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     effort: Effort
     own_effort: str | None = None
     """Anthropic's ``output_config.effort``, which takes precedence."""
+    task_budget: dict[str, Any] | None = None
+    """Anthropic's ``output_config.task_budget``."""
     thinking: common.Thinking | None = None
     """Anthropic's ``thinking``, which takes precedence over ``effort``."""
     output: AnyJSONObject | JSONOf | None = None

@@ -1,6 +1,7 @@
 """An ask as the Messages request to send (rows b1)."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from msgspec import Struct, structs
 
@@ -22,6 +23,7 @@ COMPACTING_EDIT = "compact_20260112"
 COMPACTING_EDIT_BETA = "compact-2026-01-12"
 COMPACTION_BETA = "compact-2026-09-04"
 FAST_MODE_BETA = "fast-mode-2026-02-01"
+TASK_BUDGET_BETA = "task-budgets-2026-03-13"
 
 
 class Translation(Struct, frozen=True, kw_only=True):
@@ -185,7 +187,7 @@ def _assembled(
         messages=parts.conversation.messages,
         stop_sequences=fields.stop_sequences(asked.stop, warnings),
         thinking=parts.thinking,
-        output_config=_output_config(parts.effort, parts.output.format),
+        output_config=_output_config(parts, asked.task_budget),
         cache_control=_cache_control(asked.cache_control),
         metadata=fields.metadata(asked.user),
         service_tier=fields.service_tier(asked.service_tier, warnings),
@@ -242,14 +244,17 @@ def _betas(asked: ask.Ask, *, bound: bool) -> Iterator[str]:
             yield COMPACTION_BETA if one.signed else COMPACTING_EDIT_BETA
     if asked.speed is not None:
         yield FAST_MODE_BETA
+    if asked.task_budget is not None:
+        yield TASK_BUDGET_BETA
 
 
 def _output_config(
-    effort: str | None, output: messages_request.JSONSchemaFormat | None
+    parts: _Parts, task_budget: dict[str, Any] | None
 ) -> messages_request.OutputConfig | None:
-    if effort is None and output is None:
-        return None
-    return messages_request.OutputConfig(effort=effort, format=output)
+    config = messages_request.OutputConfig(
+        effort=parts.effort, format=parts.output.format, task_budget=task_budget
+    )
+    return None if config == messages_request.OutputConfig() else config
 
 
 def _cache_control(

@@ -171,6 +171,12 @@ def _limit(
     placed = [i for i, (_, control) in enumerate(found) if control is not None]
     if not placed:
         return request
+    own = _timed(found[-1][1], ttl)
+    if own is not None and request.cache_control is not None:
+        # the block's own says where the prompt ends; Anthropic rejects two lifetimes there
+        if _lifetime(own) != _lifetime(request.cache_control):
+            warnings.add("cache_marks_dropped", param="cache_control")
+        request = structs.replace(request, cache_control=None)
     room = MAX_BREAKPOINTS - (request.cache_control is not None)
     head = [i for i in placed if found[i][0]]
     turns = placed[len(head) :]
@@ -188,6 +194,10 @@ def _limit(
 def _timed(control: Control, ttl: Ttl) -> Control:
     is_default = isinstance(control, messages_request.DefaultCacheControl)
     return messages_request.CacheControl(ttl=ttl) if is_default else control
+
+
+def _lifetime(control: messages_request.CacheControl) -> str:
+    return control.ttl or "5m"
 
 
 def _longest_first(controls: Sequence[Control]) -> list[Control]:

@@ -245,7 +245,14 @@ def _only_values(out: Schema) -> None:
     Anthropic compares each value with the type and rejects all of them beside a list of
     types, even where they fit ("Enum value 'low' does not match declared type
     '['string', 'null']'"). Its own SDK sends none either.
+
+    Where the types include null, it becomes one of the values: OpenAI's guides write an
+    optional choice without it, and get a null.
     """
+    types = out.get("type")
+    if isinstance(types, list) and "null" in types:
+        values = out["enum"] if "enum" in out else [out.pop("const")]
+        out["enum"] = values if None in values else [*values, None]
     for key in ("type", "items", "format", "pattern", "minItems"):
         out.pop(key, None)
 

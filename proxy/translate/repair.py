@@ -254,10 +254,11 @@ def _as_instruction(
     config = sent.output_config
     if config is None or config.format is None:
         return sent
+    rest = structs.replace(config, format=None)
     words = output_format.BY_SCHEMA + bytes(config.format.schema).decode()
     return structs.replace(
         sent,
-        output_config=structs.replace(config, format=None) if config.effort else None,
+        output_config=None if rest == messages_request.OutputConfig() else rest,
         system=[*(sent.system or ()), messages_request.Text(text=words)],
     )
 

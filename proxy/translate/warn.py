@@ -10,6 +10,7 @@ HARMLESS = frozenset(
         "cache_marks_dropped",
         "cache_ttl_lowered",
         "call_incomplete_dropped",
+        "compact_threshold_raised",
         "defer_loading_ignored",
         "opening_added",
         "reasoning_context_ignored",

@@ -71,7 +71,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "audio": ({"audio": {"voice": "x"}}, "Claude has no audio output"),
     "web_search_options": ({"web_search_options": {}}, "Anthropic's web search; its citations are `annotations`"),
     "thinking": ({"thinking": {"type": "adaptive"}}, "Anthropic's own; before `reasoning_effort`"),
-    "output_config": ({"output_config": {"effort": "low"}}, "Anthropic's own; `effort`, `format`"),
+    "output_config": ({"output_config": {"effort": "low"}}, "Anthropic's own; `effort`, `format`, `task_budget`"),
     "cache_control": ({"cache_control": {"type": "ephemeral"}}, "Anthropic's own; also on parts, messages, tools and calls, as is `prompt_cache_breakpoint`"),
     "inference_geo": ({"inference_geo": "us"}, "Anthropic's own"),
     "speed": ({"speed": "standard"}, "Anthropic's own"),

@@ -262,6 +262,21 @@ def test_the_cause_of_an_error_is_named_by_anthropics_own_code(
     assert post(client).json["error"]["details"] == {"error_code": "of_tomorrow"}
 
 
+def test_the_prompt_cache_can_be_warmed_without_an_answer(
+    client: Client, standin: server.StandIn
+) -> None:
+    long = {"type": "text", "text": "x" * 8000, "cache_control": {"type": "ephemeral"}}
+    asked = OLDER | {"system": [long]}
+
+    warmed = post(client, asked | {"max_tokens": 0}).json
+    answered = post(client, asked).json
+
+    assert (warmed["content"], warmed["stop_reason"]) == ([], "max_tokens")
+    assert warmed["usage"]["output_tokens"] == 0
+    written = warmed["usage"]["cache_creation_input_tokens"]
+    assert answered["usage"]["cache_read_input_tokens"] == written > 0
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_gateway_that_ignores_stream_is_understood(
     client: Client, standin: server.StandIn, stream: bool

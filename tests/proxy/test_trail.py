@@ -3,7 +3,7 @@
 import pytest
 
 from proxy import prices, trail, usage
-from proxy.schema.messages_response import Usage
+from proxy.schema.messages_response import Iteration, Usage
 
 MODEL = "claude-opus-5-5"
 
@@ -32,6 +32,21 @@ def test_a_response_that_was_asked_for_again_is_billed_and_lost() -> None:
     assert bill.total == usage.Spent(input=200, output=51)
     assert bill.lost == usage.Spent(input=100, output=1)
     assert bill.lost_cost == pytest.approx((100 * 4 + 20) / 1e6)
+
+
+def test_a_compaction_on_the_way_is_billed_beside_the_response() -> None:
+    way = trail.Trail()
+    way.started(Usage(input_tokens=100, output_tokens=1))
+    steps = [
+        Iteration("compaction", input_tokens=1000, output_tokens=200),
+        Iteration("message", input_tokens=100, output_tokens=50),
+    ]
+    way.progressed(Usage(output_tokens=50, iterations=steps))
+
+    bill = way.bill(prices.BUILT_IN, MODEL, delivered=True)
+
+    assert bill.total == usage.Spent(input=1100, output=250)
+    assert bill.cost == pytest.approx((1100 * 4 + 250 * 20) / 1e6)
 
 
 def test_of_a_response_that_broke_off_all_is_lost() -> None:

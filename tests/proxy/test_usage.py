@@ -48,6 +48,27 @@ def test_a_response_is_counted_by_kind(
     assert usage.spent(reported).tokens == expected
 
 
+def test_what_was_compacted_is_billed_apart_and_other_steps_are_not() -> None:
+    steps = [
+        wire.Iteration("message", input_tokens=3, output_tokens=4),
+        wire.Iteration(
+            "compaction",
+            input_tokens=100,
+            output_tokens=20,
+            cache_read_input_tokens=8,
+            cache_creation=wire.CacheCreation(1, 2),
+        ),
+    ]
+    reported = wire.Usage(input_tokens=3, output_tokens=4, iterations=steps)
+
+    assert usage.billed(reported) == [
+        usage.Spent(input=3, output=4),
+        usage.Spent(
+            input=100, output=20, cache_read=8, cache_write_5m=1, cache_write_1h=2
+        ),
+    ]
+
+
 def test_searches_are_counted_beside_tokens() -> None:
     spent = usage.spent(wire.Usage(server_tool_use=wire.ServerToolUse(2)))
 

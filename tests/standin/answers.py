@@ -15,6 +15,7 @@
 * A structured output (`output_config.format`) is an instance of its schema.
 * A user who asks for JSON gets an object with the quoted words of that turn as keys.
 * Anthropic's documented test string makes it refuse.
+* With `max_tokens: 0` the prompt is only cached, and the answer is empty.
 * A request for a compaction gets its block and nothing else.
 
 System prompts are never read: what the client asked for must arrive in the fields that
@@ -59,6 +60,8 @@ def answer(
     key = digest(canonical(call.body))
     if call.compacts:
         return _compacted(call, key)
+    if call.body["max_tokens"] == 0:
+        return Answer(f"msg_{key}", (), "max_tokens", 0)
     if said:
         texts = [{"type": "text", "text": one} for one in said if isinstance(one, str)]
         named = [one for one in said if not isinstance(one, str)]

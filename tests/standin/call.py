@@ -71,6 +71,13 @@ class Call:
         return turn
 
     @property
+    def last_block(self) -> Block | None:
+        """The last block of the messages that can carry a cache mark."""
+        thought = ("thinking", "redacted_thinking")
+        placed = [block for _, content in self.messages for block in content]
+        return next((b for b in reversed(placed) if b["type"] not in thought), None)
+
+    @property
     def tools(self) -> list[Block]:
         return self.body.get("tools") or []
 

@@ -28,6 +28,7 @@ from standin_tests.requests import (
 TOOLS = [tool()]
 CITY = schema(city={"type": "string"})
 FORCED = {"type": "any"}
+BUDGET = {"type": "tokens", "total": 20_000}
 MANUAL = {"type": "enabled", "budget_tokens": 1024}
 ADAPTIVE = {"type": "adaptive"}
 CITATION = {
@@ -168,12 +169,17 @@ BAD_BODIES = [
     ("shape.tag", body(thinking={"type": "on"})),
     ("shape.tag", body(cache_control={"type": "persistent"})),
     ("output.top_level_format", body(output_format={"type": "json_schema"})),
+    ("output.task_budget_beta", body(output_config={"task_budget": BUDGET})),
     ("context_management.beta", body(context_management={"edits": []})),
     ("context_management.beta", body(context_management={"edits": [COMPACTING]})),
     ("compaction.beta", body(compaction=SUMMARIZE)),
     ("compaction.beta", body(messages=[COMPACTED, user("And then?")])),
     ("model.unknown", body(model="claude-none")),
-    ("max_tokens.small", body(max_tokens=0)),
+    ("max_tokens.small", body(max_tokens=-1)),
+    ("max_tokens.zero", body(max_tokens=0, stream=True)),
+    ("max_tokens.zero", body(max_tokens=0, thinking=MANUAL)),
+    ("max_tokens.zero", formatted(CITY, max_tokens=0)),
+    ("max_tokens.zero", body(max_tokens=0, tools=TOOLS, tool_choice=FORCED)),
     ("max_tokens.large", body(max_tokens=128_001)),
     ("max_tokens.large", body(model="claude-haiku-4-5", max_tokens=64_001)),
     ("sampling.removed", body(temperature=1)),
@@ -323,6 +329,7 @@ BAD_BODIES = [
         one(text("a", cache_control=HOUR), system=[text("b", cache_control=MARK)]),
     ),
     ("marks.ttl_order", body(tools=[tool(cache_control=MARK)], cache_control=HOUR)),
+    ("marks.two_lifetimes", one(text("a", cache_control=HOUR), cache_control=MARK)),
     ("marks.empty_text", one(text("", cache_control=MARK))),
 ]
 
@@ -375,7 +382,17 @@ BAD_WITH_COMPACTION = [
     ),
 ]
 
+EARLY = {
+    "type": "compact_20260112",
+    "trigger": {"type": "input_tokens", "value": 49_999},
+}
+
 CASES = [
+    (
+        "compaction.trigger",
+        body(context_management={"edits": [EARLY]}),
+        NEW | {"anthropic-beta": "compact-2026-01-12"},
+    ),
     *((rule, bad, SUMMARY) for rule, bad in BAD_WITH_COMPACTION),
     *((rule, body(), NEW | headers) for rule, headers in BAD_HEADERS),
     *((rule, bad, NEW) for rule, bad in BAD_BODIES),

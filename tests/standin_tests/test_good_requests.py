@@ -111,6 +111,36 @@ GOOD = {
             },
         ]
     ),
+    "a search of the web that failed": body(
+        tools=[{"type": "web_search_20250305", "name": "web_search"}],
+        messages=[
+            user("Search"),
+            assistant(
+                {
+                    "type": "server_tool_use",
+                    "id": "srvtoolu_1",
+                    "name": "web_search",
+                    "input": {"query": "a"},
+                },
+                {
+                    "type": "web_search_tool_result",
+                    "tool_use_id": "srvtoolu_1",
+                    "content": {
+                        "type": "web_search_tool_result_error",
+                        "error_code": "max_uses_exceeded",
+                    },
+                },
+                text("Nothing."),
+            ),
+            user("And then?"),
+        ],
+    ),
+    "a prompt that is only cached": body(
+        max_tokens=0, stream=False, system=[text("Be brief.", cache_control=MARK)]
+    ),
+    "one lifetime at the end of the prompt": body(
+        messages=[user(text("a", cache_control=MARK))], cache_control=MARK
+    ),
     "a JPEG": body(messages=[user(png(JPEG, "image/jpeg"))]),
     "a result of blocks": loop(
         messages=[
@@ -265,15 +295,24 @@ def test_a_compaction_of_an_edit_has_no_signature():
 
 
 def test_a_compacting_edit_is_taken_with_its_beta():
-    managed = body(context_management={"edits": [{"type": "compact_20260112"}]})
+    trigger = {"type": "input_tokens", "value": 50_000}
     beta = {"anthropic-beta": "compact-2026-01-12"}
-    assert broken(managed, NEW | beta) == []
+    for edit in ({}, {"trigger": None}, {"trigger": trigger}):
+        edits = [{"type": "compact_20260112"} | edit]
+        managed = body(context_management={"edits": edits})
+        assert broken(managed, NEW | beta) == []
 
 
 def test_context_management_is_taken_with_its_beta():
     managed = body(context_management={"edits": [{"type": "clear_tool_uses_20250919"}]})
     beta = {"anthropic-beta": "context-management-2025-06-27"}
     assert broken(managed, NEW | beta) == []
+
+
+def test_a_task_budget_is_taken_with_its_beta():
+    budgeted = body(output_config={"task_budget": {"type": "tokens", "total": 20_000}})
+    beta = {"anthropic-beta": "task-budgets-2026-03-13"}
+    assert broken(budgeted, NEW | beta) == []
 
 
 def test_any_beta_is_taken():

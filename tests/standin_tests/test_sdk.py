@@ -297,6 +297,6 @@ def test_a_failure_may_be_anything_but_json(client, standin):
 def test_what_is_scripted_is_not_spent_on_a_refused_request(client, standin):
     standin.fail_next()
     with pytest.raises(anthropic.BadRequestError):
-        create(client, max_tokens=0)
+        create(client, max_tokens=-1)
     with pytest.raises(anthropic.APIStatusError, match="Overloaded"):
         create(client)

@@ -10,7 +10,7 @@ from standin.rules import wire
 
 SAMPLING = {"temperature", "top_p", "top_k"}  # left the SDK, live on in the old version
 SERVER_SIDE = {"container"}  # nothing here could run one
-BETA_ONLY = {"block_binding"}
+BETA_ONLY = {"block_binding", "task_budget"}
 NOT_IN_THE_SDK = {
     "output_format",
     "context_management",

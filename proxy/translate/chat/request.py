@@ -53,6 +53,7 @@ def to_ask(
         search_at="web_search_options",
         effort=ask.Effort(word=chat.reasoning_effort, at="reasoning_effort"),
         own_effort=config.effort if config is not None else None,
+        task_budget=config.task_budget if config is not None else None,
         thinking=chat.thinking,
         output=_output(chat),
         limit=_limit(chat),

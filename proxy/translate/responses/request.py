@@ -65,6 +65,7 @@ def to_ask(
             search_at=box.search_at,
             effort=_effort(request, given, warnings),
             own_effort=own.effort if own is not None else None,
+            task_budget=own.task_budget if own is not None else None,
             thinking=request.thinking,
             output=_output(request, given),
             limit=None if tokens is None else ask.Limit(tokens=tokens, at=at),
@@ -77,7 +78,7 @@ def to_ask(
             cache_control=request.cache_control,
             inference_geo=request.inference_geo,
             speed=request.speed,
-            context_management=_management(request.context_management),
+            context_management=_management(request.context_management, warnings),
             compact=conversation.compact,
         ),
         clients=box.clients,
@@ -252,22 +253,31 @@ def _output(
 
 def _management(
     given: list[responses_request.ContextEdit] | dict[str, Any] | None,
+    warnings: warn.Warnings,
 ) -> dict[str, Any] | None:
     """OpenAI's list of edits as Anthropic's object, which passes as it is."""
     if isinstance(given, list):
-        return {"edits": [_edit(one, i) for i, one in enumerate(given)]}
+        return {"edits": [_edit(one, i, warnings) for i, one in enumerate(given)]}
     return given
 
 
-def _edit(edit: responses_request.ContextEdit, i: int) -> dict[str, object]:
+def _edit(
+    edit: responses_request.ContextEdit, i: int, warnings: warn.Warnings
+) -> dict[str, object]:
     """OpenAI's compaction as Anthropic's: a threshold is a trigger in input tokens."""
     at = f"context_management[{i}].compact_threshold"
     tokens = fields.whole(edit.compact_threshold, at)
     if tokens is None:
         return {"type": COMPACTING_EDIT}
+    if tokens < _LEAST_THRESHOLD:
+        warnings.add("compact_threshold_raised", param=at)
+        tokens = _LEAST_THRESHOLD
     trigger = {"type": "input_tokens", "value": tokens}
     return {"type": COMPACTING_EDIT, "trigger": trigger}
 
+
+_LEAST_THRESHOLD = 50_000
+"""Anthropic's minimum (its page on compaction); OpenAI's is 1,000."""
 
 _REFUSED = {
     "background": "must be false; this proxy keeps no response that nobody waits for",

@@ -21,6 +21,9 @@ REQUESTS: dict[str, dict] = {
     "logprobs_ignored": {"include": ["message.output_text.logprobs"]},
     "top_logprobs_ignored": {"top_logprobs": 1},
     "truncation_ignored": {"truncation": "auto"},
+    "compact_threshold_raised": {
+        "context_management": [{"type": "compaction", "compact_threshold": 1000}]
+    },
     "moderation_ignored": {"moderation": {"model": "m"}},
     "reasoning_ignored": of({"type": "reasoning", "summary": []}),
     "reasoning_context_ignored": {"reasoning": {"context": "current_turn"}},

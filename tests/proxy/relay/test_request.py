@@ -42,6 +42,24 @@ def test_every_field_goes_on_as_it_came_and_in_its_place(
     assert sent(given) == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "streamed"),
+    [
+        ('{"max_tokens":0}', "false"),
+        ('{"max_tokens": 0 ,"stream":false}', "false"),
+        ('{"stream":null,"max_tokens":0}', "false"),
+        ('{"max_tokens":0,"stream":true}', "true"),
+        ('{"max_tokens":1}', "true"),
+        ('{"max_tokens":false}', "true"),
+        ('{"max_tokens":null}', "true"),
+    ],
+)
+def test_only_a_prompt_that_is_cached_and_not_answered_is_no_stream(
+    given: str, streamed: str
+) -> None:
+    assert f'"stream":{streamed}' in sent(given)
+
+
 def test_a_count_of_tokens_has_only_its_model_decided() -> None:
     assert (
         sent('{"model":"y","messages":[]}', "count_tokens")

@@ -633,6 +633,19 @@ def test_b0_repair_strict_puts_a_schema_that_is_too_much_in_words(message: str) 
 
 
 @pytest.mark.parametrize(
+    "rest", [{"effort": "low"}, {"task_budget": {"type": "tokens", "total": 20_000}}]
+)
+def test_b0_repair_strict_keeps_what_else_the_client_configured(rest: dict) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    form = {"type": "json_schema", "schema": schema}
+    one = translated({"messages": HI, "output_config": {"format": form, **rest}})
+
+    mended = repair.repaired(one, "Schema is too complex")
+
+    assert mended.request.output_config == messages_request.OutputConfig(**rest)
+
+
+@pytest.mark.parametrize(
     "message",
     [
         "messages: at least one message is required",

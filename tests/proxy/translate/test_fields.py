@@ -13,6 +13,7 @@ SAMPLED = "2023-06-01"
 OLD = {"model": "claude-sonnet-4-6"}
 THINKS = {"thinking": {"type": "enabled", "budget_tokens": 2048}}
 BUDGET = {**THINKS, "max_tokens": 16384 + 2048}
+TASK_BUDGET = {"type": "tokens", "total": 20_000}
 READABLE = {"type": "adaptive", "display": "summarized"}
 
 
@@ -219,6 +220,10 @@ CASES = [
     Case("b1.extras", "context_management brings its beta",
          {"context_management": {"edits": []}}, {"context_management": {"edits": []}},
          betas=("context-management-2025-06-27",)),
+    Case("b1.extras", "output_config's task budget brings its beta",
+         {"output_config": {"task_budget": TASK_BUDGET}},
+         {"output_config": {"task_budget": TASK_BUDGET}},
+         betas=("task-budgets-2026-03-13",)),
     Case("b1.extras", "output_config's effort wins",
          {"output_config": {"effort": "low"}, "reasoning_effort": "high"},
          {"output_config": {"effort": "low"}, "thinking": READABLE}),

@@ -79,6 +79,22 @@ def closed(**properties: object) -> dict:
             closed(a={"type": "string", "nullable": True, "enum": ["x"]}),
             closed(a={"enum": ["x", None]}),
         ),
+        (
+            closed(a={"type": ["string", "null"], "enum": ["x", "y"]}),
+            closed(a={"enum": ["x", "y", None]}),
+        ),
+        (
+            closed(a={"enum": ["x"], "type": ["null", "string"]}),
+            closed(a={"enum": ["x", None]}),
+        ),
+        (
+            closed(a={"type": ["string", "null"], "const": "x"}),
+            closed(a={"enum": ["x", None]}),
+        ),
+        (
+            closed(a={"type": ["null", "string"], "const": None}),
+            closed(a={"enum": [None]}),
+        ),
         (closed(a={"type": "string", "const": "x"}), closed(a={"const": "x"})),
         ({"$schema": "d", "$id": "i", **closed(a=STRING)}, closed(a=STRING)),
         (

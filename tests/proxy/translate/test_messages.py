@@ -514,6 +514,21 @@ CASES = [
          {"messages": [user(text("Hi")), assistant(use()),
                        user(answered(content="x", cache_control=MARK))],
           **FOR_THE_HISTORY}),
+    *[
+        Case("b4.caching", f"a mark at the end and the request's own: {what}",
+             {"cache_control": top,
+              "messages": [said("user", [text("A", cache_control=at_end)])]},
+             {"messages": [user(text("A", cache_control=at_end))],
+              "cache_control": NOT_SENT},
+             warnings)
+        for what, top, at_end, warnings in (
+            ("one lifetime", MARK, {**MARK, "ttl": "5m"}, ()),
+            ("an hour behind five minutes", {**MARK, "ttl": "1h"}, MARK,
+             ("cache_marks_dropped",)),
+            ("five minutes behind an hour", MARK, {**MARK, "ttl": "1h"},
+             ("cache_marks_dropped",)),
+        )
+    ],
     Case("b4.caching", "of more than four the system's and the last ones stay",
          {"messages": [said("system", "S", cache_control=MARK),
                        said("user", [text(t, cache_control=MARK) for t in "ABCDE"])]},

@@ -48,6 +48,17 @@ def _ttl_order(call: Call) -> Iterator[str]:
         shorter = shorter or ttl == "5m"
 
 
+def _two_lifetimes(call: Call) -> Iterator[str]:
+    """The top-level field marks the last block, which may have a mark of its own."""
+    top, last = call.body.get("cache_control"), call.last_block
+    own = last and last.get("cache_control")
+    if top and own and top.get("ttl", "5m") != own.get("ttl", "5m"):
+        yield (
+            "cache_control: the last block has a cache_control with a different ttl "
+            "than the request"
+        )
+
+
 def _empty_text(call: Call) -> Iterator[str]:
     for path, block in _marked(call):
         if block.get("type") == "text" and not block["text"]:
@@ -58,5 +69,6 @@ ROWS = (
     Row("marks.too_many", _too_many),
     Row("marks.ttl", _ttl),
     Row("marks.ttl_order", _ttl_order),
+    Row("marks.two_lifetimes", _two_lifetimes),
     Row("marks.empty_text", _empty_text),
 )

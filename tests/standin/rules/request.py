@@ -10,6 +10,8 @@ from standin.rules.row import Row
 MAX_BODY_BYTES = 32 * 1024 * 1024
 _CONTEXT_BETA = "context-management-2025-06-27"
 _EDIT_BETAS = {"compact_20260112": "compact-2026-01-12"}
+_TASK_BUDGET_BETA = "task-budgets-2026-03-13"
+_LEAST_TRIGGER = 50_000  # tokens: the page on compaction
 _COMPACTION_BETAS = ("compact-2026-01-12", compaction.BETA)
 _SAMPLING = ("temperature", "top_p", "top_k")
 _E_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -60,6 +62,22 @@ def _context_management(call: Call) -> Iterator[str]:
         yield "context_management: Extra inputs are not permitted"
 
 
+def _task_budget(call: Call) -> Iterator[str]:
+    budgeted = call.output_config.get("task_budget") is not None
+    if budgeted and _TASK_BUDGET_BETA not in call.betas:
+        yield "output_config.task_budget: Extra inputs are not permitted"
+
+
+def _compaction_trigger(call: Call) -> Iterator[str]:
+    for edit in (call.body.get("context_management") or {}).get("edits") or []:
+        least = (edit.get("trigger") or {}).get("value", _LEAST_TRIGGER)
+        if edit.get("type") in _EDIT_BETAS and least < _LEAST_TRIGGER:
+            yield (
+                "context_management.edits: `trigger.value` must be at least "
+                f"{_LEAST_TRIGGER}"
+            )
+
+
 def _compaction_beta(call: Call) -> Iterator[str]:
     if "compaction" in call.body and compaction.BETA not in call.betas:
         yield "compaction: Extra inputs are not permitted"
@@ -89,8 +107,22 @@ def _unknown_model(call: Call) -> Iterator[str]:
 
 
 def _max_tokens_too_small(call: Call) -> Iterator[str]:
-    if call.body.get("max_tokens", 1) < 1:
-        yield "max_tokens: Input should be greater than or equal to 1"
+    if call.body.get("max_tokens", 1) < 0:
+        yield "max_tokens: Input should be greater than or equal to 0"
+
+
+def _warming(call: Call) -> Iterator[str]:
+    """Nothing that only an answer can have (the page on prompt caching, "Pre-warming")."""
+    if call.body.get("max_tokens") != 0:
+        return
+    asked = {
+        "stream": call.body.get("stream"),
+        "thinking.type: enabled": call.thinking_type == "enabled",
+        "output_config.format": call.output_schema is not None,
+        "tool_choice": call.tool_choice in ("any", "tool"),
+    }
+    for name in (name for name, there in asked.items() if there):
+        yield f"max_tokens: 0 is not supported with `{name}`"
 
 
 def _max_tokens_too_large(call: Call) -> Iterator[str]:
@@ -200,12 +232,15 @@ HEADER_ROWS = (
 BODY_ROWS = (
     Row("output.top_level_format", _output_format),
     Row("context_management.beta", _context_management),
+    Row("output.task_budget_beta", _task_budget),
     Row("compaction.beta", _compaction_beta),
+    Row("compaction.trigger", _compaction_trigger),
     Row("compaction.alone", _compaction_alone),
     Row("sampling.removed", _sampling_removed),
     Row("model.unknown", _unknown_model, 404, "not_found_error"),
     Row("max_tokens.small", _max_tokens_too_small),
     Row("max_tokens.large", _max_tokens_too_large),
+    Row("max_tokens.zero", _warming),
     Row("sampling.model", _sampling_model),
     Row("sampling.both", _sampling_both),
     Row("sampling.range", _sampling_range),

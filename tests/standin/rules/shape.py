@@ -83,6 +83,15 @@ def array(item: Shape) -> Shape:
     return check
 
 
+def array_or(item: Shape, other: Shape) -> Shape:
+    """Accept a list whose items all have one shape, or else that other shape."""
+
+    def check(value: object, path: Path) -> Iterator[Fault]:
+        yield from (array(item) if isinstance(value, list) else other)(value, path)
+
+    return check
+
+
 def string_or(shape: Shape) -> Shape:
     """Accept a string, or else that shape."""
 

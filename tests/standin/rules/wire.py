@@ -6,7 +6,7 @@ a request with one of them is refused by its tag.
 """
 
 from standin.rules import shape
-from standin.rules.shape import Object, Shape, Tagged, array, one_of, optional
+from standin.rules.shape import Object, Shape, Tagged, array, array_or, one_of, optional
 
 ephemeral = Object({"type": shape.string}, {"ttl": shape.string})
 cache_control = optional(Tagged({"ephemeral": ephemeral}))
@@ -137,6 +137,19 @@ found_page = Object(
     },
     {"page_age": optional(shape.string)},
 )
+search_error = Object(
+    {
+        "type": one_of("web_search_tool_result_error"),
+        "error_code": one_of(
+            "invalid_tool_input",
+            "unavailable",
+            "max_uses_exceeded",
+            "too_many_requests",
+            "query_too_long",
+            "request_too_large",
+        ),
+    }
+)
 server_tool_use = Object(
     _type | {"id": shape.string, "name": one_of("web_search"), "input": shape.mapping},
     _marked | {"caller": optional(caller)},
@@ -145,7 +158,7 @@ web_search_tool_result = Object(
     _type
     | {
         "tool_use_id": shape.string,
-        "content": array(Tagged({"web_search_result": found_page})),
+        "content": array_or(Tagged({"web_search_result": found_page}), search_error),
     },
     _marked | {"caller": optional(caller)},
 )
@@ -244,8 +257,13 @@ thinking = Tagged(
     }
 )
 json_schema = Object(_type | {"schema": shape.mapping})
+task_budget = Object(
+    {"type": one_of("tokens"), "total": shape.integer},
+    {"remaining": optional(shape.integer)},
+)
 output_config = Object(
     fields={
+        "task_budget": optional(task_budget),
         "effort": optional(one_of("low", "medium", "high", "xhigh", "max")),
         "format": optional(Tagged({"json_schema": json_schema})),
     }

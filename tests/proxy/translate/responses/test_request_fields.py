@@ -23,6 +23,7 @@ from responses_requests import (
 from row_cases import NOT_SENT, parametrize
 
 OLD = "claude-sonnet-4-6"
+BUDGET = {"type": "tokens", "total": 20_000}
 SMALL = "claude-haiku-4-5"
 CLOSED = {
     "type": "object",
@@ -145,6 +146,12 @@ FIELDS = [
              {"type": "compact_20260112",
               "trigger": {"type": "input_tokens", "value": 60000}}]}},
          betas=("compact-2026-01-12",)),
+    Case("r1.context", "a threshold below Anthropic's least",
+         {"context_management": [{"type": "compaction", "compact_threshold": 1000}]},
+         {"context_management": {"edits": [
+             {"type": "compact_20260112",
+              "trigger": {"type": "input_tokens", "value": 50000}}]}},
+         ("compact_threshold_raised",), betas=("compact-2026-01-12",)),
     Case("r1.context", "without a threshold",
          {"context_management": [{"type": "compaction"}]},
          {"context_management": {"edits": [{"type": "compact_20260112"}]}},
@@ -182,6 +189,10 @@ FIELDS = [
           "reasoning": {"effort": "high"}},
          {"thinking": ADAPTIVE | {"display": "omitted"},
           "output_config": {"effort": "low"}, "inference_geo": "us"}),
+    Case("r1.native", "a task budget",
+         {"output_config": {"task_budget": BUDGET}},
+         {"output_config": {"task_budget": BUDGET}},
+         betas=("task-budgets-2026-03-13",)),
     Case("r1.native", "a format before the request's",
          {"output_config": {"format": {"type": "json_schema", "schema": CLOSED}},
           **formatted(type="json_object")},
