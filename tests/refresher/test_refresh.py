@@ -307,6 +307,7 @@ UNREADABLE = [
     b'{"last": {"command": "novelty"}}',  # of a later version
     b'{"last": ' + b"[" * 100_000,
     b'{"failures": -5}',
+    b'{"last": "\xff"}',
     b'{"refreshed_at": "0001-01-01T00:00:00Z"}',
 ]
 
