@@ -8,8 +8,6 @@ import secrets
 import stat
 from pathlib import Path
 
-import msgspec
-
 from refresher import credentials, history
 
 logger = logging.getLogger(__name__)
