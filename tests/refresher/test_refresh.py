@@ -307,7 +307,9 @@ UNREADABLE = [
     b'{"last": {"command": "novelty"}}',  # of a later version
     b'{"last": ' + b"[" * 100_000,
     b'{"failures": -5}',
-    b'{"last": "\xff"}',
+    b'{"last": {"command": "\xff"}}',
+    b'{"last": {"at": "2026-11-25T16:00:00Z", "ended_at": null, "command": "refresh", '
+    b'"outcome": {"kind": "NotRefreshed", "reason": "a\\n\\u001b[2Jb"}, "revision": ""}}',
     b'{"refreshed_at": "0001-01-01T00:00:00Z"}',
 ]
 
