@@ -29,7 +29,8 @@ The map, from the rim to the centre; imports run downwards only (pyproject.toml)
                       what it cost, in tokens and dollars, and how much is left
     credentials       where the token comes from
     retry             whether a failed call is retried: one pure decision; patience: how
-                      long a trouble has lasted, and who may ask meanwhile
+                      long a trouble has lasted, and who may ask meanwhile; refusals:
+                      what Anthropic has refused lately
     cancellation      what ends a call that is over; watchdog: the thread that finds out;
                       admission: how many may be in flight
     store             what is remembered between requests; bounded: who gives way when

@@ -61,8 +61,10 @@ class _Owned:
 class Room:
     """Room for ``limit`` bytes. Everything but its construction is done under ``lock``."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, at_once: int = 0) -> None:
         self.limit = limit
+        self.at_once = at_once
+        """Bytes that are evicted together, at least, when an owner's share is full."""
         self.share = limit // 2
         """Bytes that one owner may have."""
         self.largest = limit // 4
@@ -78,11 +80,13 @@ class Room:
         owned = self._owners[entry.owner]
         owned.entries[entry] = None
         self.touch(entry)
-        while owned.size > self.share:
-            self._evict(next(iter(owned.entries)))
-        while self._size > self.limit:
-            oldest = [next(iter(one.entries)) for one in self._owners.values()]
-            self._evict(min(oldest, key=lambda one: one.used))
+        if owned.size > self.share:
+            while owned.size > self.share - self.at_once:
+                self._evict(next(iter(owned.entries)))
+        if self._size > self.limit:
+            while self._size > self.limit - self.at_once:
+                oldest = [next(iter(one.entries)) for one in self._owners.values()]
+                self._evict(min(oldest, key=lambda one: one.used))
 
     def charge(self, entry: Entry, size: int) -> None:
         """Count ``size`` bytes more, or less, for an entry's owner and kind."""

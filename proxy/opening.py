@@ -18,6 +18,7 @@ from proxy import (
     lease,
     outgoing,
     patience,
+    refusals,
     retry,
     trail,
     transport,
@@ -49,6 +50,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     """Likewise, while Anthropic has named a wait."""
     reported: Limits
     """What Anthropic says of its limits."""
+    refusals: refusals.Refusals
 
 
 class _FailedCall(Exception):  # noqa: N818 - carries the retry decision's input
@@ -109,6 +111,10 @@ class Opening:
         gets, and ``ClientGoneError``.
         """
         leases: list[lease.Lease | patience.Pass] = []
+        anticipated = outgoing.anticipated(self._sent, self._standing.refusals)
+        if anticipated is not None:
+            self._sent = anticipated
+            self._on_repair(anticipated)
         try:
             self._lease = self._standing.credential.lease(self._scope.wait)
             leases.append(self._lease)
@@ -167,7 +173,8 @@ class Opening:
                     raise self._given_up(failed) from None
                 self._lease = renewed
             case retry.Step.REPAIR:
-                repaired = outgoing.repaired(self._sent, failed.message)
+                known = self._standing.refusals
+                repaired = outgoing.repaired(self._sent, failed.message, known)
                 if repaired is None:
                     raise self._given_up(failed) from None
                 self._sent = repaired

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from proxy.refusals import Refusals
 from proxy.relay import headers as relayed_headers
 from proxy.relay.request import Relayed
 from proxy.translate import headers as translated_headers
@@ -43,12 +44,27 @@ def limited_by(sent: Sent) -> Hashable:
     return (sent.model, "count_tokens") if sent.counts else sent.model
 
 
-def repaired(sent: Sent, message: str) -> Translation | None:
-    """What to send after a 400 with this message; ``None`` where it is the client's to mend."""
+def repaired(sent: Sent, message: str, refusals: Refusals) -> Translation | None:
+    """What to send after a 400 with this message; ``None`` where it is the client's to mend.
+
+    Notes what was refused.
+    """
     match sent:
         case Translation():
-            return repair.repaired(sent, message)
+            made = repair.repaired(sent, message)
+            if made is not None:
+                refusals.note(repair.given_up(sent, made))
+            return made
         case Relayed():
+            return None
+
+
+def anticipated(sent: Sent, refusals: Refusals) -> Translation | None:
+    """What to send at once, because ``sent`` would be refused; ``None`` for ``sent``."""
+    match sent:
+        case Translation() if refusals:
+            return repair.anticipated(sent, refusals)
+        case _:
             return None
 
 

@@ -20,6 +20,13 @@ from msgspec import Struct
 
 from proxy.bounded import Entry, Figures, Kind, Owner, Room
 
+BATCHES = 32
+"""Turns are evicted in batches of this part of the memory: an eighth of an owner's share.
+
+Without its first turn a conversation begins with other bytes, and Anthropic reads all of
+it anew. That may happen once in a while, but not with each turn.
+"""
+
 ITEM = 576
 """Bytes that an item of a response costs beside its id and its data."""
 
@@ -274,7 +281,7 @@ class Store:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.turns = Turns(Room(limit // 2))
+        self.turns = Turns(Room(limit // 2, at_once=limit // BATCHES))
         other = Room(limit // 2)
         self.responses = Responses(other)
         self.answers = Answers(other)

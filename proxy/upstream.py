@@ -10,6 +10,7 @@ from proxy import (
     opening,
     outgoing,
     patience,
+    refusals,
     trail,
     transport,
 )
@@ -42,6 +43,7 @@ class Upstream:
             troubles=self.troubles,
             limits=patience.Gates(),
             reported=self.reported,
+            refusals=refusals.Refusals(),
         )
 
     def models_list(self) -> bytes:

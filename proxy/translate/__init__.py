@@ -19,7 +19,8 @@ contract is docs/translation.md, a list of rows with ids such as ``b1.temperatur
     arguments, finish, usage      what both APIs say alike of a response
     media, web_search             inline images and files; Anthropic's search
     error, headers                Anthropic's errors as OpenAI's; what its headers say
-    repair                        a second attempt after six known rejections
+    repair                        a second attempt after six known rejections, and none
+                                  where they were seen before
     json_text                     JSON counted and changed without building it
     remembered                    what was made of text that comes again
     warn                          what was dropped or changed, by stable codes

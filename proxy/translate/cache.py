@@ -1,4 +1,4 @@
-"""Cache breakpoints: the client's own, or the two added when it sets none (b4.caching).
+"""Cache breakpoints: the client's own, or those added when it sets none (b4.caching).
 
 A block with ``cache_control`` ends a prefix that Anthropic caches: tools, then system,
 then messages. At most four are allowed, the request's top-level one included. Moving
@@ -66,20 +66,80 @@ def place(
     ``ttl`` is the lifetime of those that name none, ``prefix_ttl`` of the first that is
     added where ``ttl`` is not given either.
 
-    ``automatic`` adds two where the client set none: at the end of the first system
-    block, which with the tools before it rarely changes in an agent's life, and (by the
-    top-level field) on the last block, for the tool loop of one turn.
+    ``automatic`` adds them where the client set none.
     """
-    if not _has_own(request):
-        if not automatic:
-            return request
-        own = messages_request.CacheControl(ttl=ttl)
-        system = request.system
-        if system:
-            first = messages_request.CacheControl(ttl=ttl or prefix_ttl)
-            system = [*set_on_last(system[:1], first), *system[1:]]
-        return structs.replace(request, system=system, cache_control=own)
-    return _limit(request, ttl, warnings)
+    if _has_own(request):
+        return _limit(request, ttl, warnings)
+    if not automatic:
+        return request
+    own = messages_request.CacheControl(ttl=ttl)
+    head = messages_request.CacheControl(ttl=ttl or prefix_ttl)
+    return _with_added(structs.replace(request, cache_control=own), own, head)
+
+
+def _with_added(
+    request: messages_request.MessagesRequest, own: Control, head: Control
+) -> messages_request.MessagesRequest:
+    """The request with breakpoints where later requests are likely to find a prefix.
+
+    Its end has the top-level one. The others cost nothing, because all that precedes
+    the end is written anyway:
+
+    * The first system block, or the last tool where there is none. With the tools before
+      it that rarely changes in an agent's life.
+    * Two places among the messages (``_worth_keeping``).
+    * If there are some to spare, as in the first request of a conversation: the end of
+      the system prompt, for other conversations, and of the tools, for clients whose
+      system prompt says what time it is. Later requests look back to it.
+    """
+    messages = [*request.messages]
+    spare = MAX_BREAKPOINTS - 2
+    for i in _worth_keeping(messages):
+        content = _marked(messages[i].content, own)
+        if content is not None:
+            messages[i] = structs.replace(messages[i], content=content)
+            spare -= 1
+    tools, system = request.tools, request.system
+    if system:
+        if spare and len(system) > 1:
+            system = set_on_last(system, own)
+            spare -= 1
+        system = [*set_on_last(system[:1], head), *system[1:]]
+    if tools and (spare or not system):
+        tools = set_on_last(tools, head)  # an hour may not come after five minutes
+    return structs.replace(request, tools=tools, system=system, messages=messages)
+
+
+def _worth_keeping(messages: Sequence[messages_request.Message]) -> list[int]:
+    """At most two messages before the last whose ends a later request may begin with.
+
+    * What the request before ended with, which was kept then. Anthropic looks no more
+      than 20 blocks back from a breakpoint, and a step with ten calls has more.
+    * The results, or what else the client added first since the model spoke, and if it
+      added nothing more, what the model said. Many clients end each request with a
+      reminder (the time, recalled memories) that the next one lacks.
+    """
+    last = len(messages) - 1
+    newest = last + 1
+    while newest and messages[newest - 1].role != "assistant":
+        newest -= 1
+    spoken = newest
+    while spoken and messages[spoken - 1].role == "assistant":
+        spoken -= 1
+    added_first = newest if newest < last else newest - 1
+    return sorted({i for i in (spoken - 1, added_first) if 0 <= i < last})
+
+
+def _marked(
+    content: Sequence[messages_request.ContentBlock], control: Control
+) -> list[messages_request.ContentBlock] | None:
+    """The blocks with ``control`` on the last that takes one; ``None`` if none does."""
+    for i in reversed(range(len(content))):
+        block = content[i]
+        if isinstance(block, messages_request.Block):
+            marked = structs.replace(block, cache_control=control)
+            return [*content[:i], marked, *content[i + 1 :]]
+    return None
 
 
 def _has_own(request: messages_request.MessagesRequest) -> bool:

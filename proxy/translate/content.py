@@ -14,16 +14,20 @@ def is_blank(text: str | None) -> bool:
 def result(
     content: str | list[ask.UserBlock] | None, control: ask.Control, *, failed: bool
 ) -> ask.Result:
-    """A tool's result. A cache mark inside a result goes to the result itself."""
-    if not isinstance(content, list):
-        return ask.Result(content=content, failed=failed, cache_control=control)
-    for block in content:
-        control = block.cache_control or control
-    return ask.Result(
-        content=[structs.replace(block, cache_control=None) for block in content],
-        failed=failed,
-        cache_control=control,
-    )
+    """A tool's result. A cache mark inside a result goes to the result itself.
+
+    A lone text is a string. Some clients make it a part only while they mark it, which
+    must not change what precedes their next mark.
+    """
+    if isinstance(content, list):
+        for block in content:
+            control = block.cache_control or control
+        match content:
+            case [messages_request.Text(text=text)]:
+                content = text
+            case _:
+                content = [structs.replace(one, cache_control=None) for one in content]
+    return ask.Result(content=content, failed=failed, cache_control=control)
 
 
 def add_text(

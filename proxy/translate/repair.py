@@ -2,10 +2,13 @@
 
 The capability table can be wrong about a model, and how long a prompt is only Anthropic
 can count; a 400 costs nothing and says what was wrong. Any other rejection is relayed.
+
+An agent sends what was rejected again with each turn. So what a repair has given up is
+known by its `Mark`, and later requests go without it from the start (``anticipated``).
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Container, Hashable, Iterator
 
 from msgspec import structs
 
@@ -13,6 +16,9 @@ from proxy.schema import messages_request
 from proxy.translate import assemble, conversation, output_format, tools, warn
 
 Change = Callable[[messages_request.MessagesRequest], messages_request.MessagesRequest]
+
+Mark = int
+"""A hash of what Anthropic may reject, and of all that decides whether it does."""
 
 _FORCED = re.compile(r'tool_choice: type "tool" and "any"')
 _SAMPLING = re.compile(r"`temperature`|`top_p`")
@@ -56,6 +62,63 @@ def repaired(
                 return None
             return _sent_instead(translation, repaired_request, code)
     return None
+
+
+def given_up(before: assemble.Translation, after: assemble.Translation) -> set[Mark]:
+    """The marks of what a repair has given up. Lowering a limit to what fits has none."""
+    still = {code for code, _ in _disputable(after.request)}
+    return {hash(one) for one in _disputable(before.request) if one[0] not in still}
+
+
+def anticipated(
+    translation: assemble.Translation, known: Container[Mark]
+) -> assemble.Translation | None:
+    """The request without what was rejected before, or ``None`` for nothing known."""
+    made = translation
+    if not any(hash(one) in known for one in _disputable(made.request)):
+        return None  # nearly always
+    for code, change in _CHANGES.items():
+        if translation.strict and warn.changes_response(code):
+            continue
+        request = made.request
+        found = [
+            what
+            for one, what in _disputable(request)
+            if one == code and hash((one, what)) in known
+        ]
+        if found:
+            made = _sent_instead(made, change(request, found), code)
+    return None if made is translation else made
+
+
+def _disputable(
+    sent: messages_request.MessagesRequest,
+) -> Iterator[tuple[str, Hashable]]:
+    """What may be rejected: a repair's warning, and all that the rejection depends on."""
+    model, choice = sent.model, sent.tool_choice
+    mode = sent.thinking.type if sent.thinking is not None else None
+    if choice is not None and choice.type in {"any", "tool"}:
+        yield "forced_tool_choice_downgraded", (model, mode, choice.type)
+    sampled = sent.temperature, sent.top_p, sent.top_k
+    if sampled != (None, None, None):
+        yield "temperature_ignored", (model, mode, *sampled)
+    wanted = sent.output_config.format if sent.output_config is not None else None
+    schema = bytes(wanted.schema) if wanted is not None else None
+    if sent.messages[-1].role == "assistant":
+        yield "prefill_unsupported", (model, mode, schema is None)
+    strict = [
+        (tool.name, bytes(tool.input_schema))
+        for tool in sent.tools or ()
+        if isinstance(tool, messages_request.Tool) and tool.strict
+    ]
+    if strict:
+        yield "strict_dropped", (model, *strict, schema)
+    if schema is not None:
+        yield "schema_not_enforced", (model, *strict, schema)
+    for message in sent.messages:
+        for block in message.content:
+            if isinstance(block, _THINKING):
+                yield "thinking_skipped", (model, _vouched(block))
 
 
 def _sent_instead(
@@ -112,19 +175,40 @@ def _continued(
     return structs.replace(sent, messages=[*sent.messages, conversation.GO_ON])
 
 
+_THINKING = messages_request.Thinking | messages_request.RedactedThinking
+
+
+def _vouched(
+    block: messages_request.Thinking | messages_request.RedactedThinking,
+) -> str:
+    """What no two thinking blocks have in common."""
+    if isinstance(block, messages_request.Thinking):
+        return block.signature
+    return block.data
+
+
 def _without_thinking(
-    sent: messages_request.MessagesRequest,
+    sent: messages_request.MessagesRequest, which: Collection[Hashable] | None = None
 ) -> messages_request.MessagesRequest:
-    """No replayed blocks, and no budget, which would require them in a tool turn."""
-    kinds = messages_request.Thinking | messages_request.RedactedThinking
+    """Without replayed blocks, and without a budget, which wants them in a tool turn.
+
+    All of them, or ``which``, by model and signature. Then the budget may stay, unless
+    the last of the assistant's turns has lost its thinking.
+    """
+
+    def is_gone(block: messages_request.ContentBlock) -> bool:
+        return isinstance(block, _THINKING) and (
+            which is None or (sent.model, _vouched(block)) in which
+        )
+
+    turns = [one.content for one in sent.messages if one.role == "assistant"]
     manual = sent.thinking is not None and sent.thinking.type == "enabled"
+    wants = which is None or any(map(is_gone, turns[-1]))
     return structs.replace(
         sent,
-        thinking=None if manual else sent.thinking,
+        thinking=None if manual and wants else sent.thinking,
         messages=[
-            structs.replace(
-                one, content=[b for b in one.content if not isinstance(b, kinds)]
-            )
+            structs.replace(one, content=[b for b in one.content if not is_gone(b)])
             for one in sent.messages
         ],
     )
@@ -176,3 +260,20 @@ def _as_instruction(
         output_config=structs.replace(config, format=None) if config.effort else None,
         system=[*(sent.system or ()), messages_request.Text(text=words)],
     )
+
+
+_CHANGES: dict[
+    str,
+    Callable[
+        [messages_request.MessagesRequest, Collection[Hashable]],
+        messages_request.MessagesRequest,
+    ],
+] = {
+    "forced_tool_choice_downgraded": lambda sent, _: _unforced(sent),
+    "temperature_ignored": lambda sent, _: _unsampled(sent),
+    "prefill_unsupported": lambda sent, _: _continued(sent),
+    "strict_dropped": lambda sent, _: _lenient(sent),
+    "schema_not_enforced": lambda sent, _: _as_instruction(sent),
+    "thinking_skipped": _without_thinking,
+}
+"""The repairs that give up one thing, by their warnings: of a request, what it is."""

@@ -92,7 +92,8 @@ def plan(asked: Asked, model: Model, warnings: warn.Warnings) -> Plan:
             )
             return Plan(config=config, effort=effort, on=True)
         case str(word) if not model.effort:
-            return _manual(BUDGETS[word], asked, model, warnings)
+            budget = _fitting(BUDGETS[word], asked.max_tokens * 3 // 4)
+            return _manual(budget, asked, model, warnings)
         case _:
             return Plan(effort=effort)  # Opus 4.5: effort without thinking
 
@@ -159,10 +160,21 @@ def _switched_off(
     return Plan(effort=effort or "low", on=True)
 
 
+def _fitting(budget: int, most: int) -> int:
+    """The budget, or the largest of ``BUDGETS`` that is no more than ``most``.
+
+    Another budget makes Anthropic read the whole conversation anew. Agents lower
+    ``max_tokens`` a little with each turn, and in few steps the budget hardly changes.
+    """
+    if budget <= most:
+        return budget
+    return max((one for one in BUDGETS.values() if one <= most), default=MIN_BUDGET)
+
+
 def _manual(budget: int, asked: Asked, model: Model, warnings: warn.Warnings) -> Plan:
     """A thinking budget, where the API would accept one."""
-    budget = min(budget, asked.max_tokens - 1)
-    rejected = asked.forced_tool or asked.unsigned_tool_turn or budget < MIN_BUDGET
+    rejected = asked.forced_tool or asked.unsigned_tool_turn
+    rejected = rejected or not MIN_BUDGET <= budget < asked.max_tokens
     if rejected or "enabled" not in model.thinking:
         warnings.add("thinking_skipped", param=asked.field)
         return Plan()
@@ -198,7 +210,8 @@ def _as_asked(
         case "disabled":
             return _switched_off(asked, effort, model, warnings)
         case "enabled" if "enabled" in model.thinking:
-            manual = _manual(asked.budget or 4096, asked, model, warnings)
+            budget = _fitting(asked.budget or 4096, asked.max_tokens - 1)
+            manual = _manual(budget, asked, model, warnings)
             return Plan(config=manual.config, effort=effort, on=manual.on)
         case "between_tools" if "between_tools" in model.thinking:
             return _switched_off(asked, effort, model, warnings)

@@ -58,6 +58,8 @@ class Context(Struct, frozen=True, kw_only=True):
     replayed: Mapping[str, str] = {}
     """Path of a thinking block that was sent, in Anthropic's words
     (``messages.3.content.0``) -> the id of the item it came from, where it had one."""
+    thoughts: Mapping[str, str] = {}
+    """Signature of a thinking block of the input -> the id of the item it came from."""
 
 
 # ------------------------------------------------------------------ the echo

@@ -111,6 +111,7 @@ def response_context(
         compact=reading.conversation.compact,
         removed=reading.conversation.removed,
         replayed=_replayed(upstream, reading.conversation.thoughts),
+        thoughts=reading.conversation.thoughts,
     )
 
 
@@ -122,16 +123,18 @@ def repaired_context(
     Thinking that the repair has left out is reported as Anthropic itself reports what it
     drops because it does not fit what stands before it (row r4.reported).
     """
-    still = _thinking(upstream)
-    gone = [item for path, item in made.replayed.items() if path not in still]
+    replayed = _replayed(upstream, made.thoughts)
+    still = set(replayed.values())
     removed = (
         responses_response.InputTransformation(id=item, reason="prefix_mismatch")
-        for item in dict.fromkeys(gone)
+        for item in dict.fromkeys(made.replayed.values())
+        if item not in still
     )
     return structs.replace(
         made,
         echo=context.with_sampling(made.echo, upstream.temperature, upstream.top_p),
         removed=(*made.removed, *removed),
+        replayed=replayed,
     )
 
 

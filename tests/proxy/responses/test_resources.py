@@ -324,6 +324,39 @@ def test_r4_reported_is_thinking_that_anthropic_rejected(
 
 
 @streamed
+def test_r4_reported_is_thinking_that_anthropic_has_rejected_before(
+    client: testing.TestClient, standin: server.StandIn, stream: bool
+) -> None:
+    """It is left out at once, and what the model thought since goes back."""
+    forged = responses_requests.reasoning(id="rs_1")
+    turn = [forged, responses_requests.assistant()]
+    asked = [responses_requests.user(), *turn, responses_requests.user("More")]
+    thinks = {
+        "reasoning": {"effort": "high"},
+        "include": ["reasoning.encrypted_content"],
+    }
+    first = created(client, input=asked, **thinks)
+    assert first["output"][0]["type"] == "reasoning"
+    more = [*asked, *first["output"], responses_requests.user("And more")]
+    standin.requests.clear()
+
+    response = created(client, input=more, stream=stream, **thinks)
+
+    (only,) = standin.requests
+    sent = [
+        block["type"]
+        for message in only.body["messages"]
+        if message["role"] == "assistant"
+        for block in message["content"]
+    ]
+    assert sent == ["text", "thinking", "text"]
+    assert response["input_transformations"] == [
+        {"type": "reasoning", "id": "rs_1", "action": "removed",
+         "reason": "prefix_mismatch"},
+    ]  # fmt: skip
+
+
+@streamed
 def test_r7_echo_is_the_sampling_of_the_request_that_was_accepted(
     client: testing.TestClient, standin: server.StandIn, stream: bool
 ) -> None:

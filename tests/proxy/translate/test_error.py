@@ -442,7 +442,9 @@ def test_b0_repair_signature_strips_all_thinking(message: str) -> None:
         {"role": "assistant", "content": "A", "thinking_blocks": [block]},
         *HI,
     ]
-    one = translated({"model": "claude-opus-5-5", "messages": given})
+    one = translated(
+        {"model": "claude-opus-5-5", "messages": given}, prompt_caching="off"
+    )
     assert isinstance(one.request.messages[1].content[0], messages_request.Thinking)
 
     mended = repair.repaired(one, message)

@@ -130,9 +130,20 @@ CASES = [
         for word, budget in (("minimal", 1024), ("low", 1024), ("medium", 2048),
                              ("high", 4096), ("xhigh", 8192), ("max", 16384))
     ],
-    Case("b2.budgets", "is below max_tokens",
-         {"model": "claude-sonnet-4-5", "reasoning_effort": "max", "max_tokens": 3000},
-         {"thinking": {"type": "enabled", "budget_tokens": 2999}, "max_tokens": 3000}),
+    *[
+        Case("b2.budgets", f"leaves a quarter of {limit} for the response, in few steps",
+             {"model": "claude-sonnet-4-5", "reasoning_effort": "max",
+              "max_tokens": limit},
+             {"thinking": {"type": "enabled", "budget_tokens": budget},
+              "max_tokens": limit})
+        for limit, budget in ((40_000, 16384), (20_000, 8192), (19_000, 8192),
+                              (6000, 4096), (4096, 2048), (3000, 2048), (1025, 1024))
+    ],
+    Case("b2.own", "a budget that does not fit becomes one of those that are fixed",
+         {"model": "claude-sonnet-4-5", "max_tokens": 3000,
+          "thinking": {"type": "enabled", "budget_tokens": 5000}},
+         {"thinking": {"type": "enabled", "budget_tokens": 2048},
+          "max_tokens": 3000}),
     Case("b2.budgets", "no room",
          {"model": "claude-sonnet-4-5", "reasoning_effort": "low", "max_tokens": 1024},
          {"thinking": NOT_SENT, "max_tokens": 1024}, ("thinking_skipped",)),

@@ -173,7 +173,8 @@ def test_r3_pairing_answers_in_the_order_of_the_calls() -> None:
 def test_r3_pairing_takes_the_first_of_two_outputs() -> None:
     items = [called(), output(output="1"), user("More"), output(output="2"), user()]
 
-    one, _ = read({"model": MODEL, "input": [user(), *items], "tools": TOOLS})
+    given = {"model": MODEL, "input": [user(), *items], "tools": TOOLS}
+    one, _ = read(given, prompt_caching="off")
 
     assert one.warnings == ("tool_result_duplicate",)
     assert as_data(one)["messages"][2]["content"] == [result("c1", "1")]
@@ -408,7 +409,7 @@ def test_r3_reference_to_what_is_known_is_the_item_itself() -> None:
     )
     given = [user(), {"id": "m1"}, user()]
 
-    one = sent({"model": MODEL, "input": given}, known=known)
+    one = sent({"model": MODEL, "input": given}, known=known, prompt_caching="off")
 
     assert one["messages"][1] == {"role": "assistant", "content": [text("A")]}
 

@@ -81,7 +81,7 @@ def test_r4_replay_lets_an_edited_history_lose_its_thinking(
 ) -> None:
     whole = {"model": MODEL, "input": [user(), reasoning(), *LOOP], "tools": TOOLS}
 
-    one, _ = read(whole | {"reasoning": given})
+    one, _ = read(whole | {"reasoning": given}, prompt_caching="off")
 
     assert as_data(one)["thinking"] == expected
     assert one.betas == ("thinking-binding-controls-2026-08-01",)
@@ -105,7 +105,7 @@ def test_r4_replay_on_a_model_with_a_budget_needs_thinking_first() -> None:
     items = [user(), assistant("A"), reasoning(), *LOOP]
     whole = {"model": "claude-haiku-4-5", "input": items, "tools": TOOLS}
 
-    one, _ = read(whole | {"reasoning": {"effort": "low"}})
+    one, _ = read(whole | {"reasoning": {"effort": "low"}}, prompt_caching="off")
 
     assert one.warnings == ("thinking_skipped",)
     assert broken(one) == set()
@@ -115,7 +115,7 @@ def test_r4_replay_on_a_model_with_a_budget_thinks_on() -> None:
     items = [user(), reasoning(), assistant("A"), *LOOP]
     whole = {"model": "claude-haiku-4-5", "input": items, "tools": TOOLS}
 
-    one, _ = read(whole | {"reasoning": {"effort": "low"}})
+    one, _ = read(whole | {"reasoning": {"effort": "low"}}, prompt_caching="off")
 
     assert as_data(one)["thinking"]["type"] == "enabled"
     assert as_data(one)["messages"][1]["content"][0] == thinking()
@@ -134,7 +134,7 @@ def test_r4_pause_is_resumed_as_it_is(blocks: tuple[dict, ...]) -> None:
     search = {"tools": [{"type": "web_search"}]}
     items = [user(), reasoning(), reasoning(*blocks), reasoning(thinking("B", "s2"))]
 
-    one, _ = read({"model": MODEL, "input": items, **search})
+    one, _ = read({"model": MODEL, "input": items, **search}, prompt_caching="off")
 
     assert one.warnings == ()
     last = as_data(one)["messages"][-1]
@@ -156,7 +156,9 @@ def test_r4_unanswered_search_does_not_end_a_conversation(behind: list[dict]) ->
     cut = [user(), assistant("A"), {"type": "web_search_call"}, reasoning(USE)]
     search = {"tools": [*TOOLS, {"type": "web_search"}]}
 
-    one, _ = read({"model": MODEL, "input": [*cut, *behind], **search})
+    one, _ = read(
+        {"model": MODEL, "input": [*cut, *behind], **search}, prompt_caching="off"
+    )
 
     assert one.warnings == ("web_search_call_ignored",)
     assert as_data(one)["messages"][1]["content"][0] == text("A")
@@ -166,7 +168,7 @@ def test_r4_unanswered_search_does_not_end_a_conversation(behind: list[dict]) ->
 def test_r4_unanswered_results_are_left_out() -> None:
     items = [user(), reasoning(FOUND), assistant("A"), user()]
 
-    one, _ = read({"model": MODEL, "input": items})
+    one, _ = read({"model": MODEL, "input": items}, prompt_caching="off")
 
     assert one.warnings == ("web_search_call_ignored",)
     assert as_data(one)["messages"][1]["content"] == [text("A")]
@@ -195,7 +197,7 @@ def test_r4_foreign_reasoning_is_left_out_and_never_becomes_text(item: dict) -> 
     whole = {"model": MODEL, "input": [user(), item | {"id": "rs_1"}, assistant("A"),
                                        user()]}  # fmt: skip
 
-    one, way_back = read(whole)
+    one, way_back = read(whole, prompt_caching="off")
 
     assert one.warnings == ("reasoning_ignored",)
     assert as_data(one)["messages"][1]["content"] == [text("A")]
@@ -205,7 +207,9 @@ def test_r4_foreign_reasoning_is_left_out_and_never_becomes_text(item: dict) -> 
 
 
 def test_r4_reported_are_only_items_with_an_id() -> None:
-    _, way_back = read({"model": MODEL, "input": [user(), foreign(), user()]})
+    _, way_back = read(
+        {"model": MODEL, "input": [user(), foreign(), user()]}, prompt_caching="off"
+    )
 
     assert way_back.removed == ()
 
@@ -223,7 +227,9 @@ def test_r4_reported_paths_lead_back_to_the_items_of_what_was_sent() -> None:
         user(),
     ]
 
-    _, way_back = read({"model": MODEL, "input": items, "tools": TOOLS})
+    _, way_back = read(
+        {"model": MODEL, "input": items, "tools": TOOLS}, prompt_caching="off"
+    )
 
     assert way_back.replayed == {
         "messages.1.content.0": "rs_1",
@@ -236,7 +242,7 @@ def test_r4_foreign_reasoning_may_be_known_by_its_id() -> None:
     items = [user(), {"type": "reasoning", "id": "rs_1", "summary": []}, assistant("A"),
              user()]  # fmt: skip
 
-    one = sent({"model": MODEL, "input": items}, known=known)
+    one = sent({"model": MODEL, "input": items}, known=known, prompt_caching="off")
 
     assert one["messages"][1]["content"] == [thinking(), text("A")]
 
@@ -288,6 +294,6 @@ def test_what_is_sent_back_is_what_was_received() -> None:
     held = envelope.sealed([msgspec.Raw(written)])
     item = {"type": "reasoning", "encrypted_content": held}
 
-    one, _ = read({"model": MODEL, "input": [user(), item]})
+    one, _ = read({"model": MODEL, "input": [user(), item]}, prompt_caching="off")
 
     assert written in msgspec.json.encode(one.request)

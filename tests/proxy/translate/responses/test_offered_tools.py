@@ -372,7 +372,8 @@ def test_r5_additional_tool_of_another_kind_must_have_another_name() -> None:
 def test_r5_history_with_calls_needs_no_tools() -> None:
     items = [user(), called(namespace="crm"), output(), user()]
 
-    one = sent({"model": MODEL, "input": items, "tools": [], "tool_choice": "auto"})
+    given = {"model": MODEL, "input": items, "tools": [], "tool_choice": "auto"}
+    one = sent(given, prompt_caching="off")
 
     assert one["tools"] == [{"name": "crm__f", "input_schema": {"type": "object"}}]
     assert one["tool_choice"] == {"type": "none"}

@@ -310,13 +310,15 @@ def test_halves_of_surrogate_pairs_are_mended_in_what_is_repeated() -> None:
     assert json.loads(bytes(way_back.echo.instructions)) == "A\ufffd"
 
 
-def test_r10_marks_stand_behind_the_instructions_and_at_the_end() -> None:
+def test_r10_marks_stand_behind_the_instructions_the_system_prompt_and_at_the_end() -> (
+    None
+):
     one = sent({"model": MODEL, "instructions": "A", "input": [
         {"role": "system", "content": "B"}, user()], "tools": [function()]})  # fmt: skip
 
     mark = {"type": "ephemeral"}
     assert one["cache_control"] == mark
-    assert [block.get("cache_control") for block in one["system"]] == [mark, None]
+    assert [block.get("cache_control") for block in one["system"]] == [mark, mark]
 
 
 SECRET = "s3cr3t-input"
