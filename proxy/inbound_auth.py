@@ -29,12 +29,15 @@ class InboundKeys:
 
     def __init__(self, config: settings.Settings) -> None:
         self.required = config.has_inbound_key
-        self._own = [_digest(config.proxy_api_key)] if config.proxy_api_key else []
+        own = [config.proxy_api_key] if config.proxy_api_key else []
+        self._own = [_digest(one) for one in own]
+        self._own_lengths = [len(one) for one in own]
         path = config.proxy_api_keys_file
         self._files = files.Files(Path(path)) if path else None
         self._lock = threading.Lock()
         self._seen: files.Content | None = None
         self._from_file: list[bytes] = []
+        self._file_lengths: list[int] = []
         self._trouble: str | None = None
 
     def owner(self, key: str) -> bytes | None:
@@ -69,13 +72,19 @@ class InboundKeys:
                 self._use(content)
             return self._trouble
 
+    def shortest(self) -> int | None:
+        """Characters of the shortest key; ``None`` if there is none."""
+        self.trouble()
+        return min(self._own_lengths + self._file_lengths, default=None)
+
     def _use(self, content: files.Content) -> None:
         keys = [one.strip() for one in (content.text or "").splitlines()]
-        keys = [one for one in keys if one]
+        keys = [one for one in keys if one and not one.startswith("#")]
         before, self._trouble = self._trouble, None
         if keys:
             redaction.remember(*keys)
             self._from_file = [_digest(one) for one in keys]
+            self._file_lengths = [len(one) for one in keys]
         elif content.text is None:
             self._trouble = f"PROXY_API_KEYS_FILE {content.trouble}"
         else:

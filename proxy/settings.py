@@ -40,7 +40,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     proxy_api_key: str = ""
     """The key that clients must send as `Authorization: Bearer`. Empty: no key, and loopback only."""
     proxy_api_keys_file: str = ""
-    """A file of such keys, one per line. It is reread when it changes."""
+    """A file of such keys, one per line; lines that begin with `#` are comments. It is reread when it changes."""
 
     anthropic_api_key: str = ""
     """Anthropic API key. The first credential that the proxy looks for."""

@@ -22,6 +22,7 @@ signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
 import argparse
 import importlib.util
 import logging
+import resource
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -69,6 +70,8 @@ The settings are environment variables; docs/refresher.md lists them.
 
 def main() -> None:
     """Be the console script."""
+    # A core dump holds tokens; the CLI inherits the limit.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _open_standard_streams()
     sys.exit(run(sys.argv[1:]))
 

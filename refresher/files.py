@@ -8,8 +8,6 @@ import secrets
 import stat
 from pathlib import Path
 
-import msgspec
-
 from refresher import credentials, history
 
 logger = logging.getLogger(__name__)
@@ -76,7 +74,7 @@ def _history(config_dir: Path) -> history.History | str:
         return history.decode(read(path))
     except FileNotFoundError:
         return history.History()
-    except (OSError, msgspec.DecodeError, RecursionError) as ex:
+    except (OSError, ValueError, RecursionError) as ex:
         return f"{path} cannot be read ({ex})"
 
 

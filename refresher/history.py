@@ -76,11 +76,14 @@ def encode(history: History) -> bytes:
 
 
 def decode(data: bytes) -> History:
-    """Read what `encode` wrote. Raises `msgspec.DecodeError` on anything else."""
+    """Read what `encode` wrote. Raises `ValueError` on anything else."""
     history = _decoder.decode(data)
     times = [history.refreshed_at, history.last.at if history.last else None]
     if any(time and time.year < _FIRST_YEAR for time in times):
         raise msgspec.ValidationError("a time in it is long before this program was")
+    # It goes into logs, events and terminals as it is.
+    if history.last is not None and not history.last.outcome.reason.isprintable():
+        raise msgspec.ValidationError("a reason in it holds control characters")
     return history
 
 

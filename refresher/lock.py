@@ -19,6 +19,7 @@ from typing import Literal
 
 import msgspec
 
+from refresher import files
 from refresher.limits import CLI_LOCK_STALE, CLI_LOCK_WAIT
 
 FILE_NAME = ".refresher.lock"
@@ -106,12 +107,12 @@ def cli_refreshes(config_dir: Path, group: int) -> bool:
     except FileNotFoundError:
         return False
     try:
-        owner = msgspec.json.decode((config_dir / _OWNER).read_bytes(), type=_Owner)
+        owner = msgspec.json.decode(files.read(config_dir / _OWNER), type=_Owner)
         return os.getpgid(owner.pid) == group and _is_alive(owner)
     except ProcessLookupError:
         return False
-    except (FileNotFoundError, msgspec.DecodeError):
-        # Its owner is about to be written, or to be removed.
+    except (OSError, ValueError, OverflowError, RecursionError):
+        # Its owner is about to be written, or to be removed, or names no process.
         return held.exists() and age < CLI_LOCK_WAIT.total_seconds()
 
 

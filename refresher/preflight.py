@@ -15,6 +15,9 @@ import msgspec
 from refresher import claude_cli, credentials, files, mounts
 from refresher.settings import Settings
 
+_CONFIGURATIONS = (".claude.json", ".config.json")
+"""What the CLI calls its own configuration, and what it used to call it."""
+
 _PROBE = ".refresher-probe"
 _PROBE_BYTES = 1024 * 1024  # a login is 1 KB, the CLI's own files are some 50 KB
 _PROBE_FILES = 16  # a run makes about ten files and directories
@@ -54,18 +57,28 @@ def _directory(path: Path) -> str | None:
 
 
 def inspect_configuration(config_dir: Path) -> str | None:
-    """Measured: the CLI refreshes nothing where it cannot read its own configuration."""
-    path = config_dir / ".claude.json"
-    try:
-        data = files.read(path)
-        if data.strip():
-            msgspec.json.decode(data)
-    except FileNotFoundError:
-        return None
-    except OSError as ex:
-        return f"{path} cannot be read ({ex.strerror}), and the CLI needs it"
-    except (msgspec.DecodeError, RecursionError):
-        return f"{path} is not JSON, so the CLI does not work; delete or restore it"
+    """Say why the CLI would not refresh this login with its own configuration.
+
+    Measured: it refreshes nothing where it cannot read that. And it takes `env` of it for
+    its own environment, whatever `--setting-sources` says: another login or provider, or
+    a network proxy and authorities of its own, which would be sent the refresh token.
+    """
+    for name in _CONFIGURATIONS:
+        path = config_dir / name
+        try:
+            data = files.read(path)
+            found = msgspec.json.decode(data) if data.strip() else None
+        except FileNotFoundError:
+            continue
+        except OSError as ex:
+            return f"{path} cannot be read ({ex.strerror}), and the CLI needs it"
+        except (ValueError, RecursionError):  # bytes that are no UTF-8 among them
+            return f"{path} is not JSON, so the CLI does not work; delete or restore it"
+        if isinstance(found, dict) and found.get("env"):
+            return (
+                f"{path} has `env`, variables that could have the CLI send the login "
+                "elsewhere; remove `env` from it"
+            )
     return None
 
 

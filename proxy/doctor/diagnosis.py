@@ -10,6 +10,9 @@ from proxy.doctor.facts import Facts
 from proxy.doctor.line import Line
 from proxy.doctor.network import SKEW, clock, network
 
+GUESSABLE = 16
+"""Characters below which a key can be guessed: nothing slows a client that tries."""
+
 SOON = 300.0
 """Seconds before its expiry in which a token should have been renewed."""
 
@@ -85,7 +88,15 @@ def ports(facts: Facts) -> Iterator[Line]:
 
 
 def keys(facts: Facts) -> Iterator[Line]:
-    """Whether the file of inbound keys can be used; nothing where there is none."""
+    """Whether the inbound keys can be used, and not guessed; nothing without a file."""
+    if facts.shortest_key is not None and facts.shortest_key < GUESSABLE:
+        yield Line(
+            "keys",
+            "warn",
+            f"A key of the clients' has fewer than {GUESSABLE} characters, "
+            "so it can be guessed.",
+            "Replace it with a random one, such as `openssl rand -hex 32` makes.",
+        )
     if not facts.keys_file:
         return
     if not facts.keys_trouble:

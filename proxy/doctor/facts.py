@@ -41,6 +41,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     """PROXY_API_KEYS_FILE is set."""
     keys_trouble: str = ""
     """What is wrong with that file, in words."""
+    shortest_key: int | None = None
+    """Characters of the shortest key that clients may send; ``None``: there is none."""
     source: str = ""
     kind: str = ""
     """The kind of that source: ``credentials.Kind``."""

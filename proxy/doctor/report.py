@@ -85,6 +85,7 @@ def gather(environ: Mapping[str, str]) -> facts.Facts:
             ports=_ports(config),
             keys_file=bool(config.proxy_api_keys_file),
             keys_trouble=proxy.keys.trouble() or "",
+            shortest_key=proxy.keys.shortest(),
             call=_call(proxy, environ),
             idle_timeout=config.idle_timeout,
             total_timeout=config.total_timeout,

@@ -125,6 +125,15 @@ def parse(data: bytes) -> Head:
     )
 
 
+def check_fields(data: bytes) -> None:
+    """Raise ``Refused`` for lines that are no fields of a head: what trailers must be."""
+    fields = data.decode("latin-1").split("\r\n")
+    if len(fields) > FIELDS:
+        raise Refused(431, f"There are more than {FIELDS} headers.")
+    for field in fields:
+        _add({}, field)
+
+
 def _request_line(line: str) -> tuple[str, str, str]:
     if len(line) > LINE:
         raise Refused(414, "The request line is too long.")

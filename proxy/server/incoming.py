@@ -209,7 +209,11 @@ class LengthBody(Body):
 
 
 class ChunkedBody(Body):
-    """A chunked body, decoded by gunicorn's reader. Its trailers are dropped."""
+    """A chunked body, decoded by gunicorn's reader.
+
+    Its trailers are dropped, and as strict as a head's fields: a server in front of this
+    one that reads a bare LF as the end of a line sees the request end elsewhere.
+    """
 
     limit_request_field_size = head.FIELD
     max_buffer_headers = head.HEAD
@@ -221,8 +225,12 @@ class ChunkedBody(Body):
         self._chunks = self._bytes = 0
         self.trailers: list[tuple[str, str]] = []
 
-    def parse_headers(self, *_: object, **__: object) -> list[tuple[str, str]]:
+    def parse_headers(self, data: bytes, **_: object) -> list[tuple[str, str]]:
         """Trailers may be discarded (RFC 9110, 6.5.1): no header is overridden."""
+        try:
+            head.check_fields(data)
+        except head.Refused as ex:
+            raise ParseException from ex
         return []
 
     @property

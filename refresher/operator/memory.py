@@ -28,7 +28,7 @@ def recall(settings: Settings) -> Found:
     """Read the ClaudeCredential that was seen last; Unknown where there is none."""
     path = settings.config_dir / FILE_NAME
     try:
-        remembered = _decoder.decode(path.read_bytes())
+        remembered = _decoder.decode(files.read(path))
     except (OSError, ValueError, RecursionError):
         return Unknown()
     ours = settings.credential_name, settings.pod_namespace

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 SCRIPT = r"""#!%(python)s -IS
-import json, os, pathlib, signal, subprocess, sys, time
+import json, os, pathlib, resource, signal, subprocess, sys, time
 
 here = pathlib.Path(__file__).parent
 config = pathlib.Path(os.environ["CLAUDE_CONFIG_DIR"])
 path = config / ".credentials.json"
 calls = here / "calls.jsonl"
 note = {"words": sys.argv[1:], "environ": dict(os.environ), "cwd": os.listdir("."),
-        "pid": os.getpid(), "sid": os.getsid(0), "stdin": sys.stdin.read(),
+        "core": resource.getrlimit(resource.RLIMIT_CORE), "pid": os.getpid(), "sid": os.getsid(0), "stdin": sys.stdin.read(),
         "blocked": [*map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ()))]}
 number = len(calls.read_text().splitlines()) if calls.exists() else 0
 with calls.open("a") as file:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shlex
 import signal
 import subprocess
@@ -448,3 +449,16 @@ def test_the_cli_is_started_with_no_signal_blocked(volume, fake, put):
     refresher_process.refresher(volume, claude.path, "once", before=BLOCKED)
 
     assert claude.calls[0]["blocked"] == []
+
+
+def test_no_core_dump_of_the_cli_or_of_ours_can_hold_a_token(volume, fake, put):
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    if most == 0:
+        pytest.skip("no process here may dump a core")
+    put(-60)
+    claude = fake("ok")
+    allowed = ["prlimit", f"--core={most}:{most}"]
+
+    refresher_process.refresher(volume, claude.path, "once", before=allowed)
+
+    assert claude.calls[0]["core"] == [0, 0]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -132,12 +133,28 @@ def test_the_cli_is_refreshing_while_it_holds_its_lock(volume, holder):
     assert not lock.cli_refreshes(volume, process.pid)
 
 
-@pytest.mark.parametrize("content", [None, "", "{", "[]"])
-def test_a_lock_without_a_readable_owner_counts_for_a_while(volume, holder, content):
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda _: None,
+        os.mkfifo,
+        Path.mkdir,
+        lambda owner: owner.symlink_to("/dev/zero"),
+        lambda owner: owner.write_bytes(b""),
+        lambda owner: owner.write_bytes(b"{"),
+        lambda owner: owner.write_bytes(b"[]"),
+        lambda owner: owner.write_bytes(b'{"pid": 1, "procStart": "\xff"}'),
+        lambda owner: owner.write_bytes(b'{"pid": 10000000000}'),
+    ],
+    ids=[
+        "nothing", "a pipe", "a directory", "a device", "empty", "cut", "a list",
+        "not UTF-8", "no process",
+    ],
+)  # fmt: skip
+def test_a_lock_without_a_readable_owner_counts_for_a_while(volume, holder, put):
     process, held, owner = holder
     owner.unlink()
-    if content is not None:
-        owner.write_text(content)
+    put(owner)
 
     assert lock.cli_refreshes(volume, process.pid)
     os.utime(held, (0, 0))

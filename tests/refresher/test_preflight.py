@@ -287,3 +287,29 @@ def test_a_file_in_place_of_the_directory_cannot_be_read(tmp_path):
     found = files.read_credentials(tmp_path / "file")
 
     assert isinstance(found, credentials.Unreadable)
+
+
+@pytest.mark.parametrize("name", [".claude.json", ".config.json"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"", None),
+        (b"{}", None),
+        (b"[]", None),
+        (b'{"env": {}, "numStartups": 3}', None),
+        (b'{"projects": {"/": {"env": {"A": "b"}}}}', None),
+        (b'{"env": {"HTTPS_PROXY": "http://elsewhere:1"}}', "has `env`"),
+        (b'{"env": ["A=b"]}', "has `env`"),
+        (b'{"mcpServers":', "is not JSON"),
+        (b'{"userID": "\xff"}', "is not JSON"),
+    ],
+)
+def test_a_configuration_that_would_lead_the_cli_astray_is_refused(
+    volume, name, text, words
+):
+    (volume / name).write_bytes(text)
+
+    found = preflight.inspect_configuration(volume)
+
+    assert (found is None) if words is None else (found and words in found)
+    assert found is None or (name in found and "elsewhere:1" not in found)

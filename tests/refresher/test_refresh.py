@@ -300,6 +300,10 @@ def test_another_credential_skips_the_run(volume, fake, expired_login):
     assert claude.calls == []
 
 
+REASON = (
+    b'{"last": {"at": "2026-11-25T16:00:00Z", "ended_at": null, "command": "refresh", '
+    b'"outcome": {"kind": "NotRefreshed", "reason": "%b"}, "revision": ""}}'
+)
 UNREADABLE = [
     b"",
     b"{",
@@ -307,6 +311,8 @@ UNREADABLE = [
     b'{"last": {"command": "novelty"}}',  # of a later version
     b'{"last": ' + b"[" * 100_000,
     b'{"failures": -5}',
+    b'{"last": {"command": "\xff"}}',
+    REASON % rb"\u001b[2J\n",
     b'{"refreshed_at": "0001-01-01T00:00:00Z"}',
 ]
 

@@ -58,6 +58,8 @@ def test_each_bad_variable_has_a_line() -> None:
         ({"ports": (Port("PORT", 80, "other"),)}, "port", "fail", "Something other"),
         ({"keys_file": True, "keys_trouble": "It is empty"}, "keys", "fail", "It is empty."),
         ({"keys_file": True}, "keys", "ok", "holds keys"),
+        ({"keys_file": True, "shortest_key": 16}, "keys", "ok", "holds keys"),
+        ({"shortest_key": 15}, "keys", "warn", "can be guessed"),
         ({"token_trouble": "There is none."}, "credential", "fail", "There is none."),
         ({"expires_at": NOW - 61}, "expiry", "fail", "expired at 2026-11-30 00:52 UTC, 1 minute ago"),
         ({"expires_at": NOW - 59}, "expiry", "warn", "less than a minute ago"),

@@ -340,6 +340,37 @@ def test_a_body_that_nobody_reads_does_not_become_a_request(start):
     assert answers.count(b"HTTP/1.1 200") == 2
 
 
+TRAILERS = {
+    "bare LF": b"X: y\n\n",
+    "bare LF within": b"X: y\nZ: y\r\n\r\n",
+    "bare CR": b"X: y\rZ: y\r\n\r\n",
+    "no colon": b"X\r\n\r\n",
+    "folded": b"X: y\r\n z\r\n\r\n",
+    "malformed name": b"X : y\r\n\r\n",
+    "too many": b"X: y\r\n" * 101 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("trailers", TRAILERS.values(), ids=TRAILERS)
+def test_trailers_that_a_server_in_front_could_end_elsewhere_are_refused(
+    start, trailers
+):
+    body = b"3\r\nabc\r\n0\r\n" + trailers
+    answers = start().ask(
+        get("/echo", "Transfer-Encoding: chunked") + body + closing("/state")
+    )
+    assert envelope(answers)[0] == 400
+    assert answers.count(b"HTTP/1.1") == 1
+
+
+def test_good_trailers_are_dropped_and_the_connection_goes_on(start):
+    body = b"3\r\nabc\r\n0\r\nX: y\r\nContent-Length: 9\r\n\r\n"
+    answers = start().ask(
+        get("/echo", "Transfer-Encoding: chunked") + body + closing("/state")
+    )
+    assert answers.count(b"HTTP/1.1 200") == 2
+
+
 def test_an_application_may_end_its_connection(start):
     answer = start().ask(get("/last") + get("/"))
     assert b"Connection: close" in answer

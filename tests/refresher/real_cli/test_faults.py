@@ -15,6 +15,7 @@ import types
 import pytest
 
 from logins import make_settings
+from oauth_standin import Standin
 from refresher import files, lock, refresh
 from refresher.settings import Settings
 from refresher_process import has_open
@@ -419,6 +420,34 @@ def test_a_configuration_that_the_cli_cannot_read_is_named(installation):
     assert ".claude.json is not JSON" in done.stdout
     assert installation.path.read_bytes() == data
     assert installation.token_calls == []
+
+
+@pytest.mark.parametrize("name", [".claude.json", ".config.json"])
+def test_a_configuration_with_variables_cannot_send_the_login_elsewhere(
+    installation, tmp_path, name
+):
+    """Measured here too: by hand, the CLI takes them whatever it is told to ignore."""
+    data = installation.login()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with Standin(elsewhere) as other:
+        variables = {
+            "HTTPS_PROXY": other.environ["HTTPS_PROXY"],
+            "NODE_TLS_REJECT_UNAUTHORIZED": "0",
+        }
+        path = installation.volume / name
+        path.write_text(json.dumps({"env": variables}))
+
+        done = installation.run("once")
+
+        assert kind(done) == "Blocked", done
+        assert f"{path} has `env`" in done.stdout
+        assert installation.path.read_bytes() == data
+        assert other.calls == installation.token_calls == []
+
+        installation.by_hand("--setting-sources", "", "mcp", "list").wait(100)
+
+        assert other.token_calls(), "the check may be no longer needed"
 
 
 def test_a_persons_login_during_a_refused_refresh_is_not_a_success_of_the_cli(
