@@ -20,7 +20,9 @@ Change = Callable[[messages_request.MessagesRequest], messages_request.MessagesR
 Mark = int
 """A hash of what Anthropic may reject, and of all that decides whether it does."""
 
-_FORCED = re.compile(r'tool_choice: type "tool" and "any"')
+_FORCED = re.compile(
+    r'tool_choice: type "tool" and "any"|when tool_choice forces tool use'
+)
 _SAMPLING = re.compile(r"`temperature`|`top_p`")
 _PREFILL = re.compile(r"prefill")
 _SIGNATURE = re.compile(

@@ -6,7 +6,7 @@ import pytest
 from falcon import testing
 
 from proxy import refusals
-from proxy.translate import repair
+from proxy.translate import assemble, repair
 from request_translation import translated
 from standin import server
 
@@ -100,6 +100,19 @@ def test_b0_known_thinking_is_left_out_and_later_thinking_is_not(
     ]
     assert thinks[:2] == [False, False]
     assert thinks[-1]
+
+
+def test_b0_known_thinking_may_be_redacted() -> None:
+    def one(data: str) -> assemble.Translation:
+        blocks = [{"type": "redacted_thinking", "data": data}]
+        said = {"role": "assistant", "content": "A", "thinking_blocks": blocks}
+        return translated({"model": "claude-opus-5", "messages": [HI, said, HI]})
+
+    repaired = repair.repaired(one("eA=="), "Invalid `data` in `redacted_thinking`")
+    known = repair.given_up(one("eA=="), repaired)
+
+    assert repair.anticipated(one("eA=="), known) == repaired
+    assert repair.anticipated(one("eQ=="), known) is None
 
 
 def marks(**given: object) -> set[repair.Mark]:

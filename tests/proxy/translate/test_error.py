@@ -391,15 +391,20 @@ TOOL = {"type": "function", "function": {"name": "f"}}
 CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
-def test_b0_repair_forced_becomes_auto_with_an_instruction() -> None:
+@pytest.mark.parametrize(
+    "message",
+    [
+        'tool_choice: type "tool" and "any" are not supported for this model.',
+        "Thinking may not be enabled when tool_choice forces tool use.",
+    ],
+)
+def test_b0_repair_forced_becomes_auto_with_an_instruction(message: str) -> None:
     one = translated(
         {"model": "claude-opus-5", "messages": HI, "tools": [TOOL],
          "tool_choice": "required"}
     )  # fmt: skip
 
-    mended = repair.repaired(
-        one, 'tool_choice: type "tool" and "any" are not supported for this model.'
-    )
+    mended = repair.repaired(one, message)
 
     assert mended.request.tool_choice == messages_request.ToolChoice(type="auto")
     assert mended.request.system[-1].text.startswith("Answer by calling")
