@@ -90,6 +90,13 @@ def test_a_broken_state_file_is_an_error(data):
         history.decode(data)
 
 
+def test_a_reason_that_would_write_to_a_terminal_is_an_error():
+    state = history.end(begun(), NOW, Outcome(Kind.NOT_REFRESHED, "a\x1b[2Jb"), DEAD)
+
+    with pytest.raises(ValueError, match="control characters"):
+        history.decode(history.encode(state))
+
+
 def test_a_later_version_of_the_state_file_can_be_read():
     assert history.decode(b'{"failures": 2, "novelty": 1}').failures == 2
 
