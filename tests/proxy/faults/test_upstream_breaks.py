@@ -265,11 +265,12 @@ def test_what_is_only_unusual_is_no_fault(proxy, stream, model):
 
 @BOTH
 def test_connections_are_used_again(proxy, upstream, stream):
-    """All but a few: a client may ask again before its answer's connection is back."""
     before = upstream.connections
-    for _ in range(10):
-        proxy.ask("ok", stream=stream)
-    assert upstream.connections <= before + 5
+    for i in range(5):
+        model = f"ok;tag=again-{stream}-{i}"
+        proxy.ask(model, stream=stream)
+        proxy.line(model)  # by then its connection is kept
+    assert upstream.connections <= before + 1
 
 
 def test_a_connection_that_died_idle_is_replaced(proxy, upstream):
