@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from moved_clock import MovedClock
 from proxy import admission
 from proxy.admission import Admission, Bodies, Refusal, Slot
 
@@ -149,18 +150,9 @@ def test_a_body_alone_gets_more_than_there_is_and_nobody_else_anything_then():
         pass
 
 
-class Clock:
-    """Stands in for `time`: it goes on only when a test says so."""
-
-    now = 1000.0
-
-    def monotonic(self):
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch):
-    clock = Clock()
+    clock = MovedClock()
     monkeypatch.setattr(admission, "time", clock)
     return clock
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from moved_clock import MovedClock
 from proxy import cancellation
 from proxy.cancellation import Cancelled, Deadlines, Reason
 from proxy.watchdog import Watchdog
@@ -44,19 +45,10 @@ def watching(unstarted):
     return start
 
 
-class Clock:
-    """Stands in for `time`: it goes on only when a test says so."""
-
-    now = 1000.0
-
-    def monotonic(self):
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch):
     """The clock of all scopes of a test."""
-    clock = Clock()
+    clock = MovedClock()
     monkeypatch.setattr(cancellation, "time", clock)
     return clock
 

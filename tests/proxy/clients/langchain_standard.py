@@ -42,6 +42,8 @@ class CannotForce:
 
     model_name = "claude-opus-5-5"
 
-    @pytest.mark.xfail(reason="cannot be forced, and the stand-in obeys no words")
+    @pytest.mark.xfail(
+        reason="this model cannot be forced to call a tool; an instruction asks for it, and the stand-in follows none"
+    )
     def test_tool_choice(self, model):
         super().test_tool_choice(model)

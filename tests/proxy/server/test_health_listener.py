@@ -3,13 +3,13 @@
 import contextlib
 import socket
 import threading
-import time
 
 import httpx2
 import pytest
 
 from gunicorn_process import read_all
 from loopback import PLAIN
+from moved_clock import MovedClock
 from proxy.server import health_listener
 from waiting import LONG, until
 
@@ -86,21 +86,11 @@ def test_a_request_in_pieces_is_answered(port):
         assert b'{"status": "ok"}' in read_all(sock)
 
 
-class Clock:
-    """Stands in for `time`: it goes on only when the test says so."""
-
-    now = 1000.0
-    sleep = staticmethod(time.sleep)
-
-    def monotonic(self):
-        return self.now
-
-
 @pytest.mark.parametrize(
     "begin", [b"", b"GET /healthz", b"GET /healthz HTTP/1.1\r\nX: "]
 )
 def test_a_connection_that_waits_is_closed_soon(port, begin, monkeypatch):
-    clock = Clock()
+    clock = MovedClock()
     monkeypatch.setattr(health_listener, "time", clock)
     monkeypatch.setattr(health_listener, "PATIENCE", 1.0)
     with connect(port, begin) as sock:
